@@ -1,0 +1,14 @@
+//! A Helm engine as a library: charts, values and Go templates in, manifests out, byte for byte.
+//!
+//! The crate is pure and synchronous. It reads no clock, no environment and no network; whatever a
+//! template may ask of the outside world comes in as a value ([`template::World`]), so that a render
+//! can be repeated.
+//!
+//! The modules form one line, each using only those after it:
+//! `chart → { sprig, template } → yaml → value`.
+
+pub mod chart;
+pub mod sprig;
+pub mod template;
+pub mod value;
+pub mod yaml;

@@ -1,0 +1,90 @@
+//! How a function is offered to templates: its Go signature as data, and a plain Rust function.
+
+use super::World;
+use crate::value::{Str, Value};
+
+/// The Go type of a parameter; the evaluator checks and converts arguments before the call, as
+/// `reflect` does for Go, with Go's error texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Param {
+    /// `interface {}`: anything.
+    Any,
+    /// `string`.
+    Str,
+    /// `bool`.
+    Bool,
+    /// `int`.
+    Int,
+    /// `int64`.
+    Int64,
+    /// `uint32`.
+    Uint32,
+    /// `float64`.
+    Float64,
+    /// `[]interface {}`.
+    List,
+    /// `map[string]interface {}`; `common.Values` is assignable to it.
+    Map,
+    /// `[]string`.
+    Strings,
+    /// `[]byte`.
+    Bytes,
+    /// A named Go type, for example `time.Time`.
+    Named(&'static str),
+    /// `reflect.Value`: as `Any`, but a missing value arrives as [`Value::Nil`] (Go's builtins).
+    Reflect,
+}
+
+/// A function of the template language.
+#[derive(Clone, Copy)]
+pub struct Function {
+    /// The name templates call it by.
+    pub name: &'static str,
+    /// The types of its parameters; the last one repeats when `variadic`.
+    pub params: &'static [Param],
+    /// Whether the last parameter takes any number of arguments.
+    pub variadic: bool,
+    /// The function. Its arguments fit `params`.
+    pub body: fn(&mut dyn Runtime, &[Value]) -> Result<Value, Fault>,
+}
+
+/// Why a function failed. Returned errors and Go panics read the same in a template's error
+/// (`error calling NAME: TEXT`), so one type serves both.
+#[derive(Debug)]
+pub struct Fault {
+    /// The text after `error calling NAME: `.
+    pub message: String,
+    /// The template error underneath, when a template called by `include` or `tpl` failed.
+    pub inner: Option<Box<dyn std::error::Error>>,
+}
+
+impl Fault {
+    /// A fault with this text.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), inner: None }
+    }
+}
+
+impl<T: Into<String>> From<T> for Fault {
+    fn from(message: T) -> Self {
+        Self::new(message)
+    }
+}
+
+/// What a function may ask of the run that called it.
+pub trait Runtime {
+    /// Time, randomness, cluster: everything that is not in the chart.
+    fn world(&mut self) -> &mut World;
+
+    /// Runs a named template and returns its output.
+    ///
+    /// # Errors
+    /// The template's error.
+    fn include(&mut self, name: &Str, data: &Value) -> Result<Str, Fault>;
+
+    /// Parses and runs a text as a template of its own.
+    ///
+    /// # Errors
+    /// The parse error or the template's error.
+    fn tpl(&mut self, text: &Str, data: &Value) -> Result<Str, Fault>;
+}

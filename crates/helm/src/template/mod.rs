@@ -1,0 +1,9 @@
+//! Go's `text/template`: lexer, parser, evaluator and `fmt`, with the functions given from outside.
+//!
+//! It does not know Helm, charts or Sprig: see [`crate::chart`] and [`crate::sprig`].
+
+mod function;
+mod world;
+
+pub use function::{Fault, Function, Param, Runtime};
+pub use world::{Lookup, World};

@@ -1,0 +1,31 @@
+//! The outside world as values, so that a render can be repeated.
+
+use crate::value::Value;
+use rand_chacha::ChaCha20Rng;
+
+/// Answers Helm's `lookup`.
+pub trait Lookup {
+    /// The object, or a list when `name` is empty; an empty map when there is none.
+    ///
+    /// # Errors
+    /// The text of the failure.
+    fn get(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Value, String>;
+}
+
+/// Time, randomness and the cluster, as one render sees them.
+pub struct World {
+    /// The time of `now`, fixed for the whole render.
+    pub now: jiff::Timestamp,
+    /// The source of `randAlphaNum`, `genCA`, `uuidv4`, …
+    pub random: ChaCha20Rng,
+    /// Where `lookup` asks; `None` answers as `helm template` does, with an empty map.
+    pub lookup: Option<Box<dyn Lookup>>,
+    /// The names of the functions called so far whose result no second render would repeat.
+    pub unrepeatable: std::collections::BTreeSet<&'static str>,
+}

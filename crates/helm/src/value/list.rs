@@ -1,0 +1,86 @@
+//! Slices: immutable once made (no template function changes an element), nil told from empty.
+
+use super::Value;
+use std::rc::Rc;
+
+/// The element type of a slice, which `typeOf`, `deepEqual` and error texts show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elem {
+    /// `[]interface {}`.
+    Any,
+    /// `[]string`.
+    Str,
+    /// `[]int`.
+    Int,
+    /// `[]map[string]interface {}`.
+    Map,
+}
+
+impl Elem {
+    /// The name of the slice type.
+    #[must_use]
+    pub fn slice_type(self) -> &'static str {
+        match self {
+            Self::Any => "[]interface {}",
+            Self::Str => "[]string",
+            Self::Int => "[]int",
+            Self::Map => "[]map[string]interface {}",
+        }
+    }
+}
+
+/// A Go slice.
+#[derive(Clone, Debug)]
+pub struct List {
+    items: Option<Rc<Vec<Value>>>,
+    elem: Elem,
+}
+
+impl List {
+    /// A slice of these items.
+    #[must_use]
+    pub fn new(items: Vec<Value>, elem: Elem) -> Self {
+        Self { items: Some(Rc::new(items)), elem }
+    }
+
+    /// The nil slice: prints as `[]`, but is `null` in JSON.
+    #[must_use]
+    pub fn nil(elem: Elem) -> Self {
+        Self { items: None, elem }
+    }
+
+    /// Whether this is the nil slice.
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        self.items.is_none()
+    }
+
+    /// The element type.
+    #[must_use]
+    pub fn elem(&self) -> Elem {
+        self.elem
+    }
+
+    /// The items.
+    #[must_use]
+    pub fn items(&self) -> &[Value] {
+        self.items.as_deref().map_or(&[], Vec::as_slice)
+    }
+
+    /// The items for building; copies them first when they are shared.
+    pub fn make_mut(&mut self) -> &mut Vec<Value> {
+        Rc::make_mut(self.items.get_or_insert_default())
+    }
+
+    /// The number of items.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.items().len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items().is_empty()
+    }
+}

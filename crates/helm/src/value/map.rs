@@ -1,0 +1,179 @@
+//! Maps: references, as in Go, so that `set` and `merge` are seen by everyone who holds the map.
+
+use super::{Object, Str, Value};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+
+/// The Go type of a map, which `typeOf`, `dig` and error texts show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapKind {
+    /// `map[string]interface {}`.
+    Any,
+    /// `common.Values` (Helm 4): `.Values` itself.
+    Values,
+    /// `chartutil.Values` (Helm 3): `.Values` itself.
+    Values3,
+    /// `map[string]string`, as `split` gives it.
+    Str,
+    /// `engine.files`: `.Files`, a map of names to `[]byte` with methods.
+    Files,
+}
+
+impl MapKind {
+    /// The type as `%T` prints it.
+    #[must_use]
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Self::Any => "map[string]interface {}",
+            Self::Values => "common.Values",
+            Self::Values3 => "chartutil.Values",
+            Self::Str => "map[string]string",
+            Self::Files => "engine.files",
+        }
+    }
+}
+
+struct Cell {
+    kind: MapKind,
+    entries: RefCell<BTreeMap<Str, Value>>,
+    methods: Option<Rc<dyn Object>>,
+}
+
+/// A Go map with string keys. Clones share the entries.
+///
+/// The nil map reads as empty; [`Map::insert`] on it says so, as Go panics.
+#[derive(Clone)]
+pub struct Map(Result<Rc<Cell>, MapKind>);
+
+impl Map {
+    /// An empty map.
+    #[must_use]
+    pub fn new(kind: MapKind) -> Self {
+        Self::from_entries(kind, BTreeMap::new())
+    }
+
+    /// A map of these entries.
+    #[must_use]
+    pub fn from_entries(kind: MapKind, entries: BTreeMap<Str, Value>) -> Self {
+        Self(Ok(Rc::new(Cell { kind, entries: RefCell::new(entries), methods: None })))
+    }
+
+    /// A map whose type has methods, such as `.Files.Get` or `.Values.AsMap`.
+    #[must_use]
+    pub fn with_methods(
+        kind: MapKind,
+        entries: BTreeMap<Str, Value>,
+        methods: Rc<dyn Object>,
+    ) -> Self {
+        Self(Ok(Rc::new(Cell { kind, entries: RefCell::new(entries), methods: Some(methods) })))
+    }
+
+    /// The nil map of a type.
+    #[must_use]
+    pub fn nil(kind: MapKind) -> Self {
+        Self(Err(kind))
+    }
+
+    /// Whether this is the nil map.
+    #[must_use]
+    pub fn is_nil(&self) -> bool {
+        self.0.is_err()
+    }
+
+    /// The Go type.
+    #[must_use]
+    pub fn kind(&self) -> MapKind {
+        match &self.0 {
+            Ok(cell) => cell.kind,
+            Err(kind) => *kind,
+        }
+    }
+
+    /// The methods of the map's type, if it has any.
+    #[must_use]
+    pub fn methods(&self) -> Option<&Rc<dyn Object>> {
+        self.0.as_ref().ok().and_then(|cell| cell.methods.as_ref())
+    }
+
+    /// The value of a key.
+    #[must_use]
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Value> {
+        self.0.as_ref().ok()?.entries.borrow().get(key.as_ref()).cloned()
+    }
+
+    /// Whether the key is there, also with a nil value.
+    #[must_use]
+    pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {
+        self.0.as_ref().is_ok_and(|cell| cell.entries.borrow().contains_key(key.as_ref()))
+    }
+
+    /// Sets a key for everyone who holds the map. `false` on the nil map, where Go panics.
+    pub fn insert(&self, key: impl Into<Str>, value: Value) -> bool {
+        let Ok(cell) = &self.0 else { return false };
+        cell.entries.borrow_mut().insert(key.into(), value);
+        true
+    }
+
+    /// Removes a key for everyone who holds the map.
+    pub fn remove(&self, key: impl AsRef<[u8]>) -> Option<Value> {
+        self.0.as_ref().ok()?.entries.borrow_mut().remove(key.as_ref())
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.as_ref().map_or(0, |cell| cell.entries.borrow().len())
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The keys, sorted by bytes.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Str> {
+        self.0.as_ref().map_or_else(|_| Vec::new(), |c| c.entries.borrow().keys().cloned().collect())
+    }
+
+    /// A snapshot of the entries, sorted by key: what `range` walks over.
+    #[must_use]
+    pub fn entries(&self) -> Vec<(Str, Value)> {
+        self.0.as_ref().map_or_else(
+            |_| Vec::new(),
+            |cell| cell.entries.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+        )
+    }
+
+    /// A map of the same kind with its own table, sharing the values: Go's `maps.Clone`.
+    #[must_use]
+    pub fn shallow_copy(&self) -> Self {
+        match &self.0 {
+            Ok(cell) => Self(Ok(Rc::new(Cell {
+                kind: cell.kind,
+                entries: RefCell::new(cell.entries.borrow().clone()),
+                methods: cell.methods.clone(),
+            }))),
+            Err(kind) => Self(Err(*kind)),
+        }
+    }
+
+    /// Whether both are the same map, not only equal ones.
+    #[must_use]
+    pub fn same(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Ok(a), Ok(b)) => Rc::ptr_eq(a, b),
+            (Err(_), Err(_)) => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for Map {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.entries()).finish()
+    }
+}

@@ -1,0 +1,69 @@
+//! Go structs that templates meet: their fields, methods and printed forms.
+
+use super::{Kind, Str, Value};
+use std::any::Any;
+use std::borrow::Cow;
+use std::fmt::Debug;
+
+/// A method of a Go type, as the evaluator needs to know it for checking arguments.
+#[derive(Clone, Copy, Debug)]
+pub struct Method {
+    /// Its name.
+    pub name: &'static str,
+    /// The parameter types as Go writes them (`string`, `int`, `interface {}`, …).
+    pub params: &'static [&'static str],
+    /// Whether the last parameter takes any number of arguments.
+    pub variadic: bool,
+}
+
+/// A Go struct or pointer: `.Capabilities`, a time, a version, a certificate.
+pub trait Object: Debug {
+    /// The type as `%T` prints it, for example `*semver.Version`.
+    fn type_name(&self) -> Cow<'static, str>;
+
+    /// [`Kind::Struct`] or [`Kind::Ptr`].
+    fn kind(&self) -> Kind {
+        Kind::Struct
+    }
+
+    /// The exported fields in order of declaration.
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        Vec::new()
+    }
+
+    /// One field.
+    fn field(&self, name: &[u8]) -> Option<Value> {
+        self.fields().into_iter().find(|(n, _)| n.as_bytes() == name).map(|(_, v)| v)
+    }
+
+    /// The method of that name.
+    fn method(&self, _name: &[u8]) -> Option<Method> {
+        None
+    }
+
+    /// Calls a method with arguments already checked against [`Method::params`].
+    ///
+    /// # Errors
+    /// The text of the error that the Go method returns, or of its panic.
+    fn call(&self, name: &str, _args: &[Value]) -> Result<Value, String> {
+        Err(format!("no method {name}"))
+    }
+
+    /// What `String()` or `Error()` gives, where the type has one: `%v` and `toString` use it.
+    fn to_str(&self) -> Option<Str> {
+        None
+    }
+
+    /// What `encoding/json` makes of the value, as plain maps, lists and scalars.
+    fn to_json(&self) -> Value {
+        Value::Nil
+    }
+
+    /// `reflect.DeepEqual` with another object.
+    fn equals(&self, other: &dyn Object) -> bool {
+        self.type_name() == other.type_name() && self.to_str() == other.to_str()
+    }
+
+    /// For the functions that take this very type (`dateInZone`, `genSignedCert`).
+    fn as_any(&self) -> &dyn Any;
+}
