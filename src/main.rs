@@ -1,2 +1,3 @@
-//! x
-fn main(){}
+//! The program: parse, run, exit code.
+
+fn main() {}

@@ -1,0 +1,132 @@
+//! The tree of an object and short ways into it.
+
+use super::{Gvk, ObjectRef};
+use serde_json::Value;
+
+/// A Kubernetes object: a JSON tree whose root is a map.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Object(Value);
+
+impl Object {
+    /// Takes a tree for an object. `None` when its root is not a map.
+    #[must_use]
+    pub fn new(tree: Value) -> Option<Self> {
+        tree.is_object().then_some(Self(tree))
+    }
+
+    /// The whole tree.
+    #[must_use]
+    pub fn tree(&self) -> &Value {
+        &self.0
+    }
+
+    /// The whole tree, to change it.
+    pub fn tree_mut(&mut self) -> &mut Value {
+        &mut self.0
+    }
+
+    /// The tree itself.
+    #[must_use]
+    pub fn into_tree(self) -> Value {
+        self.0
+    }
+
+    /// The value at a path of keys.
+    #[must_use]
+    pub fn get(&self, path: &[&str]) -> Option<&Value> {
+        path.iter().try_fold(&self.0, |node, key| node.get(key))
+    }
+
+    /// The text at a path of keys; empty when there is none.
+    #[must_use]
+    pub fn text(&self, path: &[&str]) -> &str {
+        self.get(path).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The integer at a path of keys.
+    #[must_use]
+    pub fn int(&self, path: &[&str]) -> Option<i64> {
+        self.get(path).and_then(Value::as_i64)
+    }
+
+    /// The list at a path of keys; empty when there is none.
+    #[must_use]
+    pub fn list(&self, path: &[&str]) -> &[Value] {
+        self.get(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+    }
+
+    /// `apiVersion`.
+    #[must_use]
+    pub fn api_version(&self) -> &str {
+        self.text(&["apiVersion"])
+    }
+
+    /// `kind`.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.text(&["kind"])
+    }
+
+    /// Group, version and kind.
+    #[must_use]
+    pub fn gvk(&self) -> Gvk {
+        Gvk::new(self.api_version(), self.kind())
+    }
+
+    /// `metadata.name`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text(&["metadata", "name"])
+    }
+
+    /// `metadata.namespace`.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.get(&["metadata", "namespace"]).and_then(Value::as_str)
+    }
+
+    /// `metadata.uid`; empty for an object that no server has seen.
+    #[must_use]
+    pub fn uid(&self) -> &str {
+        self.text(&["metadata", "uid"])
+    }
+
+    /// `metadata.resourceVersion`.
+    #[must_use]
+    pub fn resource_version(&self) -> &str {
+        self.text(&["metadata", "resourceVersion"])
+    }
+
+    /// One annotation.
+    #[must_use]
+    pub fn annotation(&self, key: &str) -> Option<&str> {
+        self.get(&["metadata", "annotations", key]).and_then(Value::as_str)
+    }
+
+    /// One label.
+    #[must_use]
+    pub fn label(&self, key: &str) -> Option<&str> {
+        self.get(&["metadata", "labels", key]).and_then(Value::as_str)
+    }
+
+    /// The identity of the object.
+    #[must_use]
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef {
+            group: self.gvk().group,
+            kind: self.kind().to_owned(),
+            namespace: self.namespace().map(str::to_owned),
+            name: self.name().to_owned(),
+        }
+    }
+
+    /// Sets `metadata.<field>.<key>`, making the maps on the way.
+    pub fn set_metadata(&mut self, field: &str, key: &str, value: &str) {
+        self.0["metadata"][field][key] = Value::from(value);
+    }
+
+    /// Sets `metadata.namespace`.
+    pub fn set_namespace(&mut self, namespace: &str) {
+        self.0["metadata"]["namespace"] = Value::from(namespace);
+    }
+}
