@@ -50,7 +50,11 @@ pub enum Reconcile {
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(
+    tag = "type",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
 pub enum Event {
     /// Something worth knowing that does not stop the run.
     Warning {

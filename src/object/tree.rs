@@ -52,7 +52,9 @@ impl Object {
     /// The list at a path of keys; empty when there is none.
     #[must_use]
     pub fn list(&self, path: &[&str]) -> &[Value] {
-        self.get(path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+        self.get(path)
+            .and_then(Value::as_array)
+            .map_or(&[], Vec::as_slice)
     }
 
     /// `apiVersion`.
@@ -100,13 +102,15 @@ impl Object {
     /// One annotation.
     #[must_use]
     pub fn annotation(&self, key: &str) -> Option<&str> {
-        self.get(&["metadata", "annotations", key]).and_then(Value::as_str)
+        self.get(&["metadata", "annotations", key])
+            .and_then(Value::as_str)
     }
 
     /// One label.
     #[must_use]
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.get(&["metadata", "labels", key]).and_then(Value::as_str)
+        self.get(&["metadata", "labels", key])
+            .and_then(Value::as_str)
     }
 
     /// The identity of the object.

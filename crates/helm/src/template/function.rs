@@ -1,6 +1,6 @@
 //! How a function is offered to templates: its Go signature as data, and a plain Rust function.
 
-use super::World;
+use super::{Error, World};
 use crate::value::{Str, Value};
 
 /// The Go type of a parameter; the evaluator checks and converts arguments before the call, as
@@ -52,16 +52,19 @@ pub struct Function {
 /// (`error calling NAME: TEXT`), so one type serves both.
 #[derive(Debug)]
 pub struct Fault {
-    /// The text after `error calling NAME: `.
+    /// The text after `error calling NAME: `, up to the text of `inner`.
     pub message: String,
     /// The template error underneath, when a template called by `include` or `tpl` failed.
-    pub inner: Option<Box<dyn std::error::Error>>,
+    pub inner: Option<Error>,
 }
 
 impl Fault {
     /// A fault with this text.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), inner: None }
+        Self {
+            message: message.into(),
+            inner: None,
+        }
     }
 }
 

@@ -40,7 +40,10 @@ impl List {
     /// A slice of these items.
     #[must_use]
     pub fn new(items: Vec<Value>, elem: Elem) -> Self {
-        Self { items: Some(Rc::new(items)), elem }
+        Self {
+            items: Some(Rc::new(items)),
+            elem,
+        }
     }
 
     /// The nil slice: prints as `[]`, but is `null` in JSON.

@@ -57,7 +57,11 @@ impl Map {
     /// A map of these entries.
     #[must_use]
     pub fn from_entries(kind: MapKind, entries: BTreeMap<Str, Value>) -> Self {
-        Self(Ok(Rc::new(Cell { kind, entries: RefCell::new(entries), methods: None })))
+        Self(Ok(Rc::new(Cell {
+            kind,
+            entries: RefCell::new(entries),
+            methods: None,
+        })))
     }
 
     /// A map whose type has methods, such as `.Files.Get` or `.Values.AsMap`.
@@ -67,7 +71,11 @@ impl Map {
         entries: BTreeMap<Str, Value>,
         methods: Rc<dyn Object>,
     ) -> Self {
-        Self(Ok(Rc::new(Cell { kind, entries: RefCell::new(entries), methods: Some(methods) })))
+        Self(Ok(Rc::new(Cell {
+            kind,
+            entries: RefCell::new(entries),
+            methods: Some(methods),
+        })))
     }
 
     /// The nil map of a type.
@@ -100,13 +108,21 @@ impl Map {
     /// The value of a key.
     #[must_use]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Value> {
-        self.0.as_ref().ok()?.entries.borrow().get(key.as_ref()).cloned()
+        self.0
+            .as_ref()
+            .ok()?
+            .entries
+            .borrow()
+            .get(key.as_ref())
+            .cloned()
     }
 
     /// Whether the key is there, also with a nil value.
     #[must_use]
     pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {
-        self.0.as_ref().is_ok_and(|cell| cell.entries.borrow().contains_key(key.as_ref()))
+        self.0
+            .as_ref()
+            .is_ok_and(|cell| cell.entries.borrow().contains_key(key.as_ref()))
     }
 
     /// Sets a key for everyone who holds the map. `false` on the nil map, where Go panics.
@@ -118,13 +134,20 @@ impl Map {
 
     /// Removes a key for everyone who holds the map.
     pub fn remove(&self, key: impl AsRef<[u8]>) -> Option<Value> {
-        self.0.as_ref().ok()?.entries.borrow_mut().remove(key.as_ref())
+        self.0
+            .as_ref()
+            .ok()?
+            .entries
+            .borrow_mut()
+            .remove(key.as_ref())
     }
 
     /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.as_ref().map_or(0, |cell| cell.entries.borrow().len())
+        self.0
+            .as_ref()
+            .map_or(0, |cell| cell.entries.borrow().len())
     }
 
     /// Whether there are none.
@@ -136,7 +159,10 @@ impl Map {
     /// The keys, sorted by bytes.
     #[must_use]
     pub fn keys(&self) -> Vec<Str> {
-        self.0.as_ref().map_or_else(|_| Vec::new(), |c| c.entries.borrow().keys().cloned().collect())
+        self.0.as_ref().map_or_else(
+            |_| Vec::new(),
+            |c| c.entries.borrow().keys().cloned().collect(),
+        )
     }
 
     /// A snapshot of the entries, sorted by key: what `range` walks over.
@@ -144,7 +170,13 @@ impl Map {
     pub fn entries(&self) -> Vec<(Str, Value)> {
         self.0.as_ref().map_or_else(
             |_| Vec::new(),
-            |cell| cell.entries.borrow().iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
+            |cell| {
+                cell.entries
+                    .borrow()
+                    .iter()
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .collect()
+            },
         )
     }
 

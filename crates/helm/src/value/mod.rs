@@ -9,11 +9,15 @@
 mod list;
 mod map;
 mod object;
+mod printable;
+pub mod quote;
+pub mod rune;
 mod string;
 
 pub use list::{Elem, List};
 pub use map::{Map, MapKind};
 pub use object::{Method, Object};
+pub use printable::is_print;
 pub use string::Str;
 
 use std::rc::Rc;
@@ -182,7 +186,10 @@ impl Value {
     /// A `[]string`.
     #[must_use]
     pub fn strings(items: impl IntoIterator<Item = Str>) -> Self {
-        Self::List(List::new(items.into_iter().map(Self::Str).collect(), Elem::Str))
+        Self::List(List::new(
+            items.into_iter().map(Self::Str).collect(),
+            Elem::Str,
+        ))
     }
 
     /// An empty `map[string]interface {}`.

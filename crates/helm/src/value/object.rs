@@ -21,7 +21,7 @@ pub trait Object: Debug {
     /// The type as `%T` prints it, for example `*semver.Version`.
     fn type_name(&self) -> Cow<'static, str>;
 
-    /// [`Kind::Struct`] or [`Kind::Ptr`].
+    /// [`Kind::Struct`] or [`Kind::Ptr`]; for a named type the kind of [`Object::underlying`].
     fn kind(&self) -> Kind {
         Kind::Struct
     }
@@ -33,7 +33,10 @@ pub trait Object: Debug {
 
     /// One field.
     fn field(&self, name: &[u8]) -> Option<Value> {
-        self.fields().into_iter().find(|(n, _)| n.as_bytes() == name).map(|(_, v)| v)
+        self.fields()
+            .into_iter()
+            .find(|(n, _)| n.as_bytes() == name)
+            .map(|(_, v)| v)
     }
 
     /// The method of that name.
@@ -51,6 +54,18 @@ pub trait Object: Debug {
 
     /// What `String()` or `Error()` gives, where the type has one: `%v` and `toString` use it.
     fn to_str(&self) -> Option<Str> {
+        None
+    }
+
+    /// What `String()` gives when only the pointer type has the method: an action that prints a
+    /// field of an addressable struct calls it, `printf` and functions do not.
+    fn pointer_to_str(&self) -> Option<Str> {
+        None
+    }
+
+    /// The plain value underneath, for a named type over a scalar, slice or map
+    /// (`time.Duration` over `int64`, a version set over `[]string`).
+    fn underlying(&self) -> Option<Value> {
         None
     }
 

@@ -1,0 +1,259 @@
+//! Why a template could not be parsed or executed: where, at which expression, and through which
+//! calls of `include` and `tpl`.
+//!
+//! `Display` is Go's text on one line, byte for byte; [`Error::trace`] is the layout of Helm 4.
+
+use crate::value::quote::quoted;
+use std::fmt;
+use std::rc::Rc;
+
+/// What kind of failure it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The text is not a template.
+    Parse,
+    /// The template failed while it ran.
+    Exec,
+    /// There is no template of that name.
+    NoTemplate,
+}
+
+/// A failure of a template.
+pub struct Error(Box<Detail>);
+
+/// The parts of an [`Error`].
+#[derive(Debug)]
+pub(super) struct Detail {
+    pub(super) kind: ErrorKind,
+    /// The name the text was parsed under.
+    pub(super) file: Rc<str>,
+    /// The line from 1; 0 when there is no position.
+    pub(super) line: usize,
+    /// The bytes before the position in its line.
+    pub(super) column: usize,
+    /// The text of the line.
+    pub(super) source_line: String,
+    /// The template that ran.
+    pub(super) template: Rc<str>,
+    /// The expression as Go prints it.
+    pub(super) context: String,
+    /// The cause, up to the text of `inner`.
+    pub(super) cause: String,
+    /// Whether a called function failed, rather than the template itself.
+    pub(super) from_function: bool,
+    /// The failure of a template that the failing function ran.
+    pub(super) inner: Option<Error>,
+}
+
+impl Error {
+    pub(super) fn new(detail: Detail) -> Self {
+        Self(Box::new(detail))
+    }
+
+    /// A parse error in a line of a file.
+    pub(super) fn parse(file: &Rc<str>, line: usize, text: &[u8], cause: String) -> Self {
+        let source_line = text
+            .split(|&byte| byte == b'\n')
+            .nth(line.saturating_sub(1));
+        Self::new(Detail {
+            kind: ErrorKind::Parse,
+            file: Rc::clone(file),
+            line,
+            column: 0,
+            source_line: String::from_utf8_lossy(source_line.unwrap_or_default()).into_owned(),
+            template: Rc::clone(file),
+            context: String::new(),
+            cause,
+            from_function: false,
+            inner: None,
+        })
+    }
+
+    /// The error of running a template that does not exist in a set.
+    pub(super) fn no_template(name: &[u8], root: &Rc<str>) -> Self {
+        let cause = format!(
+            "no template {} associated with template {}",
+            quoted(name),
+            quoted(&**root)
+        );
+        Self::new(Detail {
+            kind: ErrorKind::NoTemplate,
+            file: Rc::clone(root),
+            line: 0,
+            column: 0,
+            source_line: String::new(),
+            template: Rc::clone(root),
+            context: String::new(),
+            cause,
+            from_function: false,
+            inner: None,
+        })
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The name of the text the position is in, as given to
+    /// [`Templates::parse`](super::Templates::parse).
+    #[must_use]
+    pub fn file(&self) -> &str {
+        &self.0.file
+    }
+
+    /// The line, counted from 1; 0 when there is no position.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.0.line
+    }
+
+    /// The number of bytes before the position in its line. Parse errors have no column.
+    #[must_use]
+    pub fn column(&self) -> Option<usize> {
+        (self.0.kind == ErrorKind::Exec).then_some(self.0.column)
+    }
+
+    /// The text of the line, for an excerpt.
+    #[must_use]
+    pub fn source_line(&self) -> &str {
+        &self.0.source_line
+    }
+
+    /// The name of the template that ran.
+    #[must_use]
+    pub fn template(&self) -> &str {
+        &self.0.template
+    }
+
+    /// The expression that failed, as Go prints it; empty for parse errors.
+    #[must_use]
+    pub fn context(&self) -> &str {
+        &self.0.context
+    }
+
+    /// The cause without position; with [`Error::inner`], only what comes before that one's text.
+    #[must_use]
+    pub fn cause(&self) -> &str {
+        &self.0.cause
+    }
+
+    /// The failure of the template that `include` or `tpl` ran here.
+    #[must_use]
+    pub fn inner(&self) -> Option<&Self> {
+        self.0.inner.as_ref()
+    }
+
+    /// This error and those underneath, outermost first.
+    pub fn chain(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |error| error.inner())
+    }
+
+    /// `FILE:LINE` for parse errors, `FILE:LINE:COLUMN` for others.
+    #[must_use]
+    pub fn location(&self) -> String {
+        let Detail {
+            kind,
+            file,
+            line,
+            column,
+            ..
+        } = &*self.0;
+        match kind {
+            ErrorKind::Parse => format!("{file}:{line}"),
+            ErrorKind::Exec => format!("{file}:{line}:{column}"),
+            ErrorKind::NoTemplate => file.to_string(),
+        }
+    }
+
+    /// Helm 4's layout over several lines, a level for each template; `None` where Helm 4 keeps the
+    /// one-line text, which it does when a function other than `include` is the cause.
+    ///
+    /// Follows helm v4 `pkg/engine/engine.go`, `reformatExecErrorMsg`.
+    #[must_use]
+    pub fn trace(&self) -> Option<String> {
+        if self.0.kind != ErrorKind::Exec {
+            return None;
+        }
+        let mut out = String::new();
+        let mut last = String::new();
+        for error in self.chain() {
+            let frame = error.frame()?;
+            if frame != last {
+                out.push_str(&frame);
+            }
+            last = frame;
+        }
+        Some(out.trim().to_owned())
+    }
+
+    /// One level of [`Error::trace`].
+    fn frame(&self) -> Option<String> {
+        let Detail {
+            template,
+            context,
+            cause,
+            ..
+        } = &*self.0;
+        if self.0.kind == ErrorKind::NoTemplate {
+            return Some(format!("template: {cause}\n"));
+        }
+        let calls_template = self.0.inner.is_some() && cause.starts_with("error calling ");
+        let passes_on = calls_template && cause.ends_with(": ") && cause.matches(": ").count() == 1;
+        if self.0.kind == ErrorKind::Parse || (self.0.from_function && !passes_on) {
+            return None;
+        }
+        let name = quoted(&**template);
+        let name = name.trim_matches('"');
+        if name.contains('"') {
+            return None;
+        }
+        let rest = format!("{context}>: {cause}");
+        let (at, message) = rest.split_once(">: ").unwrap_or((&rest, ""));
+        let message = if passes_on {
+            message.trim_end()
+        } else {
+            message
+        };
+        let message = message.split(" template:").next().unwrap_or_default();
+        Some(format!(
+            "{}\n  executing \"{name}\" at <{at}>:\n    {message}\n",
+            self.location()
+        ))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in self.chain() {
+            let Detail {
+                kind,
+                template,
+                context,
+                cause,
+                ..
+            } = &*error.0;
+            match kind {
+                ErrorKind::NoTemplate => write!(f, "template: {cause}")?,
+                ErrorKind::Parse => write!(f, "template: {}: {cause}", error.location())?,
+                ErrorKind::Exec => {
+                    let (location, name) = (error.location(), quoted(&**template));
+                    write!(
+                        f,
+                        "template: {location}: executing {name} at <{context}>: {cause}"
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl std::error::Error for Error {}
