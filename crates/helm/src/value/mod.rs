@@ -8,6 +8,7 @@
 
 mod list;
 mod map;
+pub mod number;
 mod object;
 mod printable;
 pub mod quote;
