@@ -37,7 +37,8 @@ impl MapKind {
 
 struct Cell {
     kind: MapKind,
-    entries: RefCell<BTreeMap<Str, Value>>,
+    /// Shared by all views of the map: `.Values.sub` of a chart and `.Values` of its subchart.
+    entries: Rc<RefCell<BTreeMap<Str, Value>>>,
     methods: Option<Rc<dyn Object>>,
 }
 
@@ -59,7 +60,7 @@ impl Map {
     pub fn from_entries(kind: MapKind, entries: BTreeMap<Str, Value>) -> Self {
         Self(Ok(Rc::new(Cell {
             kind,
-            entries: RefCell::new(entries),
+            entries: Rc::new(RefCell::new(entries)),
             methods: None,
         })))
     }
@@ -73,9 +74,23 @@ impl Map {
     ) -> Self {
         Self(Ok(Rc::new(Cell {
             kind,
-            entries: RefCell::new(entries),
+            entries: Rc::new(RefCell::new(entries)),
             methods: Some(methods),
         })))
+    }
+
+    /// The same map under another Go type, perhaps with methods: a change through one is seen
+    /// through the other.
+    #[must_use]
+    pub fn view(&self, kind: MapKind, methods: Option<Rc<dyn Object>>) -> Self {
+        match &self.0 {
+            Ok(cell) => Self(Ok(Rc::new(Cell {
+                kind,
+                entries: Rc::clone(&cell.entries),
+                methods,
+            }))),
+            Err(_) => Self(Err(kind)),
+        }
     }
 
     /// The nil map of a type.
@@ -186,7 +201,7 @@ impl Map {
         match &self.0 {
             Ok(cell) => Self(Ok(Rc::new(Cell {
                 kind: cell.kind,
-                entries: RefCell::new(cell.entries.borrow().clone()),
+                entries: Rc::new(RefCell::new(cell.entries.borrow().clone())),
                 methods: cell.methods.clone(),
             }))),
             Err(kind) => Self(Err(*kind)),
@@ -197,7 +212,7 @@ impl Map {
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
-            (Ok(a), Ok(b)) => Rc::ptr_eq(a, b),
+            (Ok(a), Ok(b)) => Rc::ptr_eq(&a.entries, &b.entries),
             (Err(_), Err(_)) => true,
             _ => false,
         }
