@@ -1,6 +1,16 @@
 //! Desired and live objects → changes, with secrets masked. Pure: what a dry run answered comes in
 //! as a value.
 
+mod build;
 mod change;
+mod fields;
+mod mask;
+mod shown;
+pub mod text;
+mod verdict;
+mod yaml;
 
+pub use build::{change, removal, replace, unchanged};
 pub use change::{Change, FieldChange, FieldOp, Op};
+pub use mask::Masker;
+pub use verdict::{Verdict, verdict};

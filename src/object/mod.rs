@@ -1,11 +1,23 @@
 //! A Kubernetes object as data: its tree, its identity, where it came from.
 //!
-//! Nothing here talks to a cluster or knows what an object means.
+//! Nothing here talks to a cluster. What is known about kinds is where their pods and keyed lists are.
 
+mod error;
+mod fingerprint;
+mod keyed;
+pub mod managed_fields;
+mod normalize;
 mod object_ref;
+mod place;
+pub mod pod;
 mod tree;
 
+pub use error::{Error, Problem};
+pub use fingerprint::{Fingerprint, digest, fingerprint};
+pub(crate) use fingerprint::{hex, hmac};
+pub use normalize::normalize;
 pub use object_ref::{Gvk, ObjectRef};
+pub use place::{Scope, place};
 pub use tree::Object;
 
 use serde::Serialize;

@@ -1,0 +1,219 @@
+//! Hides the values of secrets before anything is shown.
+//!
+//! A value becomes a tag made with a key of this run: equal values have equal tags, and nobody can
+//! find a value by trying.
+
+use crate::object::{Object, hex, hmac};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// Where client-side apply keeps a copy of the whole object.
+pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Texts shorter than this are not replaced in messages: they would hit ordinary words.
+const MIN_SCRUBBED: usize = 4;
+
+/// Lines of longer secrets (keys, certificates) are replaced on their own from this length on.
+const MIN_SCRUBBED_LINE: usize = 16;
+
+/// Masks secrets and remembers those it has seen.
+#[derive(Debug)]
+pub struct Masker {
+    run_key: [u8; 32],
+    show_secrets: bool,
+    seen: Mutex<BTreeSet<String>>,
+}
+
+impl Masker {
+    /// A masker with the random key of this run. With `show_secrets` nothing is masked.
+    #[must_use]
+    pub fn new(run_key: [u8; 32], show_secrets: bool) -> Self {
+        Self { run_key, show_secrets, seen: Mutex::new(BTreeSet::new()) }
+    }
+
+    /// Replaces the secrets of an object by their tags and remembers them for [`Masker::scrub`].
+    pub fn mask(&self, object: &mut Object) {
+        if self.show_secrets {
+            return;
+        }
+        if is_secret(object) {
+            for field in ["data", "stringData"] {
+                self.mask_field(object.tree_mut(), field);
+            }
+        }
+        let annotation = object
+            .tree_mut()
+            .get_mut("metadata")
+            .and_then(|metadata| metadata.get_mut("annotations"))
+            .and_then(|annotations| annotations.get_mut(LAST_APPLIED));
+        if let Some(value) = annotation {
+            self.mask_last_applied(value);
+        }
+    }
+
+    fn mask_field(&self, tree: &mut Value, field: &str) {
+        match tree.get_mut(field) {
+            Some(Value::Object(values)) => {
+                for value in values.values_mut() {
+                    *value = self.take(value, field == "data");
+                }
+            }
+            Some(Value::Null) | None => {}
+            Some(other) => *other = self.take(other, false),
+        }
+    }
+
+    fn mask_last_applied(&self, value: &mut Value) {
+        let Some(text) = value.as_str() else { return };
+        if let Some(mut applied) = serde_json::from_str(text).ok().and_then(Object::new)
+            && is_secret(&applied)
+        {
+            self.mask(&mut applied);
+        }
+        *value = Value::from(self.tag(text.as_bytes()));
+    }
+
+    /// Remembers a value and gives its tag. The same bytes have the same tag in `data`, where they
+    /// are in base64, and in `stringData`, where they are not.
+    fn take(&self, value: &Value, encoded: bool) -> Value {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let bytes = if encoded { STANDARD.decode(text.trim()).ok() } else { None };
+        self.remember(&text);
+        let tag = match &bytes {
+            Some(bytes) => {
+                if let Ok(plain) = std::str::from_utf8(bytes) {
+                    self.remember(plain);
+                }
+                self.tag(bytes)
+            }
+            None => {
+                self.remember(&STANDARD.encode(&text));
+                self.tag(text.as_bytes())
+            }
+        };
+        Value::from(tag)
+    }
+
+    fn remember(&self, text: &str) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut add = |text: &str, least: usize| {
+            if text.len() >= least && !seen.contains(text) {
+                seen.insert(text.to_owned());
+            }
+        };
+        add(text, MIN_SCRUBBED);
+        add(text.trim(), MIN_SCRUBBED);
+        for line in text.lines() {
+            add(line.trim(), MIN_SCRUBBED_LINE);
+        }
+        // As Go and JSON quote it in an error text.
+        let quoted = Value::from(text).to_string();
+        add(&quoted[1..quoted.len() - 1], MIN_SCRUBBED);
+    }
+
+    fn tag(&self, bytes: &[u8]) -> String {
+        format!("<masked {}>", hex(&hmac(&self.run_key, bytes)[..4]))
+    }
+
+    /// Replaces every secret seen so far in a text of somebody else (an error of the server) by
+    /// `<masked>`, longest first.
+    #[must_use]
+    pub fn scrub(&self, text: &str) -> String {
+        if self.show_secrets {
+            return text.to_owned();
+        }
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<&String> =
+            seen.iter().filter(|secret| text.contains(secret.as_str())).collect();
+        found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        found.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "<masked>"))
+    }
+
+    /// Whether values at this path of this object are masked.
+    pub(crate) fn covers(&self, object: &Object, path: &[&str]) -> bool {
+        !self.show_secrets
+            && match path {
+                ["data" | "stringData", ..] => is_secret(object),
+                ["metadata", "annotations", key] => *key == LAST_APPLIED,
+                _ => false,
+            }
+    }
+}
+
+fn is_secret(object: &Object) -> bool {
+    object.kind() == "Secret" && object.gvk().group.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn masked(masker: &Masker, tree: Value) -> Value {
+        let mut object = Object::new(tree).unwrap();
+        masker.mask(&mut object);
+        object.into_tree()
+    }
+
+    #[test]
+    fn equal_values_have_equal_tags_in_every_form() {
+        let masker = Masker::new([1; 32], false);
+        let tree = masked(
+            &masker,
+            json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "aHVudGVyMg==", "b": "", "c": "b3RoZXI="}, "stringData": {"a": "hunter2", "n": 5}}),
+        );
+        assert_eq!(tree["data"]["a"], tree["stringData"]["a"]);
+        assert_ne!(tree["data"]["a"], tree["data"]["c"]);
+        insta::assert_snapshot!(tree, @r#"{"apiVersion":"v1","data":{"a":"<masked f26b5407>","b":"<masked 2e72eb66>","c":"<masked b3fc4ba4>"},"kind":"Secret","stringData":{"a":"<masked f26b5407>","n":"<masked e61e3e74>"}}"#);
+    }
+
+    #[test]
+    fn another_run_has_other_tags() {
+        let tree = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "aHVudGVyMg=="}});
+        let one = masked(&Masker::new([1; 32], false), tree.clone());
+        assert_ne!(one, masked(&Masker::new([2; 32], false), tree));
+    }
+
+    #[test]
+    fn last_applied_is_masked_on_every_kind_and_searched_for_secrets() {
+        let masker = Masker::new([1; 32], false);
+        let applied = r#"{"apiVersion":"v1","kind":"Secret","stringData":{"p":"hunter2"}}"#;
+        let tree = masked(
+            &masker,
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"annotations": {LAST_APPLIED: applied}}}),
+        );
+        assert!(!tree.to_string().contains("hunter2"));
+        assert_eq!(masker.scrub("bad hunter2"), "bad <masked>");
+        let tree = masked(
+            &masker,
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}, "metadata": {"annotations": {LAST_APPLIED: "{}"}}}),
+        );
+        assert_eq!(tree["data"]["a"], "b");
+        assert!(tree["metadata"]["annotations"][LAST_APPLIED].as_str().unwrap().starts_with("<masked"));
+    }
+
+    #[test]
+    fn error_texts_lose_plain_encoded_and_quoted_values() {
+        let masker = Masker::new([1; 32], false);
+        let pem = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n-----END KEY-----\n";
+        masked(
+            &masker,
+            json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "aHVudGVyMg=="}, "stringData": {"pem": pem, "short": "abc"}}),
+        );
+        let text = "value \"hunter2\" (aHVudGVyMg==) abc MIIEvQIBADANBgkqhkiG \\n-----END";
+        insta::assert_snapshot!(masker.scrub(text), @r#"value "<masked>" (<masked>) abc <masked> \n-----END"#);
+        let quoted = format!("invalid: {:?}", pem);
+        assert!(!masker.scrub(&quoted).contains("MIIE"));
+    }
+
+    #[test]
+    fn show_secrets_shows_them() {
+        let masker = Masker::new([1; 32], true);
+        let tree = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "aHVudGVyMg=="}});
+        assert_eq!(masked(&masker, tree.clone()), tree);
+        assert_eq!(masker.scrub("hunter2"), "hunter2");
+    }
+}

@@ -1,0 +1,95 @@
+//! Keyed digests that tell whether anything changed since the last apply without keeping a value.
+//!
+//! The digests are HMAC-SHA256 with a random key of the app, so that a secret's value cannot be
+//! guessed from one.
+
+use super::{Object, managed_fields};
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::Sha256;
+
+/// What the record keeps of an object after it was applied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fingerprint {
+    /// The digest of the manifest that was applied, in hex.
+    pub desired: String,
+    /// The digest of the live values under the fields our manager owned right after, in hex.
+    pub owned: String,
+}
+
+/// Takes the fingerprint of an object: of the manifest that was sent and of what the server made
+/// of it under the fields that `manager` owns.
+#[must_use]
+pub fn fingerprint(
+    key: &[u8],
+    desired: &Object,
+    live_after: &Object,
+    manager: &str,
+) -> Fingerprint {
+    let owned = managed_fields::applied_by(live_after, manager)
+        .map_or(Value::Null, |set| set.values(Some(live_after.tree())));
+    Fingerprint {
+        desired: digest(key, desired.tree()),
+        owned: digest(key, &owned),
+    }
+}
+
+/// The HMAC-SHA256 of a tree in hex. The keys of maps are sorted, so equal trees have equal digests.
+#[must_use]
+pub fn digest(key: &[u8], tree: &Value) -> String {
+    hex(&hmac(key, tree.to_string().as_bytes()))
+}
+
+/// HMAC-SHA256.
+pub(crate) fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("invariant: HMAC takes any key");
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// Bytes in lower-case hex.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn live(replicas: i64, image: &str) -> Object {
+        Object::new(json!({
+            "kind": "Deployment", "metadata": {"managedFields": [
+                {"manager": "windlass", "operation": "Apply", "fieldsV1": {"f:spec": {"f:image": {}}}}]},
+            "spec": {"replicas": replicas, "image": image}
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn only_owned_values_change_the_fingerprint() {
+        let desired = Object::new(json!({"spec": {"image": "a"}})).unwrap();
+        let before = fingerprint(b"key", &desired, &live(1, "a"), "windlass");
+        assert_eq!(
+            before,
+            fingerprint(b"key", &desired, &live(5, "a"), "windlass")
+        );
+        assert_ne!(
+            before.owned,
+            fingerprint(b"key", &desired, &live(1, "b"), "windlass").owned
+        );
+    }
+
+    #[test]
+    fn another_key_gives_another_digest() {
+        assert_ne!(digest(b"a", &json!({})), digest(b"b", &json!({})));
+        insta::assert_snapshot!(digest(b"key", &json!({"b": 1, "a": 2})), @"a433fc865606bb34d2739757c3cca7d8cd470625170a52491c83a597200cf421");
+    }
+}
