@@ -103,19 +103,31 @@ pub fn replace(
 /// asks for it (`helm.sh/resource-policy: keep`, `kapp.k14s.io/delete-strategy: orphan`).
 #[must_use]
 pub fn removal(live: &Object, masker: &Masker) -> Change {
-    let policy = [("helm.sh/resource-policy", "keep"), ("kapp.k14s.io/delete-strategy", "orphan")]
-        .into_iter()
-        .find(|(key, value)| live.annotation(key).is_some_and(|found| found.trim() == *value));
+    let policy = [
+        ("helm.sh/resource-policy", "keep"),
+        ("kapp.k14s.io/delete-strategy", "orphan"),
+    ]
+    .into_iter()
+    .find(|(key, value)| {
+        live.annotation(key)
+            .is_some_and(|found| found.trim() == *value)
+    });
     Change {
         target: live.reference(),
-        op: if policy.is_some() { Op::Keep } else { Op::Delete },
+        op: if policy.is_some() {
+            Op::Keep
+        } else {
+            Op::Delete
+        },
         desired: None,
         live: Some(live.clone()),
         before: Some(shown(live, masker)),
         after: None,
         fields: Vec::new(),
         source: None,
-        reason: policy.map(|(key, value)| format!("{key}: {value}")).unwrap_or_default(),
+        reason: policy
+            .map(|(key, value)| format!("{key}: {value}"))
+            .unwrap_or_default(),
     }
 }
 
@@ -141,7 +153,9 @@ fn show_both(change: &mut Change, live: &Object, after: &Object, masker: &Masker
 
 /// Whether a dry run says that our manager owns other fields afterwards.
 fn takes_ownership(live: &Object, predicted: &Object) -> bool {
-    let Some(after) = managed_fields::applied_by(predicted, MANAGER) else { return false };
+    let Some(after) = managed_fields::applied_by(predicted, MANAGER) else {
+        return false;
+    };
     managed_fields::applied_by(live, MANAGER).is_none_or(|before| before != after)
 }
 
@@ -163,9 +177,9 @@ fn lay_over(base: &mut Value, over: &Value) {
         (Value::Array(base), Value::Array(over)) => {
             let old = std::mem::take(base);
             for item in over {
-                let same = item.get("name").and_then(|name| {
-                    old.iter().find(|other| other.get("name") == Some(name))
-                });
+                let same = item
+                    .get("name")
+                    .and_then(|name| old.iter().find(|other| other.get("name") == Some(name)));
                 let mut merged = same.cloned().unwrap_or(Value::Null);
                 lay_over(&mut merged, item);
                 base.push(merged);

@@ -33,9 +33,15 @@ pub(crate) fn fields(
     owners: &[Entry],
     covers: &dyn Fn(&[&str]) -> bool,
 ) -> Vec<FieldChange> {
-    let mut walk = Walk { path: Vec::new(), found: Vec::new(), covers };
-    let owners: Owners<'_> =
-        owners.iter().map(|entry| (entry.manager.as_str(), &entry.fields)).collect();
+    let mut walk = Walk {
+        path: Vec::new(),
+        found: Vec::new(),
+        covers,
+    };
+    let owners: Owners<'_> = owners
+        .iter()
+        .map(|entry| (entry.manager.as_str(), &entry.fields))
+        .collect();
     walk.value(before, after, &owners);
     walk.found
 }
@@ -62,7 +68,12 @@ impl Walk<'_> {
         }
     }
 
-    fn maps(&mut self, before: &Map<String, Value>, after: &Map<String, Value>, owners: &Owners<'_>) {
+    fn maps(
+        &mut self,
+        before: &Map<String, Value>,
+        after: &Map<String, Value>,
+        owners: &Owners<'_>,
+    ) {
         let added = after.keys().filter(|key| !before.contains_key(*key));
         let mut keys: Vec<&String> = before.keys().chain(added).collect();
         keys.sort();
@@ -110,11 +121,16 @@ impl Walk<'_> {
                 .filter_map(|key| Some(((*key).to_owned(), item.get(key)?.clone())))
                 .collect()
         };
-        let (old, new): (Vec<_>, Vec<_>) =
-            (before.iter().map(pick).collect(), after.iter().map(pick).collect());
+        let (old, new): (Vec<_>, Vec<_>) = (
+            before.iter().map(pick).collect(),
+            after.iter().map(pick).collect(),
+        );
         let count = self.found.len();
         for (item, key) in before.iter().zip(&old) {
-            let other = new.iter().position(|other| other == key).map(|index| &after[index]);
+            let other = new
+                .iter()
+                .position(|other| other == key)
+                .map(|index| &after[index]);
             self.part(Part::Key(key.clone()), Some(item), other, owners);
         }
         for (item, key) in after.iter().zip(&new).filter(|(_, key)| !old.contains(key)) {
@@ -138,7 +154,13 @@ impl Walk<'_> {
         let names: Vec<&str> = self
             .path
             .iter()
-            .map_while(|part| if let Part::Field(name) = part { Some(name.as_str()) } else { None })
+            .map_while(|part| {
+                if let Part::Field(name) = part {
+                    Some(name.as_str())
+                } else {
+                    None
+                }
+            })
             .collect();
         self.found.push(FieldChange {
             path: show(&self.path),
@@ -153,7 +175,10 @@ impl Walk<'_> {
 
 /// The manager of a live value, when it is not ours.
 fn foreign(owners: &Owners<'_>) -> Option<String> {
-    let mut holding = owners.iter().filter(|(_, set)| !set.is_empty()).map(|(name, _)| *name);
+    let mut holding = owners
+        .iter()
+        .filter(|(_, set)| !set.is_empty())
+        .map(|(name, _)| *name);
     let first = holding.next()?;
     (first != MANAGER && holding.all(|name| name != MANAGER)).then(|| first.to_owned())
 }
@@ -166,13 +191,16 @@ fn narrow<'a>(owners: &Owners<'a>, part: &Part, live: Option<&Value>) -> Owners<
             if set.is_leaf() {
                 return Some((*name, *set));
             }
-            let found = set.parts.iter().find(|(other, _)| match (other, part, live) {
-                (Part::Key(keys), Part::Key(_), Some(item)) => {
-                    keys.iter().all(|(key, value)| item.get(key) == Some(value))
-                }
-                (Part::Item(value), Part::Index(_), Some(item)) => value == item,
-                _ => other == part,
-            });
+            let found = set
+                .parts
+                .iter()
+                .find(|(other, _)| match (other, part, live) {
+                    (Part::Key(keys), Part::Key(_), Some(item)) => {
+                        keys.iter().all(|(key, value)| item.get(key) == Some(value))
+                    }
+                    (Part::Item(value), Part::Index(_), Some(item)) => value == item,
+                    _ => other == part,
+                });
             found.map(|(_, set)| (*name, set))
         })
         .collect()
@@ -180,7 +208,9 @@ fn narrow<'a>(owners: &Owners<'a>, part: &Part, live: Option<&Value>) -> Owners<
 
 /// The keys that tell all items of both lists apart.
 fn keys_of(before: &[Value], after: &[Value]) -> Option<&'static [&'static str]> {
-    KEYS.iter().copied().find(|keys| [before, after].iter().all(|items| are_unique(keys, items)))
+    KEYS.iter()
+        .copied()
+        .find(|keys| [before, after].iter().all(|items| are_unique(keys, items)))
 }
 
 fn are_unique(keys: &[&str], items: &[Value]) -> bool {
@@ -193,7 +223,8 @@ fn are_unique(keys: &[&str], items: &[Value]) -> bool {
             None if i > 0 => Some(String::new()),
             _ => None,
         });
-        key.collect::<Option<Vec<_>>>().is_some_and(|key| seen.insert(key))
+        key.collect::<Option<Vec<_>>>()
+            .is_some_and(|key| seen.insert(key))
     })
 }
 
@@ -216,7 +247,10 @@ fn show(path: &[Part]) -> String {
 }
 
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 #[cfg(test)]
@@ -252,7 +286,8 @@ mod tests {
 
     #[test]
     fn odd_keys_stand_in_brackets_and_masked_paths_are_marked() {
-        let before = json!({"data": {"a.pem": "<masked 1>"}, "metadata": {"annotations": {"x.io/y": "1"}}});
+        let before =
+            json!({"data": {"a.pem": "<masked 1>"}, "metadata": {"annotations": {"x.io/y": "1"}}});
         let after = json!({"data": {"a.pem": "<masked 2>"}, "metadata": {"annotations": {}}});
         insta::assert_snapshot!(listed(&before, &after, &[]), @r#"
         {"path":"data[a.pem]","op":"replace","before":"<masked 1>","after":"<masked 2>","masked":true}
@@ -279,16 +314,25 @@ mod tests {
         let owners = [
             entry("hpa", json!({"f:spec": {"f:replicas": {}}})),
             entry("windlass", json!({"f:spec": {"f:image": {}}})),
-            entry("edit", json!({"f:spec": {"f:image": {}, "f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}}}}})),
+            entry(
+                "edit",
+                json!({"f:spec": {"f:image": {}, "f:ports": {"k:{\"port\":80,\"protocol\":\"TCP\"}": {".": {}, "f:name": {}}}}}),
+            ),
         ];
         let before = json!({"spec": {"replicas": 1, "image": "a", "ports": [{"name": "a", "port": 80, "protocol": "TCP", "x": 1}]}});
         let after = json!({"spec": {"replicas": 2, "image": "b", "ports": [{"name": "a", "port": 80, "protocol": "TCP", "x": 2}]}});
         let found = fields(&before, &after, &owners, &|_| false);
-        let managers: Vec<_> =
-            found.iter().map(|field| (field.path.as_str(), field.manager.as_deref())).collect();
+        let managers: Vec<_> = found
+            .iter()
+            .map(|field| (field.path.as_str(), field.manager.as_deref()))
+            .collect();
         assert_eq!(
             managers,
-            [("spec.image", None), ("spec.ports[name=a].x", None), ("spec.replicas", Some("hpa"))]
+            [
+                ("spec.image", None),
+                ("spec.ports[name=a].x", None),
+                ("spec.replicas", Some("hpa"))
+            ]
         );
     }
 }

@@ -31,7 +31,11 @@ impl Masker {
     /// A masker with the random key of this run. With `show_secrets` nothing is masked.
     #[must_use]
     pub fn new(run_key: [u8; 32], show_secrets: bool) -> Self {
-        Self { run_key, show_secrets, seen: Mutex::new(BTreeSet::new()) }
+        Self {
+            run_key,
+            show_secrets,
+            seen: Mutex::new(BTreeSet::new()),
+        }
     }
 
     /// Replaces the secrets of an object by their tags and remembers them for [`Masker::scrub`].
@@ -79,8 +83,14 @@ impl Masker {
     /// Remembers a value and gives its tag. The same bytes have the same tag in `data`, where they
     /// are in base64, and in `stringData`, where they are not.
     fn take(&self, value: &Value, encoded: bool) -> Value {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let bytes = if encoded { STANDARD.decode(text.trim()).ok() } else { None };
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        let bytes = if encoded {
+            STANDARD.decode(text.trim()).ok()
+        } else {
+            None
+        };
         self.remember(&text);
         let tag = match &bytes {
             Some(bytes) => {
@@ -126,10 +136,14 @@ impl Masker {
             return text.to_owned();
         }
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut found: Vec<&String> =
-            seen.iter().filter(|secret| text.contains(secret.as_str())).collect();
+        let mut found: Vec<&String> = seen
+            .iter()
+            .filter(|secret| text.contains(secret.as_str()))
+            .collect();
         found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        found.into_iter().fold(text.to_owned(), |text, secret| text.replace(secret, "<masked>"))
+        found.into_iter().fold(text.to_owned(), |text, secret| {
+            text.replace(secret, "<masked>")
+        })
     }
 
     /// Whether values at this path of this object are masked.
@@ -192,7 +206,12 @@ mod tests {
             json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"a": "b"}, "metadata": {"annotations": {LAST_APPLIED: "{}"}}}),
         );
         assert_eq!(tree["data"]["a"], "b");
-        assert!(tree["metadata"]["annotations"][LAST_APPLIED].as_str().unwrap().starts_with("<masked"));
+        assert!(
+            tree["metadata"]["annotations"][LAST_APPLIED]
+                .as_str()
+                .unwrap()
+                .starts_with("<masked")
+        );
     }
 
     #[test]

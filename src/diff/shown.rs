@@ -5,8 +5,14 @@ use crate::object::Object;
 use serde_json::Value;
 
 /// Metadata that the server writes on its own.
-const SERVER_METADATA: &[&str] =
-    &["creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid"];
+const SERVER_METADATA: &[&str] = &[
+    "creationTimestamp",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+    "selfLink",
+    "uid",
+];
 
 /// The tree of an object without server metadata and status; not masked.
 pub(crate) fn cleaned(object: &Object) -> Value {
@@ -22,7 +28,9 @@ pub(crate) fn cleaned(object: &Object) -> Value {
 
 /// An object as it is shown.
 pub(crate) fn shown(object: &Object, masker: &Masker) -> Value {
-    let Some(mut object) = Object::new(cleaned(object)) else { return Value::Null };
+    let Some(mut object) = Object::new(cleaned(object)) else {
+        return Value::Null;
+    };
     masker.mask(&mut object);
     object.into_tree()
 }
@@ -41,7 +49,9 @@ pub(crate) fn shown_pair(before: &Object, after: &Object, masker: &Masker) -> (V
 }
 
 fn equal_bookkeeping(before: &Value, after: &Value, field: &str) -> Vec<String> {
-    let Some(map) = before["metadata"][field].as_object() else { return Vec::new() };
+    let Some(map) = before["metadata"][field].as_object() else {
+        return Vec::new();
+    };
     map.iter()
         .filter(|(key, value)| {
             is_bookkeeping(key) && after["metadata"][field].get(key.as_str()) == Some(*value)
@@ -52,8 +62,12 @@ fn equal_bookkeeping(before: &Value, after: &Value, field: &str) -> Vec<String> 
 
 /// Removes one label or annotation, and the map when it was the last.
 fn remove_metadata(tree: &mut Value, field: &str, key: &str) {
-    let Some(metadata) = tree.get_mut("metadata").and_then(Value::as_object_mut) else { return };
-    let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) else { return };
+    let Some(metadata) = tree.get_mut("metadata").and_then(Value::as_object_mut) else {
+        return;
+    };
+    let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) else {
+        return;
+    };
     map.remove(key);
     if map.is_empty() {
         metadata.remove(field);
@@ -63,5 +77,7 @@ fn remove_metadata(tree: &mut Value, field: &str, key: &str) {
 fn is_bookkeeping(key: &str) -> bool {
     key == LAST_APPLIED
         || key.starts_with("applyset.kubernetes.io/")
-        || key.split_once('/').is_some_and(|(domain, _)| domain.starts_with("windlass"))
+        || key
+            .split_once('/')
+            .is_some_and(|(domain, _)| domain.starts_with("windlass"))
 }

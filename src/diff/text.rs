@@ -55,7 +55,14 @@ pub fn yaml(tree: &Value) -> String {
 }
 
 fn whole(document: &Document, kind: LineKind) -> Vec<Line> {
-    document.lines.iter().map(|text| Line { kind, text: text.clone() }).collect()
+    document
+        .lines
+        .iter()
+        .map(|text| Line {
+            kind,
+            text: text.clone(),
+        })
+        .collect()
 }
 
 fn compare(before: &Document, after: &Document, context: usize) -> Vec<Line> {
@@ -64,10 +71,15 @@ fn compare(before: &Document, after: &Document, context: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     let mut shown = 0;
     for hunk in group_diff_ops(ops, context) {
-        let Some(start) = hunk.first().map(|op| op.old_range().start) else { continue };
+        let Some(start) = hunk.first().map(|op| op.old_range().start) else {
+            continue;
+        };
         skipped(&mut lines, start - shown);
         if start > 0 {
-            lines.push(Line { kind: LineKind::Header, text: place(&hunk, before, after) });
+            lines.push(Line {
+                kind: LineKind::Header,
+                text: place(&hunk, before, after),
+            });
         }
         for op in &hunk {
             shown = op.old_range().end;
@@ -87,14 +99,20 @@ fn compare(before: &Document, after: &Document, context: usize) -> Vec<Line> {
 }
 
 fn push(lines: &mut Vec<Line>, kind: LineKind, document: &Document, range: Range<usize>) {
-    lines.extend(document.lines[range].iter().map(|text| Line { kind, text: text.clone() }));
+    lines.extend(document.lines[range].iter().map(|text| Line {
+        kind,
+        text: text.clone(),
+    }));
 }
 
 fn skipped(lines: &mut Vec<Line>, count: usize) {
     if count > 0 {
         let s = if count == 1 { "" } else { "s" };
         let text = format!("{count} equal line{s}");
-        lines.push(Line { kind: LineKind::Skipped, text });
+        lines.push(Line {
+            kind: LineKind::Skipped,
+            text,
+        });
     }
 }
 

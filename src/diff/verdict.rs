@@ -27,7 +27,9 @@ pub fn verdict(
     key: &[u8],
     manager: &str,
 ) -> Verdict {
-    let Some(live) = live else { return Verdict::Create };
+    let Some(live) = live else {
+        return Verdict::Create;
+    };
     if live.get(&["metadata", "deletionTimestamp"]).is_some() {
         return Verdict::Ask;
     }
@@ -50,7 +52,9 @@ pub fn verdict(
 /// Whether the owned fields are the desired ones, with the desired values. What names the object
 /// is never in `managedFields`.
 fn owns_exactly(owned: &FieldSet, desired: &Object, live: &Object) -> bool {
-    let Some(mut root) = desired.tree().as_object().cloned() else { return false };
+    let Some(mut root) = desired.tree().as_object().cloned() else {
+        return false;
+    };
     root.remove("apiVersion");
     root.remove("kind");
     if let Some(Value::Object(metadata)) = root.get_mut("metadata") {
@@ -78,7 +82,9 @@ fn matches(owned: &FieldSet, desired: &Value, live: &Value) -> bool {
 fn map_matches(owned: &FieldSet, desired: &Map<String, Value>, live: &Value) -> bool {
     owned.parts.len() == desired.len()
         && owned.parts.iter().all(|(part, set)| {
-            let Part::Field(name) = part else { return false };
+            let Part::Field(name) = part else {
+                return false;
+            };
             match (desired.get(name), live.get(name)) {
                 (Some(desired), Some(live)) => matches(set, desired, live),
                 _ => false,
@@ -89,7 +95,9 @@ fn map_matches(owned: &FieldSet, desired: &Map<String, Value>, live: &Value) -> 
 /// A list whose items are told apart: each desired item must be owned, equal, and in the same
 /// order among the live ones.
 fn list_matches(owned: &FieldSet, desired: &[Value], live: &Value) -> bool {
-    let Some(live) = live.as_array() else { return false };
+    let Some(live) = live.as_array() else {
+        return false;
+    };
     if owned.parts.len() != desired.len() {
         return false;
     }

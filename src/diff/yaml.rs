@@ -28,7 +28,10 @@ pub(crate) struct Document {
 impl Document {
     /// Writes a tree.
     pub(crate) fn new(tree: &Value) -> Self {
-        let mut document = Self { places: vec![(0, String::new())], ..Self::default() };
+        let mut document = Self {
+            places: vec![(0, String::new())],
+            ..Self::default()
+        };
         match tree {
             Value::Object(map) if !map.is_empty() => document.map(map, 0, 0, ""),
             Value::Array(items) if !items.is_empty() => document.list(items, 0, 0),
@@ -65,7 +68,12 @@ impl Document {
     /// item. Goes as deep as the tree, which the readers of trees bound.
     fn map(&mut self, map: &Map<String, Value>, indent: usize, place: usize, lead: &str) {
         let mut keys: Vec<&String> = map.keys().collect();
-        keys.sort_by_key(|key| FIRST.iter().position(|first| first == key).unwrap_or(FIRST.len()));
+        keys.sort_by_key(|key| {
+            FIRST
+                .iter()
+                .position(|first| first == key)
+                .unwrap_or(FIRST.len())
+        });
         for (i, key) in keys.into_iter().enumerate() {
             let value = &map[key];
             let start = if i == 0 && !lead.is_empty() {
@@ -127,14 +135,24 @@ impl Document {
             1 => "",
             _ => "+",
         };
-        let first = block.lines().find(|line| !line.is_empty()).unwrap_or_default();
-        let hint = if first.starts_with([' ', '\t']) { "2" } else { "" };
+        let first = block
+            .lines()
+            .find(|line| !line.is_empty())
+            .unwrap_or_default();
+        let hint = if first.starts_with([' ', '\t']) {
+            "2"
+        } else {
+            ""
+        };
         self.push(format!("{start}|{hint}{chomp}"), place);
         let spaces = " ".repeat(indent);
         let lines = block.strip_suffix('\n').unwrap_or(block);
         for line in lines.split('\n') {
-            let text =
-                if line.is_empty() { String::new() } else { format!("{spaces}{line}") };
+            let text = if line.is_empty() {
+                String::new()
+            } else {
+                format!("{spaces}{line}")
+            };
             self.push(text, inner);
         }
     }
@@ -142,8 +160,14 @@ impl Document {
 
 fn field_name(key: &str) -> String {
     let plain = !key.is_empty()
-        && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
-    if plain { format!(".{key}") } else { format!("[{}]", text(key)) }
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+    if plain {
+        format!(".{key}")
+    } else {
+        format!("[{}]", text(key))
+    }
 }
 
 fn item_name(index: usize, item: &Value) -> String {
@@ -200,15 +224,35 @@ fn text(text: &str) -> Cow<'_, str> {
 }
 
 fn is_plain(text: &str) -> bool {
-    let Some(first) = text.chars().next() else { return false };
+    let Some(first) = text.chars().next() else {
+        return false;
+    };
     let looks_like_number = first.is_ascii_digit() || matches!(first, '.' | '+' | '-');
-    let only_number_characters =
-        text.bytes().all(|b| b.is_ascii_hexdigit() || b"xXoO_:.+-TZ ".contains(&b));
+    let only_number_characters = text
+        .bytes()
+        .all(|b| b.is_ascii_hexdigit() || b"xXoO_:.+-TZ ".contains(&b));
     !(looks_like_number && only_number_characters)
         && !matches!(
             first,
-            '!' | '&' | '*' | '-' | '?' | '|' | '>' | '@' | '`' | '"' | '\'' | '%' | '#' | '{' | '}'
-                | '[' | ']' | ',' | ':' | ' '
+            '!' | '&'
+                | '*'
+                | '-'
+                | '?'
+                | '|'
+                | '>'
+                | '@'
+                | '`'
+                | '"'
+                | '\''
+                | '%'
+                | '#'
+                | '{'
+                | '}'
+                | '['
+                | ']'
+                | ','
+                | ':'
+                | ' '
         )
         && !text.ends_with([' ', ':'])
         && !text.contains(": ")
@@ -252,8 +296,28 @@ mod tests {
 
     #[test]
     fn texts_that_are_not_strings_in_yaml_are_quoted() {
-        let texts = ["yes", "1", "1e3", "0x1f", "10.0.0.1", "100m", "", "a: b", "a #b", "- a", "true", "a b",
-            "2024-01-01", "*a", "https://x/y?z=1#w", "<masked 1234>", "=", "a:", "\u{1b}[31m", "\u{202e}x"];
+        let texts = [
+            "yes",
+            "1",
+            "1e3",
+            "0x1f",
+            "10.0.0.1",
+            "100m",
+            "",
+            "a: b",
+            "a #b",
+            "- a",
+            "true",
+            "a b",
+            "2024-01-01",
+            "*a",
+            "https://x/y?z=1#w",
+            "<masked 1234>",
+            "=",
+            "a:",
+            "\u{1b}[31m",
+            "\u{202e}x",
+        ];
         insta::assert_snapshot!(written(&json!(texts)), @r#"
         - "yes"
         - "1"
@@ -309,8 +373,12 @@ mod tests {
 
     #[test]
     fn lines_know_their_place() {
-        let document = Document::new(&json!({"spec": {"a.b": {"x": 1}, "containers": [{"name": "web", "ports": [[1]]}]}}));
-        let paths: Vec<_> = (0..document.lines.len()).map(|i| document.path(i)).collect();
+        let document = Document::new(
+            &json!({"spec": {"a.b": {"x": 1}, "containers": [{"name": "web", "ports": [[1]]}]}}),
+        );
+        let paths: Vec<_> = (0..document.lines.len())
+            .map(|i| document.path(i))
+            .collect();
         insta::assert_snapshot!(paths.join("\n"), @"
         spec
         spec[a.b]
