@@ -35,6 +35,47 @@ pub enum Param {
     Reflect,
 }
 
+impl Param {
+    /// The parameter of a Go type given by name, as [`Method`](crate::value::Method) lists them.
+    #[must_use]
+    pub fn named(name: &'static str) -> Self {
+        match name {
+            "interface {}" | "any" => Self::Any,
+            "string" => Self::Str,
+            "bool" => Self::Bool,
+            "int" => Self::Int,
+            "int64" => Self::Int64,
+            "uint32" => Self::Uint32,
+            "float64" => Self::Float64,
+            "[]interface {}" => Self::List,
+            "map[string]interface {}" => Self::Map,
+            "[]string" => Self::Strings,
+            "[]uint8" | "[]byte" => Self::Bytes,
+            _ => Self::Named(name),
+        }
+    }
+
+    /// The name of the Go type, as error messages show it.
+    #[must_use]
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Self::Any => "interface {}",
+            Self::Str => "string",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Int64 => "int64",
+            Self::Uint32 => "uint32",
+            Self::Float64 => "float64",
+            Self::List => "[]interface {}",
+            Self::Map => "map[string]interface {}",
+            Self::Strings => "[]string",
+            Self::Bytes => "[]uint8",
+            Self::Named(name) => name,
+            Self::Reflect => "reflect.Value",
+        }
+    }
+}
+
 /// A function of the template language.
 #[derive(Clone, Copy)]
 pub struct Function {

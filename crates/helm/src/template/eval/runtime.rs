@@ -1,0 +1,82 @@
+//! What functions may ask of a run: the outside world, `include` and `tpl`.
+//!
+//! Follows helm v4 `pkg/engine/engine.go`, `includeFun` and `tplFun`.
+
+use super::{Run, Slot};
+use crate::template::ast::Tree;
+use crate::template::error::Error;
+use crate::template::function::{Fault, Runtime};
+use crate::template::set::without_no_value;
+use crate::template::world::World;
+use crate::template::{MAX_INCLUDES, MAX_TPL_DEPTH};
+use crate::value::quote::quoted;
+use crate::value::{Str, Value};
+use std::rc::Rc;
+
+impl Runtime for Run<'_> {
+    fn world(&mut self) -> &mut World {
+        self.world
+    }
+
+    fn include(&mut self, name: &Str, data: &Value) -> Result<Str, Fault> {
+        let name_text: Rc<str> = name.to_text().into();
+        let count = self.includes.entry(Rc::clone(&name_text)).or_insert(0);
+        if *count > MAX_INCLUDES {
+            return Err(Fault::new(format!(
+                "rendering template has a nested reference name: {name_text}: \
+                 unable to execute template"
+            )));
+        }
+        *count += 1;
+        let result = match self.set.get(&name_text).cloned() {
+            Some(tree) => self.output_of(&tree, data),
+            None => Err(Error::no_template(name, &self.templates.root)),
+        };
+        if let Some(count) = self.includes.get_mut(&name_text) {
+            *count -= 1;
+        }
+        match result {
+            Ok(output) => Ok(output.into()),
+            Err(inner) => Err(Fault {
+                message: String::new(),
+                inner: Some(inner),
+            }),
+        }
+    }
+
+    fn tpl(&mut self, text: &Str, data: &Value) -> Result<Str, Fault> {
+        if self.tpl_depth >= MAX_TPL_DEPTH {
+            return Err(Fault::new(format!(
+                "tpl is nested more than {MAX_TPL_DEPTH} times"
+            )));
+        }
+        let failed = |what: &str, inner| Fault {
+            message: format!("{what} {}: ", quoted(text)),
+            inner: Some(inner),
+        };
+        let (set, tree) = self
+            .templates
+            .for_text(&self.set, text)
+            .map_err(|error| failed("cannot parse template", error))?;
+        let outer = std::mem::replace(&mut self.set, set);
+        self.tpl_depth += 1;
+        let result = self.output_of(&tree, data);
+        self.tpl_depth -= 1;
+        self.set = outer;
+        let output =
+            result.map_err(|error| failed("error during tpl function execution for", error))?;
+        Ok(without_no_value(output).into())
+    }
+}
+
+impl Run<'_> {
+    /// Runs a template apart from the current output.
+    fn output_of(&mut self, tree: &Tree, data: &Value) -> Result<Vec<u8>, Error> {
+        let outer = std::mem::take(&mut self.out);
+        let template_depth = std::mem::take(&mut self.template_depth);
+        let result = self.run(tree, Slot::plain(data.clone()));
+        self.template_depth = template_depth;
+        let output = std::mem::replace(&mut self.out, outer);
+        result.map(|()| output)
+    }
+}

@@ -1,0 +1,204 @@
+//! Sets of templates: parsing into them, and what `tpl` adds for the time of one call.
+//!
+//! Follows Go 1.26 `text/template/template.go` and helm v4 `pkg/engine/engine.go`.
+
+use super::ast::{Callee, Tree};
+use super::builtin::Builtin;
+use super::error::Error;
+use super::eval::Run;
+use super::function::Function;
+use super::parse::{Functions, parse};
+use super::world::World;
+use crate::value::{Str, Value};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The name of Helm's template set, which `tpl` gives to its texts.
+const ROOT: &str = "gotpl";
+
+/// How many parsed texts of `tpl` are kept.
+const MAX_CACHED_TEXTS: usize = 4096;
+
+/// Templates by name. A set within `tpl` sees those of the set around it.
+#[derive(Clone, Default)]
+pub(super) struct Set {
+    outer: Option<Rc<Self>>,
+    trees: HashMap<Rc<str>, Rc<Tree>>,
+}
+
+impl Set {
+    pub(super) fn get(&self, name: &str) -> Option<&Rc<Tree>> {
+        let mut set = self;
+        loop {
+            if let Some(tree) = set.trees.get(name) {
+                return Some(tree);
+            }
+            set = set.outer.as_deref()?;
+        }
+    }
+
+    /// Adds a template; an empty one does not replace another.
+    fn add(&mut self, tree: &Rc<Tree>) {
+        if !tree.is_empty || self.get(&tree.name).is_none() {
+            self.trees.insert(Rc::clone(&tree.name), Rc::clone(tree));
+        }
+    }
+}
+
+/// A set of templates and the functions they may call.
+///
+/// ```
+/// use windlass_helm::template::Templates;
+///
+/// let mut templates = Templates::new(&[]);
+/// templates.parse("greeting", "hello {{ . }}").unwrap();
+/// assert_eq!(templates.names().collect::<Vec<_>>(), ["greeting"]);
+/// assert!(templates.parse("broken", "{{ nope }}").is_err());
+/// ```
+pub struct Templates {
+    pub(super) functions: Functions,
+    pub(super) root: Rc<str>,
+    pub(super) set: Rc<Set>,
+    /// What `tpl` has parsed, by text.
+    texts: RefCell<HashMap<Str, Rc<[Rc<Tree>]>>>,
+}
+
+impl Templates {
+    /// An empty set whose templates may call the functions of the language and those of the tables;
+    /// a later table wins over an earlier one.
+    #[must_use]
+    pub fn new(tables: &[&'static [Function]]) -> Self {
+        let builtins = Builtin::ALL
+            .iter()
+            .map(|&builtin| (builtin.name(), Callee::Builtin(builtin)));
+        let given = tables.iter().copied().flatten();
+        let given = given.map(|function| (function.name, Callee::Function(function)));
+        Self {
+            functions: builtins.chain(given).collect(),
+            root: ROOT.into(),
+            set: Rc::default(),
+            texts: RefCell::default(),
+        }
+    }
+
+    /// Parses a text under a name and adds its templates: itself and those it defines. Templates of
+    /// the same name are replaced, unless the new one is empty.
+    ///
+    /// # Errors
+    /// Why the text is not a template.
+    pub fn parse(&mut self, name: &str, text: impl Into<Str>) -> Result<(), Error> {
+        let trees = parse(&name.into(), &text.into(), &self.functions)?;
+        let set = Rc::make_mut(&mut self.set);
+        trees.iter().for_each(|tree| set.add(tree));
+        Ok(())
+    }
+
+    /// The names of all templates, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let mut names: Vec<&str> = self.set.trees.keys().map(|name| &**name).collect();
+        names.sort_unstable();
+        names.into_iter()
+    }
+
+    /// Runs a template with its data and returns what it wrote, `<no value>` included: see
+    /// [`without_no_value`].
+    ///
+    /// # Errors
+    /// Why the template failed.
+    pub fn execute(&self, name: &str, data: &Value, world: &mut World) -> Result<Vec<u8>, Error> {
+        let Some(tree) = self.set.get(name) else {
+            return Err(Error::no_template(name.as_bytes(), &self.root));
+        };
+        Run::new(self, world).execute(tree, data)
+    }
+
+    /// The set that a text of `tpl` runs in, and its template.
+    ///
+    /// # Errors
+    /// Why the text is not a template.
+    pub(super) fn for_text(
+        &self,
+        outer: &Rc<Set>,
+        text: &Str,
+    ) -> Result<(Rc<Set>, Rc<Tree>), Error> {
+        let cached = self.texts.borrow().get(text).cloned();
+        let trees = match cached {
+            Some(trees) => trees,
+            None => {
+                let trees: Rc<[Rc<Tree>]> = parse(&self.root, text, &self.functions)?.into();
+                let mut texts = self.texts.borrow_mut();
+                if texts.len() >= MAX_CACHED_TEXTS {
+                    texts.clear();
+                }
+                texts.insert(text.clone(), Rc::clone(&trees));
+                trees
+            }
+        };
+        let mut set = Set {
+            outer: Some(Rc::clone(outer)),
+            trees: HashMap::new(),
+        };
+        trees.iter().for_each(|tree| set.add(tree));
+        // The text itself runs even where an older template keeps its name.
+        let main = trees.iter().find(|tree| tree.name == self.root);
+        let main = main
+            .or(trees.last())
+            .cloned()
+            .ok_or_else(|| Error::no_template(self.root.as_bytes(), &self.root))?;
+        Ok((Rc::new(set), main))
+    }
+}
+
+/// The output without any literal `<no value>`, which Helm deletes from files and from `tpl`.
+#[must_use]
+pub fn without_no_value(output: Vec<u8>) -> Vec<u8> {
+    const NO_VALUE: &[u8] = b"<no value>";
+    let next = |text: &[u8]| {
+        let mut from = 0;
+        while let Some(at) = text[from..].iter().position(|&byte| byte == b'<') {
+            if text[from + at..].starts_with(NO_VALUE) {
+                return Some(from + at);
+            }
+            from += at + 1;
+        }
+        None
+    };
+    let Some(first) = next(&output) else {
+        return output;
+    };
+    let mut kept = output[..first].to_vec();
+    let mut rest = &output[first + NO_VALUE.len()..];
+    while let Some(at) = next(rest) {
+        kept.extend_from_slice(&rest[..at]);
+        rest = &rest[at + NO_VALUE.len()..];
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Templates, without_no_value};
+
+    #[test]
+    fn keeps_a_template_that_an_empty_one_would_replace() {
+        let mut templates = Templates::new(&[]);
+        templates
+            .parse("a", "{{ define \"x\" }}1{{ end }}")
+            .unwrap();
+        templates
+            .parse("b", "{{ define \"x\" }} {{ end }}b")
+            .unwrap();
+        assert_eq!(templates.names().collect::<Vec<_>>(), ["a", "b", "x"]);
+        assert!(!templates.set.get("x").unwrap().is_empty);
+    }
+
+    #[test]
+    fn deletes_every_no_value() {
+        let strip = |text: &str| String::from_utf8(without_no_value(text.into())).unwrap();
+        assert_eq!(strip("a<no value>b<<no value><no value"), "ab<<no value");
+        assert_eq!(strip("<no <no value>value>"), "<no value>");
+        assert_eq!(strip("plain"), "plain");
+    }
+}
