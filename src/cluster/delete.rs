@@ -1,0 +1,41 @@
+//! Deleting, never without the uid of the object that is meant.
+
+use super::apply::path_of;
+use super::request::{Request, Verb};
+use super::{Cluster, Error, action};
+use crate::object::ObjectRef;
+use serde_json::json;
+
+impl Cluster {
+    /// Deletes the object with this uid in the background. One that is gone, or was replaced by
+    /// another, counts as deleted.
+    ///
+    /// # Errors
+    /// The server's refusal, sorted.
+    pub async fn delete(&self, object: &ObjectRef, uid: &str) -> Result<(), Error> {
+        let kind = self.kind_of(object).await?;
+        let action = action(Verb::Delete, object);
+        let options = json!({
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "propagationPolicy": "Background",
+            "preconditions": {"uid": uid},
+        });
+        let path = path_of(&kind, object);
+        let body = options.to_string().into_bytes();
+        let mut request = Request::write(Verb::Delete, &action, http::Method::DELETE, path, body);
+        request
+            .headers
+            .push((http::header::CONTENT_TYPE, "application/json"));
+        match self.send(request).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.is_not_found() || is_other(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Whether the object by that name is not the one that was meant.
+fn is_other(error: &Error) -> bool {
+    matches!(error, Error::Stale { message, .. } if message.contains("UID in precondition"))
+}

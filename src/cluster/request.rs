@@ -1,0 +1,391 @@
+//! One request: sent, counted, repeated where that is safe, its failure named.
+
+use super::{Cluster, Error, error};
+use http_body_util::BodyExt as _;
+use std::error::Error as _;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long a request is repeated while the server is overloaded or away.
+const RETRY_FOR: Duration = Duration::from_secs(30);
+/// The same before the server was reached once: a wrong address must not look like a hang.
+const FIRST_RETRY_FOR: Duration = Duration::from_secs(1);
+/// How long one attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(60);
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(5);
+
+/// What is asked of the server; the words of RBAC where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Reads the list of kinds.
+    Discover,
+    /// Reads one object.
+    Get,
+    /// Reads many objects.
+    List,
+    /// Follows changes.
+    Watch,
+    /// Applies an object as a trial.
+    DryRun,
+    /// Applies an object.
+    Apply,
+    /// Changes a part of an object.
+    Patch,
+    /// Creates an object.
+    Create,
+    /// Replaces an object.
+    Update,
+    /// Deletes an object.
+    Delete,
+}
+
+impl Verb {
+    /// The word for messages.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Discover => "discover",
+            Self::Get => "read",
+            Self::List => "list",
+            Self::Watch => "watch",
+            Self::DryRun => "dry-run",
+            Self::Apply => "apply",
+            Self::Patch => "change",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Whether it changes the cluster.
+    #[must_use]
+    pub fn writes(self) -> bool {
+        matches!(
+            self,
+            Self::Apply | Self::Patch | Self::Create | Self::Update | Self::Delete
+        )
+    }
+}
+
+const VERBS: [Verb; 10] = [
+    Verb::Discover,
+    Verb::Get,
+    Verb::List,
+    Verb::Watch,
+    Verb::DryRun,
+    Verb::Apply,
+    Verb::Patch,
+    Verb::Create,
+    Verb::Update,
+    Verb::Delete,
+];
+
+/// How many requests were sent, by verb; every attempt counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Requests([u64; VERBS.len()]);
+
+impl Requests {
+    /// Requests of one verb.
+    #[must_use]
+    pub fn of(&self, verb: Verb) -> u64 {
+        self.0[verb as usize]
+    }
+
+    /// Requests that change the cluster.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        VERBS
+            .iter()
+            .filter(|verb| verb.writes())
+            .map(|verb| self.of(*verb))
+            .sum()
+    }
+
+    /// Requests that do not, trials included.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.0.iter().sum::<u64>() - self.writes()
+    }
+}
+
+impl std::fmt::Display for Requests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let used: Vec<_> = VERBS
+            .iter()
+            .filter(|verb| self.of(**verb) > 0)
+            .map(|verb| format!("{} {}", self.of(*verb), verb.word()))
+            .collect();
+        f.write_str(&used.join(", "))
+    }
+}
+
+/// The running counts of a connection.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    counts: [AtomicU64; VERBS.len()],
+    reached: AtomicBool,
+}
+
+impl Meter {
+    pub(super) fn snapshot(&self) -> Requests {
+        Requests(std::array::from_fn(|index| {
+            self.counts[index].load(Ordering::Relaxed)
+        }))
+    }
+}
+
+/// One request before it is sent.
+pub(super) struct Request<'a> {
+    pub(super) verb: Verb,
+    /// Verb and object for messages, for example `apply Deployment/web (staging)`.
+    pub(super) action: &'a str,
+    pub(super) method: http::Method,
+    /// Path and query.
+    pub(super) path: String,
+    pub(super) headers: Vec<(http::HeaderName, &'a str)>,
+    pub(super) body: Vec<u8>,
+    /// Whether it does no harm to send it twice.
+    pub(super) repeatable: bool,
+}
+
+impl<'a> Request<'a> {
+    /// A read.
+    pub(super) fn get(verb: Verb, action: &'a str, path: String) -> Self {
+        Self {
+            verb,
+            action,
+            method: http::Method::GET,
+            path,
+            headers: Vec::new(),
+            body: Vec::new(),
+            repeatable: true,
+        }
+    }
+
+    /// A write of a JSON document.
+    pub(super) fn write(
+        verb: Verb,
+        action: &'a str,
+        method: http::Method,
+        path: String,
+        body: Vec<u8>,
+    ) -> Self {
+        Self {
+            verb,
+            action,
+            method,
+            path,
+            headers: Vec::new(),
+            body,
+            repeatable: true,
+        }
+    }
+}
+
+/// An answer with a success status, or 304.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: http::HeaderMap,
+    pub(super) body: Vec<u8>,
+}
+
+impl Cluster {
+    /// Sends a request; repeats it while that is safe and may help.
+    pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, Error> {
+        let started = Instant::now();
+        let mut delay = FIRST_DELAY;
+        loop {
+            let attempt = tokio::time::timeout(ATTEMPT, self.attempt(&request)).await;
+            let (error, hint) = match attempt {
+                Ok(Ok(answer)) => {
+                    self.inner.meter.reached.store(true, Ordering::Relaxed);
+                    match failure(self, &request, answer) {
+                        Ok(answer) => return Ok(answer),
+                        Err((error, hint)) => (error, hint),
+                    }
+                }
+                Ok(Err(error)) => (error, Some(Hint::Backoff)),
+                Err(_) => {
+                    let reason = format!("no answer within {} s", ATTEMPT.as_secs());
+                    (
+                        Error::Unreachable {
+                            url: self.inner.url.clone(),
+                            reason,
+                        },
+                        Some(Hint::Backoff),
+                    )
+                }
+            };
+            let wait = match hint {
+                Some(Hint::After(wait)) => wait,
+                Some(Hint::Backoff) if request.repeatable && may_heal(&error) => delay,
+                _ => return Err(error),
+            };
+            if started.elapsed() + wait > self.patience() {
+                return Err(error);
+            }
+            tracing::debug!(%error, ?wait, "repeat request");
+            tokio::time::sleep(wait).await;
+            delay = (delay * 2).min(LONGEST_DELAY);
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        if self.inner.meter.reached.load(Ordering::Relaxed) {
+            RETRY_FOR
+        } else {
+            FIRST_RETRY_FOR
+        }
+    }
+
+    /// Sends once and reads the whole answer.
+    async fn attempt(&self, request: &Request<'_>) -> Result<Answer, Error> {
+        let response = self.open(request).await?;
+        let (parts, body) = response.into_parts();
+        let body = body
+            .collect()
+            .await
+            .map_err(|error| self.broken(request, &error))?
+            .to_bytes();
+        Ok(Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: body.to_vec(),
+        })
+    }
+
+    /// Sends once and gives back the answer with its body unread.
+    pub(super) async fn open(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<http::Response<kube::client::Body>, Error> {
+        let mut builder = http::Request::builder()
+            .method(request.method.clone())
+            .uri(&request.path);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, *value);
+        }
+        let message = builder
+            .body(kube::client::Body::from(request.body.clone()))
+            .map_err(|error| Error::Request {
+                action: request.action.to_owned(),
+                reason: error.to_string(),
+            })?;
+        self.inner.meter.counts[request.verb as usize].fetch_add(1, Ordering::Relaxed);
+        tracing::debug!(verb = request.verb.word(), path = request.path, "request");
+        self.inner
+            .client
+            .send(message)
+            .await
+            .map_err(|error| self.broken(request, &error))
+    }
+
+    /// A request that got no answer.
+    fn broken(&self, request: &Request<'_>, error: &kube::Error) -> Error {
+        let url = self.inner.url.clone();
+        if let kube::Error::Auth(error) = error {
+            let context = self.inner.context.clone();
+            return Error::Credentials {
+                context,
+                reason: error.to_string(),
+            };
+        }
+        let chain = chain(error);
+        let tls = ["certificate", "tls", "TLS", "InvalidMessage"]
+            .iter()
+            .any(|word| {
+                chain
+                    .iter()
+                    .any(|cause| cause.contains(word) && !cause.contains("close_notify"))
+            });
+        let reason = chain
+            .last()
+            .cloned()
+            .unwrap_or_else(|| request.action.to_owned());
+        if tls {
+            Error::Tls { url, reason }
+        } else {
+            Error::Unreachable { url, reason }
+        }
+    }
+}
+
+/// When to send the request again.
+enum Hint {
+    /// The server named the time and did not act on the request.
+    After(Duration),
+    /// Later and later.
+    Backoff,
+}
+
+fn failure(
+    cluster: &Cluster,
+    request: &Request<'_>,
+    answer: Answer,
+) -> Result<Answer, (Error, Option<Hint>)> {
+    if answer.status < 300 || answer.status == 304 {
+        return Ok(answer);
+    }
+    let error = error::from_status(
+        request.action,
+        &cluster.inner.url,
+        answer.status,
+        &answer.body,
+    );
+    let hint = match answer.status {
+        429 => Some(Hint::After(
+            retry_after(&answer.headers).unwrap_or(Duration::from_secs(1)),
+        )),
+        500 | 502..=504 => Some(retry_after(&answer.headers).map_or(Hint::Backoff, Hint::After)),
+        _ => None,
+    };
+    Err((error, hint))
+}
+
+fn retry_after(headers: &http::HeaderMap) -> Option<Duration> {
+    let seconds = headers
+        .get(http::header::RETRY_AFTER)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+/// Whether the cause may be gone in a moment. A webhook that denies answers with 4xx; one that
+/// cannot be called gives 500 and may come up.
+fn may_heal(error: &Error) -> bool {
+    matches!(error, Error::Unreachable { .. } | Error::Api { .. })
+}
+
+/// The texts of an error and its causes, outermost first, without kube's and hyper's wrappers.
+fn chain(error: &kube::Error) -> Vec<String> {
+    let mut texts = Vec::new();
+    let mut next: Option<&dyn std::error::Error> = error.source();
+    while let Some(cause) = next {
+        texts.push(cause.to_string());
+        next = cause.source();
+    }
+    if texts.is_empty() {
+        texts.push(error.to_string());
+    }
+    texts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_a_dry_run_as_a_read() {
+        let meter = Meter::default();
+        for verb in [Verb::DryRun, Verb::Apply, Verb::List] {
+            meter.counts[verb as usize].fetch_add(1, Ordering::Relaxed);
+        }
+        let requests = meter.snapshot();
+        assert_eq!((requests.reads(), requests.writes()), (2, 1));
+        assert_eq!(requests.to_string(), "1 list, 1 dry-run, 1 apply");
+    }
+}
