@@ -152,7 +152,7 @@ impl Parent {
     ///
     /// # Errors
     /// When it belongs to something else or its record cannot be read.
-    pub fn read(secret: &Object) -> std::result::Result<Self, Error> {
+    pub fn read(secret: &Object) -> Result<Self, Error> {
         let name = secret.name().to_owned();
         let namespace = secret.namespace().unwrap_or_default().to_owned();
         let tooling = secret.annotation(TOOLING).unwrap_or("none");
@@ -202,7 +202,7 @@ impl Parent {
     ///
     /// # Errors
     /// When the record cannot be packed.
-    pub fn write(&self) -> std::result::Result<Object, Error> {
+    pub fn write(&self) -> Result<Object, Error> {
         let reference = self.reference();
         let failed = |reason: String| Error::Record {
             name: reference.name.clone(),
@@ -248,7 +248,7 @@ impl Parent {
     }
 }
 
-fn read_record(secret: &Object) -> std::result::Result<Record, String> {
+fn read_record(secret: &Object) -> Result<Record, String> {
     let field = |name: &str| {
         let text = secret.text(&["data", name]);
         (!text.is_empty()).then(|| STANDARD.decode(text).map_err(|error| error.to_string()))
