@@ -1,1 +1,45 @@
-//! TBD
+//! Sprig's functions for templates, as Helm offers them: 3.3.0's `TxtFuncMap` without `env` and
+//! `expandenv`.
+//!
+//! One file for each family; every file has a `TABLE` of the functions in it. Helm's own functions
+//! and those that Helm replaces (JSON, YAML, TOML) belong to [`crate::chart`]. Nothing here reads a
+//! clock, randomness or the network: those come from the run's [`World`](crate::template::World).
+
+mod args;
+mod case;
+mod defaults;
+mod dicts;
+mod encoding;
+mod lists;
+mod math;
+mod merge;
+mod paths;
+mod random;
+mod reflection;
+mod strings;
+#[cfg(test)]
+mod testing;
+mod text;
+mod wrap;
+
+use crate::template::Function;
+
+/// The tables of all families.
+const TABLES: &[&[Function]] = &[
+    strings::TABLE,
+    case::TABLE,
+    wrap::TABLE,
+    lists::TABLE,
+    dicts::TABLE,
+    merge::TABLE,
+    defaults::TABLE,
+    math::TABLE,
+    encoding::TABLE,
+    reflection::TABLE,
+    paths::TABLE,
+];
+
+/// All functions of this module.
+pub fn functions() -> impl Iterator<Item = &'static Function> {
+    TABLES.iter().flat_map(|table| table.iter())
+}
