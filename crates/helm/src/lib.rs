@@ -5,9 +5,10 @@
 //! can be repeated.
 //!
 //! The modules form one line, each using only those after it:
-//! `chart → { sprig, template } → yaml → value`.
+//! `chart → { sprig, template } → { yaml, json } → value`.
 
 pub mod chart;
+pub mod json;
 pub mod sprig;
 pub mod template;
 pub mod value;

@@ -1,0 +1,448 @@
+//! JSON to values, with the messages of Go's scanner.
+
+use crate::value::number::parse_float;
+use crate::value::{Elem, List, Map, MapKind, Str, Value};
+use std::collections::BTreeMap;
+
+/// How deep Go lets JSON nest.
+const MAX_DEPTH: usize = 10_000;
+/// The stack that must be left for one level of nesting, and the size of a new piece, in bytes.
+const RED_ZONE: usize = 64 * 1024;
+const STACK: usize = 1024 * 1024;
+
+/// Reads JSON into an `any`: every number a `float64`.
+///
+/// # Errors
+/// Go's text: `invalid character 'o' in literal null (expecting 'u')`.
+pub fn from_json(text: &[u8]) -> Result<Value, String> {
+    let mut decoder = Decoder {
+        text,
+        at: 0,
+        overflow: None,
+    };
+    decoder.skip_blanks();
+    let value = decoder.value(0)?;
+    decoder.skip_blanks();
+    if let Some(byte) = decoder.peek() {
+        return Err(decoder.invalid(byte, "after top-level value"));
+    }
+    match decoder.overflow {
+        Some(message) => Err(message),
+        None => Ok(value),
+    }
+}
+
+/// Reads JSON into a `map[string]interface {}`; `null` gives the nil map.
+///
+/// # Errors
+/// As [`from_json`], and when the text is no object.
+pub fn from_json_map(text: &[u8]) -> Result<Map, String> {
+    match from_json(text)? {
+        Value::Map(map) => Ok(map),
+        Value::Nil => Ok(Map::nil(MapKind::Any)),
+        other => Err(mismatch(&other, "map[string]interface {}")),
+    }
+}
+
+/// Reads JSON into a `[]interface {}`; `null` gives the nil slice.
+///
+/// # Errors
+/// As [`from_json`], and when the text is no array.
+pub fn from_json_list(text: &[u8]) -> Result<List, String> {
+    match from_json(text)? {
+        Value::List(list) => Ok(list),
+        Value::Nil => Ok(List::nil(Elem::Any)),
+        other => Err(mismatch(&other, "[]interface {}")),
+    }
+}
+
+fn mismatch(value: &Value, target: &str) -> String {
+    let kind = match value {
+        Value::Bool(_) => "bool",
+        Value::Float(_) => "number",
+        Value::Str(_) => "string",
+        Value::List(_) => "array",
+        _ => "object",
+    };
+    format!("json: cannot unmarshal {kind} into Go value of type {target}")
+}
+
+struct Decoder<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// The first number too large for a `float64`; reading goes on.
+    overflow: Option<String>,
+}
+
+impl Decoder<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.at += 1;
+        }
+    }
+
+    fn invalid(&self, byte: u8, place: &str) -> String {
+        let shown = match byte {
+            b'\'' => "\\'".into(),
+            b'"' => "\"".into(),
+            b'\\' => "\\\\".into(),
+            0x07 => "\\a".into(),
+            0x08 => "\\b".into(),
+            0x0c => "\\f".into(),
+            b'\n' => "\\n".into(),
+            b'\r' => "\\r".into(),
+            b'\t' => "\\t".into(),
+            0x0b => "\\v".into(),
+            0..=0x1f | 0x7f => format!("\\x{byte:02x}"),
+            0x80..=0xa0 | 0xad => format!("\\u{byte:04x}"),
+            _ => char::from(byte).to_string(),
+        };
+        format!("invalid character '{shown}' {place}")
+    }
+
+    /// The message when something else was expected inside a word: Go ends its input with a blank.
+    fn unexpected_inside(&self, place: &str) -> String {
+        self.invalid(self.peek().unwrap_or(b' '), place)
+    }
+
+    /// The message when something else was expected between words.
+    fn unexpected(&self, place: &str) -> String {
+        match self.peek() {
+            Some(byte) => self.invalid(byte, place),
+            None => "unexpected end of JSON input".into(),
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value, String> {
+        stacker::maybe_grow(RED_ZONE, STACK, || self.value_inner(depth))
+    }
+
+    fn value_inner(&mut self, depth: usize) -> Result<Value, String> {
+        match self.peek() {
+            Some(b'{') => self.object(depth),
+            Some(b'[') => self.array(depth),
+            Some(b'"') => Ok(Value::Str(self.string()?)),
+            Some(b't') => self.literal("true", Value::Bool(true)),
+            Some(b'f') => self.literal("false", Value::Bool(false)),
+            Some(b'n') => self.literal("null", Value::Nil),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => Err(self.unexpected("looking for beginning of value")),
+        }
+    }
+
+    fn literal(&mut self, word: &str, value: Value) -> Result<Value, String> {
+        for expected in word.bytes() {
+            if self.peek() != Some(expected) {
+                let expected = char::from(expected);
+                return Err(
+                    self.unexpected_inside(&format!("in literal {word} (expecting '{expected}')"))
+                );
+            }
+            self.at += 1;
+        }
+        Ok(value)
+    }
+
+    fn enter(&mut self, depth: usize) -> Result<(), String> {
+        if depth >= MAX_DEPTH {
+            return Err("exceeded max depth".into());
+        }
+        self.at += 1;
+        self.skip_blanks();
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, String> {
+        self.enter(depth)?;
+        let mut entries = BTreeMap::new();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(Value::Map(Map::from_entries(MapKind::Any, entries)));
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return Err(self.unexpected("looking for beginning of object key string"));
+            }
+            let key = self.string()?;
+            self.skip_blanks();
+            if self.peek() != Some(b':') {
+                return Err(self.unexpected("after object key"));
+            }
+            self.at += 1;
+            self.skip_blanks();
+            let value = self.value(depth + 1)?;
+            entries.insert(key, value);
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(Value::Map(Map::from_entries(MapKind::Any, entries)));
+                }
+                _ => return Err(self.unexpected("after object key:value pair")),
+            }
+            self.skip_blanks();
+        }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, String> {
+        self.enter(depth)?;
+        let mut items = Vec::new();
+        if self.peek() == Some(b']') {
+            self.at += 1;
+            return Ok(Value::list(items));
+        }
+        loop {
+            items.push(self.value(depth + 1)?);
+            self.skip_blanks();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b']') => {
+                    self.at += 1;
+                    return Ok(Value::list(items));
+                }
+                _ => return Err(self.unexpected("after array element")),
+            }
+            self.skip_blanks();
+        }
+    }
+
+    fn number(&mut self) -> Result<Value, String> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        match self.peek() {
+            Some(b'0') => self.at += 1,
+            Some(b'1'..=b'9') => self.digits(),
+            _ => return Err(self.unexpected_inside("in numeric literal")),
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.some_digits("after decimal point in numeric literal")?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.some_digits("in exponent of numeric literal")?;
+        }
+        let text = &self.text[start..self.at];
+        Ok(match parse_float(text, 64) {
+            Ok(number) => Value::Float(number),
+            Err(_) => {
+                let text = String::from_utf8_lossy(text);
+                self.overflow.get_or_insert_with(|| {
+                    format!("json: cannot unmarshal number {text} into Go value of type float64")
+                });
+                Value::Nil
+            }
+        })
+    }
+
+    fn digits(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+    }
+
+    fn some_digits(&mut self, place: &str) -> Result<(), String> {
+        if !self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            return Err(self.unexpected_inside(place));
+        }
+        self.digits();
+        Ok(())
+    }
+
+    fn string(&mut self) -> Result<Str, String> {
+        self.at += 1;
+        let start = self.at;
+        let mut text = Vec::new();
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    let raw = &self.text[start..self.at];
+                    self.at += 1;
+                    // Without escapes the text is a piece of the input.
+                    let bytes = if text.is_empty() && !raw.contains(&b'\\') {
+                        raw
+                    } else {
+                        &text
+                    };
+                    return Ok(super::valid_text(bytes));
+                }
+                Some(b'\\') => {
+                    if text.is_empty() {
+                        text.extend_from_slice(&self.text[start..self.at]);
+                    }
+                    self.at += 1;
+                    self.escape(&mut text)?;
+                    let rest = self.text[self.at..]
+                        .iter()
+                        .take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20))
+                        .count();
+                    text.extend_from_slice(&self.text[self.at..self.at + rest]);
+                    self.at += rest;
+                }
+                None | Some(0..0x20) => return Err(self.unexpected("in string literal")),
+                Some(_) => self.at += 1,
+            }
+        }
+    }
+
+    fn escape(&mut self, text: &mut Vec<u8>) -> Result<(), String> {
+        let plain = match self.peek() {
+            Some(byte @ (b'"' | b'\\' | b'/')) => byte,
+            Some(b'b') => 0x08,
+            Some(b'f') => 0x0c,
+            Some(b'n') => b'\n',
+            Some(b'r') => b'\r',
+            Some(b't') => b'\t',
+            Some(b'u') => {
+                self.at += 1;
+                let first = self.hex()?;
+                let character = self.character(first)?;
+                text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                return Ok(());
+            }
+            _ => return Err(self.unexpected_inside("in string escape code")),
+        };
+        self.at += 1;
+        text.push(plain);
+        Ok(())
+    }
+
+    /// The character of a `\u` escape, with the next one when both are a surrogate pair.
+    fn character(&mut self, first: u32) -> Result<char, String> {
+        if let Some(character) = char::from_u32(first) {
+            return Ok(character);
+        }
+        if first < 0xdc00 && self.text[self.at..].starts_with(b"\\u") {
+            let before = self.at;
+            self.at += 2;
+            let second = self.hex()?;
+            if (0xdc00..0xe000).contains(&second) {
+                let code = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+                return Ok(char::from_u32(code).unwrap_or('\u{fffd}'));
+            }
+            self.at = before;
+        }
+        Ok('\u{fffd}')
+    }
+
+    fn hex(&mut self) -> Result<u32, String> {
+        let mut code = 0;
+        for _ in 0..4 {
+            let digit = self.peek().and_then(|byte| char::from(byte).to_digit(16));
+            let Some(digit) = digit else {
+                return Err(self.unexpected_inside("in \\u hexadecimal character escape"));
+            };
+            code = code << 4 | digit;
+            self.at += 1;
+        }
+        Ok(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        from_json(text.as_bytes()).unwrap_err()
+    }
+
+    /// Recorded from Go 1.26.
+    #[test]
+    fn errors_read_like_go() {
+        for (text, wanted) in [
+            ("", "unexpected end of JSON input"),
+            (
+                "nol",
+                "invalid character 'o' in literal null (expecting 'u')",
+            ),
+            ("[1", "unexpected end of JSON input"),
+            (
+                "nul",
+                "invalid character ' ' in literal null (expecting 'l')",
+            ),
+            ("-", "invalid character ' ' in numeric literal"),
+            ("\"a", "unexpected end of JSON input"),
+            ("[1 2]", "invalid character '2' after array element"),
+            (
+                "{a",
+                "invalid character 'a' looking for beginning of object key string",
+            ),
+            ("{\"a\" 1}", "invalid character '1' after object key"),
+            (
+                "{\"a\":1 \"b\"",
+                "invalid character '\"' after object key:value pair",
+            ),
+            (
+                "[1,]",
+                "invalid character ']' looking for beginning of value",
+            ),
+            ("01", "invalid character '1' after top-level value"),
+            ("-x", "invalid character 'x' in numeric literal"),
+            (
+                "1.x",
+                "invalid character 'x' after decimal point in numeric literal",
+            ),
+            (
+                "1ex",
+                "invalid character 'x' in exponent of numeric literal",
+            ),
+            ("\"\n\"", "invalid character '\\n' in string literal"),
+            ("\"\\q\"", "invalid character 'q' in string escape code"),
+            (
+                "\"\\u12g4\"",
+                "invalid character 'g' in \\u hexadecimal character escape",
+            ),
+            (
+                "'a'",
+                "invalid character '\\'' looking for beginning of value",
+            ),
+            ("é", "invalid character 'Ã' looking for beginning of value"),
+            (
+                "1e400",
+                "json: cannot unmarshal number 1e400 into Go value of type float64",
+            ),
+        ] {
+            assert_eq!(error(text), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_are_unescaped() {
+        let read = |text: &str| from_json(text.as_bytes()).unwrap();
+        let text = |value: Value| value.as_str().unwrap().to_text().into_owned();
+        assert_eq!(text(read(r#""a\u00e9\ud83d\ude00\n\/""#)), "aé😀\n/");
+        assert_eq!(text(read(r#""\ud83dx\ude00""#)), "\u{fffd}x\u{fffd}");
+        assert_eq!(text(read("\"a\u{7f}\"")), "a\u{7f}");
+        assert_eq!(
+            from_json(b"\"\xff\"").unwrap().as_str().unwrap().to_text(),
+            "\u{fffd}"
+        );
+    }
+
+    #[test]
+    fn targets_are_checked() {
+        assert_eq!(
+            from_json_map(b"[1]").unwrap_err(),
+            "json: cannot unmarshal array into Go value of type map[string]interface {}"
+        );
+        assert!(from_json_map(b"null").unwrap().is_nil());
+        assert!(from_json_list(b" null ").unwrap().is_nil());
+    }
+
+    #[test]
+    fn deep_nesting_is_refused() {
+        let deep = "[".repeat(100_000);
+        assert_eq!(error(&deep), "exceeded max depth");
+    }
+}
