@@ -1,1 +1,20 @@
-//! TBD
+//! YAML 1.1 as Helm reads and writes it: go-yaml's typing, go-yaml's bytes, go-yaml's error texts.
+//!
+//! Reading goes `source → scan → events → node → convert`; [`parse`] stops at the tree, whose nodes
+//! know their place in the text, [`from_yaml`] goes on to values. Writing is [`emit`].
+//! The module does not know templates or charts.
+
+mod convert;
+pub mod emit;
+mod error;
+mod events;
+mod node;
+mod resolve;
+mod scan;
+mod source;
+
+pub use convert::{from_yaml, from_yaml_list, from_yaml_map, to_json_value, to_value};
+pub use error::{Error, ErrorKind};
+pub use node::{Document, Mark, Node, NodeId, NodeKind, parse, parse_first};
+pub use resolve::{Scalar, resolve, resolve_plain};
+pub use scan::Style;

@@ -1,0 +1,563 @@
+//! Trees to values: what `sigs.k8s.io/yaml` makes of a document, for templates and for Kubernetes.
+//!
+//! Templates get Go's view of JSON: every number a `float64`, every key a string. Kubernetes gets
+//! JSON itself, with exact integers. Follows go.yaml.in/yaml/v2 decode.go and sigs.k8s.io/yaml.
+
+use super::error::{Error, ErrorKind};
+use super::node::{Document, NodeId, NodeKind, parse_first};
+use super::resolve::{Scalar, TAG_PREFIX, resolve};
+use crate::value::number::format_float;
+use crate::value::quote::quoted;
+use crate::value::{List, Map, MapKind, Str, UintKind, Value};
+use std::collections::BTreeMap;
+
+/// Reads the first document as `yaml.Unmarshal` of sigs.k8s.io/yaml does into an `any`.
+///
+/// # Errors
+/// The whole text that Go prints: `error converting YAML to JSON: yaml: line 1: …`.
+pub fn from_yaml(text: &[u8]) -> Result<Value, Error> {
+    read_first::<Value>(text).map_err(|error| error.prefixed("error converting YAML to JSON: "))
+}
+
+/// Reads the first document as `yaml.Unmarshal` of sigs.k8s.io/yaml does into a
+/// `map[string]interface {}`; an empty document is an empty map.
+///
+/// # Errors
+/// As [`from_yaml`], and when the document is not a mapping.
+pub fn from_yaml_map(text: &[u8]) -> Result<Map, Error> {
+    match from_yaml(text)? {
+        Value::Map(map) => Ok(map),
+        Value::Nil => Ok(Map::new(MapKind::Any)),
+        other => Err(mismatch(&other, "map[string]interface {}")),
+    }
+}
+
+/// Reads the first document as `yaml.Unmarshal` of sigs.k8s.io/yaml does into a `[]interface {}`;
+/// an empty document is an empty list.
+///
+/// # Errors
+/// As [`from_yaml`], and when the document is not a sequence.
+pub fn from_yaml_list(text: &[u8]) -> Result<List, Error> {
+    match from_yaml(text)? {
+        Value::List(list) => Ok(list),
+        Value::Nil => Ok(List::new(Vec::new(), crate::value::Elem::Any)),
+        other => Err(mismatch(&other, "[]interface {}")),
+    }
+}
+
+fn mismatch(value: &Value, target: &str) -> Error {
+    let kind = match value {
+        Value::Bool(_) => "bool",
+        Value::Float(_) => "number",
+        Value::Str(_) => "string",
+        Value::List(_) => "array",
+        _ => "object",
+    };
+    let message = format!(
+        "error unmarshaling JSON: while decoding JSON: \
+         json: cannot unmarshal {kind} into Go value of type {target}"
+    );
+    Error {
+        kind: ErrorKind::Decode,
+        message,
+        line: 1,
+        column: 1,
+    }
+}
+
+fn read_first<T: Target>(text: &[u8]) -> Result<T, Error> {
+    match parse_first(text)? {
+        Some(document) => convert(&document, document.root()),
+        None => Ok(T::null()),
+    }
+}
+
+/// The value of a node, as templates see it.
+///
+/// # Errors
+/// A scalar that does not fit its tag, too many aliases, a key or number that JSON does not have.
+pub fn to_value(document: &Document, node: NodeId) -> Result<Value, Error> {
+    convert(document, node)
+}
+
+/// The JSON of a node, as kubectl sends it: whole numbers within 64 bits are integers, also when
+/// they are written `1.0` or `1e3`.
+///
+/// # Errors
+/// As [`to_value`].
+pub fn to_json_value(document: &Document, node: NodeId) -> Result<serde_json::Value, Error> {
+    convert(document, node)
+}
+
+fn convert<T: Target>(document: &Document, node: NodeId) -> Result<T, Error> {
+    let mut decoder = Decoder {
+        document,
+        count: 0,
+        aliased: 0,
+        alias_depth: 0,
+        later: None,
+    };
+    let value = decoder.node(node)?;
+    match decoder.later {
+        Some((_, error)) => Err(error),
+        None => Ok(value),
+    }
+}
+
+/// What a document is turned into.
+trait Target: Sized {
+    fn null() -> Self;
+    fn bool(flag: bool) -> Self;
+    fn int(number: i64) -> Self;
+    fn uint(number: u64) -> Self;
+    fn float(number: f64) -> Self;
+    fn text(bytes: &[u8]) -> Self;
+    fn list(items: Vec<Self>) -> Self;
+    fn map(entries: BTreeMap<Str, Self>) -> Self;
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "encoding/json reads every number as float64"
+)]
+impl Target for Value {
+    fn null() -> Self {
+        Self::Nil
+    }
+    fn bool(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+    fn int(number: i64) -> Self {
+        Self::Float(number as f64)
+    }
+    fn uint(number: u64) -> Self {
+        Self::Float(number as f64)
+    }
+    fn float(number: f64) -> Self {
+        Self::Float(number)
+    }
+    fn text(bytes: &[u8]) -> Self {
+        Self::Str(crate::json::valid_text(bytes))
+    }
+    fn list(items: Vec<Self>) -> Self {
+        Self::list(items)
+    }
+    fn map(entries: BTreeMap<Str, Self>) -> Self {
+        Self::Map(Map::from_entries(MapKind::Any, entries))
+    }
+}
+
+impl Target for serde_json::Value {
+    fn null() -> Self {
+        Self::Null
+    }
+    fn bool(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+    fn int(number: i64) -> Self {
+        Self::from(number)
+    }
+    fn uint(number: u64) -> Self {
+        Self::from(number)
+    }
+    fn float(number: f64) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "within the range of i64")]
+        if number.fract() == 0.0 && number.abs() < 9_223_372_036_854_775_808.0 {
+            return Self::from(number as i64);
+        }
+        Self::from(number)
+    }
+    fn text(bytes: &[u8]) -> Self {
+        Self::String(String::from_utf8_lossy(bytes).into_owned())
+    }
+    fn list(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+    fn map(entries: BTreeMap<Str, Self>) -> Self {
+        Self::Object(
+            entries
+                .into_iter()
+                .map(|(k, v)| (k.to_text().into_owned(), v))
+                .collect(),
+        )
+    }
+}
+
+/// A value read from JSON text that keeps its integers: the middle of `toYaml`.
+pub(super) struct Exact(pub(super) Value);
+
+impl Target for Exact {
+    fn null() -> Self {
+        Self(Value::Nil)
+    }
+    fn bool(flag: bool) -> Self {
+        Self(Value::Bool(flag))
+    }
+    fn int(number: i64) -> Self {
+        Self(Value::int64(number))
+    }
+    fn uint(number: u64) -> Self {
+        Self(Value::Uint(number, UintKind::Uint64))
+    }
+    fn float(number: f64) -> Self {
+        Self(Value::Float(number))
+    }
+    fn text(bytes: &[u8]) -> Self {
+        Self(Value::str(bytes))
+    }
+    fn list(items: Vec<Self>) -> Self {
+        Self(Value::list(items.into_iter().map(|item| item.0).collect()))
+    }
+    fn map(entries: BTreeMap<Str, Self>) -> Self {
+        let entries = entries
+            .into_iter()
+            .map(|(key, value)| (key, value.0))
+            .collect();
+        Self(Value::Map(Map::from_entries(MapKind::Any, entries)))
+    }
+}
+
+/// Reads the first document, integers as they are and without JSON in between.
+pub(super) fn read_exact(text: &[u8]) -> Result<Value, Error> {
+    Ok(read_first::<Exact>(text)?.0)
+}
+
+/// A value as Go's `%#v` prints it, for messages about keys.
+struct Shown(String);
+
+/// How many bytes of a value a message shows, about.
+const SHOWN: usize = 4096;
+
+impl Shown {
+    /// The text when the value is not inside another one.
+    fn at_top(&self) -> &str {
+        if self.0 == NIL { "<nil>" } else { &self.0 }
+    }
+}
+
+const NIL: &str = "interface {}(nil)";
+
+fn shown_collection(kind: &str, items: impl Iterator<Item = String>) -> Shown {
+    let mut text = format!("{kind}{{");
+    for (index, item) in items.enumerate() {
+        if text.len() > SHOWN {
+            text.push_str("...");
+            break;
+        }
+        text.push_str(if index > 0 { ", " } else { "" });
+        text.push_str(&item);
+    }
+    text.push('}');
+    Shown(text)
+}
+
+impl Target for Shown {
+    fn null() -> Self {
+        Self(NIL.into())
+    }
+    fn bool(flag: bool) -> Self {
+        Self(flag.to_string())
+    }
+    fn int(number: i64) -> Self {
+        Self(number.to_string())
+    }
+    fn uint(number: u64) -> Self {
+        Self(format!("{number:#x}"))
+    }
+    fn float(number: f64) -> Self {
+        Self(format_float(number, b'g', -1, 64))
+    }
+    fn text(bytes: &[u8]) -> Self {
+        Self(quoted(bytes))
+    }
+    fn list(items: Vec<Self>) -> Self {
+        shown_collection("[]interface {}", items.into_iter().map(|item| item.0))
+    }
+    fn map(entries: BTreeMap<Str, Self>) -> Self {
+        let items = entries
+            .into_iter()
+            .map(|(key, value)| format!("{}:{}", quoted(&key), value.0));
+        shown_collection("map[interface {}]interface {}", items)
+    }
+}
+
+/// The later of go-yaml's stages in which a document without JSON form is refused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Keys,
+    Numbers,
+}
+
+struct Decoder<'a> {
+    document: &'a Document,
+    /// How many nodes were decoded, and how many of them through aliases.
+    count: usize,
+    aliased: usize,
+    alias_depth: usize,
+    /// The mistake of the earliest later stage: reported when the whole document was decoded.
+    later: Option<(Stage, Error)>,
+}
+
+/// The stack that must be left for one level of nesting, and the size of a new piece, in bytes.
+const RED_ZONE: usize = 64 * 1024;
+const STACK: usize = 1024 * 1024;
+
+/// From how many decoded nodes on go-yaml lowers the share that may come from aliases.
+const ALIAS_RANGE_LOW: usize = 400_000;
+/// From how many on it allows the least.
+const ALIAS_RANGE_HIGH: usize = 4_000_000;
+
+fn allowed_alias_ratio(count: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "at most four million")]
+    match count {
+        ..=ALIAS_RANGE_LOW => 0.99,
+        ALIAS_RANGE_HIGH.. => 0.10,
+        _ => {
+            let range = (ALIAS_RANGE_HIGH - ALIAS_RANGE_LOW) as f64;
+            0.99 - 0.89 * ((count - ALIAS_RANGE_LOW) as f64 / range)
+        }
+    }
+}
+
+impl Decoder<'_> {
+    fn node<T: Target>(&mut self, id: NodeId) -> Result<T, Error> {
+        stacker::maybe_grow(RED_ZONE, STACK, || self.node_inner(id))
+    }
+
+    fn node_inner<T: Target>(&mut self, id: NodeId) -> Result<T, Error> {
+        self.visit(id)?;
+        let document = self.document;
+        match &document.node(id).kind {
+            NodeKind::Alias(target) => {
+                let target = self.enter_alias(id, *target)?;
+                let value = self.node(target);
+                self.alias_depth -= 1;
+                value
+            }
+            NodeKind::Scalar { .. } => self.scalar(id),
+            NodeKind::Sequence(items) => {
+                let items: Result<Vec<T>, Error> = items.iter().map(|i| self.node(*i)).collect();
+                Ok(T::list(items?))
+            }
+            NodeKind::Mapping(_) => {
+                let mut entries = BTreeMap::new();
+                self.mapping(id, &mut entries)?;
+                Ok(T::map(entries))
+            }
+        }
+    }
+
+    /// Counts a node; the guard against documents that grow by aliases.
+    fn visit(&mut self, id: NodeId) -> Result<(), Error> {
+        self.count += 1;
+        if self.alias_depth > 0 {
+            self.aliased += 1;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+        let ratio = self.aliased as f64 / self.count as f64;
+        if self.aliased > 100 && self.count > 1000 && ratio > allowed_alias_ratio(self.count) {
+            return Err(self.error(id, "document contains excessive aliasing"));
+        }
+        Ok(())
+    }
+
+    fn enter_alias(&mut self, id: NodeId, target: Option<NodeId>) -> Result<NodeId, Error> {
+        let Some(target) = target else {
+            let name = self.document.node(id).anchor.as_deref().unwrap_or_default();
+            return Err(self.error(id, &format!("anchor '{name}' value contains itself")));
+        };
+        self.alias_depth += 1;
+        Ok(target)
+    }
+
+    fn error(&self, id: NodeId, problem: &str) -> Error {
+        let mark = self.document.node(id).start;
+        let message = format!("yaml: {problem}");
+        Error {
+            kind: ErrorKind::Syntax,
+            message,
+            line: mark.line,
+            column: mark.column,
+        }
+    }
+
+    fn complain_later(&mut self, stage: Stage, id: NodeId, message: String) {
+        if self
+            .later
+            .as_ref()
+            .is_some_and(|(known, _)| *known <= stage)
+        {
+            return;
+        }
+        let mark = self.document.node(id).start;
+        let error = Error {
+            kind: ErrorKind::Convert,
+            message,
+            line: mark.line,
+            column: mark.column,
+        };
+        self.later = Some((stage, error));
+    }
+
+    fn resolve(&self, id: NodeId) -> Result<(Scalar, &str), Error> {
+        let node = self.document.node(id);
+        let NodeKind::Scalar { text, implicit, .. } = &node.kind else {
+            return Ok((Scalar::Null, ""));
+        };
+        let scalar = resolve(text, node.tag.as_deref(), *implicit)
+            .map_err(|problem| self.error(id, &problem))?;
+        Ok((scalar, text))
+    }
+
+    fn scalar<T: Target>(&mut self, id: NodeId) -> Result<T, Error> {
+        let (scalar, text) = self.resolve(id)?;
+        Ok(match scalar {
+            Scalar::Null => T::null(),
+            Scalar::Bool(flag) => T::bool(flag),
+            Scalar::Int(number) => T::int(number),
+            Scalar::Uint(number) => T::uint(number),
+            Scalar::Float(number) if !number.is_finite() => {
+                let text = format_float(number, b'g', -1, 64);
+                let message = format!("json: unsupported value: {text}");
+                self.complain_later(Stage::Numbers, id, message);
+                T::null()
+            }
+            Scalar::Float(number) => T::float(number),
+            Scalar::Timestamp | Scalar::Str => T::text(text.as_bytes()),
+            Scalar::Binary(bytes) => T::text(&bytes),
+        })
+    }
+
+    fn mapping<T: Target>(
+        &mut self,
+        id: NodeId,
+        entries: &mut BTreeMap<Str, T>,
+    ) -> Result<(), Error> {
+        let document = self.document;
+        let NodeKind::Mapping(pairs) = &document.node(id).kind else {
+            return Ok(());
+        };
+        for (key, value) in pairs {
+            if is_merge(document, *key) {
+                self.merge(*value, entries)?;
+                continue;
+            }
+            let name = self.key(*key, *value)?;
+            let value = self.node(*value)?;
+            if let Some(name) = name {
+                entries.insert(name, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// The key as a string; `None` when JSON has no such key, which is reported later.
+    fn key(&mut self, key: NodeId, value: NodeId) -> Result<Option<Str>, Error> {
+        self.visit(key)?;
+        let document = self.document;
+        match &document.node(key).kind {
+            NodeKind::Alias(target) => {
+                let target = self.enter_alias(key, *target)?;
+                let name = self.key(target, value);
+                self.alias_depth -= 1;
+                return name;
+            }
+            NodeKind::Sequence(_) | NodeKind::Mapping(_) => {
+                let shown: Shown = self.node(key)?;
+                return Err(self.error(key, &format!("invalid map key: {}", shown.0)));
+            }
+            NodeKind::Scalar { .. } => {}
+        }
+        let (scalar, text) = self.resolve(key)?;
+        let name = match scalar {
+            Scalar::Bool(flag) => Str::from(if flag { "true" } else { "false" }),
+            Scalar::Int(number) => Str::from(number.to_string()),
+            Scalar::Float(number) => Str::from(float_key(number)),
+            Scalar::Timestamp | Scalar::Str => Str::from(text),
+            Scalar::Binary(bytes) => crate::json::valid_text(&bytes),
+            Scalar::Null | Scalar::Uint(_) => {
+                let (kind, shown) = match scalar {
+                    Scalar::Uint(number) => ("uint64", format!("{number:#x}")),
+                    _ => ("%!s(<nil>)", "<nil>".into()),
+                };
+                if let Ok(value) = convert::<Shown>(document, value) {
+                    let value = value.at_top();
+                    let message = format!(
+                        "unsupported map key of type: {kind}, key: {shown}, value: {value}"
+                    );
+                    self.complain_later(Stage::Keys, key, message);
+                }
+                return Ok(None);
+            }
+        };
+        Ok(Some(name))
+    }
+
+    /// Takes over the entries of another mapping, or of several: of those the first wins.
+    fn merge<T: Target>(
+        &mut self,
+        id: NodeId,
+        entries: &mut BTreeMap<Str, T>,
+    ) -> Result<(), Error> {
+        stacker::maybe_grow(RED_ZONE, STACK, || self.merge_inner(id, entries))
+    }
+
+    fn merge_inner<T: Target>(
+        &mut self,
+        id: NodeId,
+        entries: &mut BTreeMap<Str, T>,
+    ) -> Result<(), Error> {
+        let document = self.document;
+        match &document.node(id).kind {
+            NodeKind::Sequence(items) => {
+                for item in items.iter().rev() {
+                    if matches!(document.node(*item).kind, NodeKind::Sequence(_)) {
+                        return Err(self.error(*item, MERGE_WANTS_MAP));
+                    }
+                    self.merge(*item, entries)?;
+                }
+                Ok(())
+            }
+            NodeKind::Mapping(_) => {
+                self.visit(id)?;
+                self.mapping(id, entries)
+            }
+            NodeKind::Alias(target) => {
+                if let Some(target) = target
+                    && !matches!(document.node(*target).kind, NodeKind::Mapping(_))
+                {
+                    return Err(self.error(id, MERGE_WANTS_MAP));
+                }
+                self.visit(id)?;
+                let target = self.enter_alias(id, *target)?;
+                self.visit(target)?;
+                let merged = self.mapping(target, entries);
+                self.alias_depth -= 1;
+                merged
+            }
+            NodeKind::Scalar { .. } => Err(self.error(id, MERGE_WANTS_MAP)),
+        }
+    }
+}
+
+const MERGE_WANTS_MAP: &str = "map merge requires map or sequence of maps as the value";
+
+fn is_merge(document: &Document, key: NodeId) -> bool {
+    let node = document.node(key);
+    let tagged = node
+        .tag
+        .as_deref()
+        .and_then(|tag| tag.strip_prefix(TAG_PREFIX))
+        == Some("merge");
+    matches!(&node.kind, NodeKind::Scalar { text, implicit, .. } if text == "<<" && (*implicit || tagged))
+}
+
+/// A float as a key: in 32 bits, as sigs.k8s.io/yaml prints it.
+fn float_key(number: f64) -> String {
+    match format_float(number, b'g', -1, 32).as_str() {
+        "+Inf" => ".inf".into(),
+        "-Inf" => "-.inf".into(),
+        "NaN" => ".nan".into(),
+        text => text.into(),
+    }
+}

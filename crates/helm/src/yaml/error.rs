@@ -1,0 +1,80 @@
+//! What reading YAML can say: go-yaml's texts, with the true place beside them.
+
+use super::scan::{Fault, Position};
+
+/// What kind of mistake it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The text is not YAML, or a scalar does not fit its tag.
+    Syntax,
+    /// The document is YAML but has no form in JSON, for example a list as a key.
+    Convert,
+    /// The document is not of the wanted type.
+    Decode,
+}
+
+/// Why a text could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    /// The kind of mistake.
+    pub kind: ErrorKind,
+    /// The whole text, as Go's libraries print it: their line number is often one too small.
+    pub message: String,
+    /// The line of the mistake, from 1; 0 when it has none.
+    pub line: usize,
+    /// The column of the mistake in characters, from 1; 0 when it has none.
+    pub column: usize,
+}
+
+impl Error {
+    /// A mistake in a scalar, an anchor or a merge, for which go-yaml names no line.
+    pub(super) fn at(kind: ErrorKind, message: String, at: Option<Position>) -> Self {
+        let (line, column) = at.map_or((0, 0), |at| (at.line + 1, at.column + 1));
+        Self {
+            kind,
+            message,
+            line,
+            column,
+        }
+    }
+
+    /// Puts text before the message.
+    pub(super) fn prefixed(mut self, prefix: &str) -> Self {
+        self.message.insert_str(0, prefix);
+        self
+    }
+}
+
+impl From<Fault> for Error {
+    /// Words a fault as go-yaml v2 decode.go does: the line of the problem, or else that of the
+    /// context, counted from 0 by the parser and from 1 by the scanner; none for line 0.
+    fn from(fault: Fault) -> Self {
+        let (problem, at, context, scanner) = match fault {
+            Fault::Reader(problem) => {
+                return Self::at(ErrorKind::Syntax, format!("yaml: {problem}"), None);
+            }
+            Fault::Scanner {
+                problem,
+                at,
+                context,
+            } => (problem, at, context, true),
+            Fault::Parser {
+                problem,
+                at,
+                context,
+            } => (problem, at, context, false),
+        };
+        let line = if at.line != 0 {
+            at.line + usize::from(scanner)
+        } else {
+            context.line
+        };
+        let message = if line == 0 {
+            format!("yaml: {problem}")
+        } else {
+            format!("yaml: line {line}: {problem}")
+        };
+        Self::at(ErrorKind::Syntax, message, Some(at))
+    }
+}

@@ -1,0 +1,663 @@
+//! Tokens to events: the grammar of YAML 1.1 as a state machine without recursion.
+//!
+//! Follows go.yaml.in/yaml/v2 parserc.go. The tree is built in [`super::node`].
+
+use super::scan::{Fault, Position, Scanner, Style, Token, TokenKind};
+
+/// What the parser found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum EventKind {
+    StreamEnd,
+    DocumentStart,
+    DocumentEnd,
+    Alias(String),
+    Scalar {
+        text: String,
+        style: Style,
+        implicit: bool,
+    },
+    SequenceStart,
+    SequenceEnd,
+    MappingStart,
+    MappingEnd,
+}
+
+/// An event, its place and the properties of the node it begins.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub(super) kind: EventKind,
+    pub(super) start: Position,
+    pub(super) end: Position,
+    /// Where the node begins after its anchor and tag.
+    pub(super) value_start: Position,
+    pub(super) anchor: Option<String>,
+    pub(super) tag: Option<String>,
+}
+
+impl Event {
+    fn plain(kind: EventKind, start: Position, end: Position) -> Self {
+        Self {
+            kind,
+            start,
+            end,
+            value_start: start,
+            anchor: None,
+            tag: None,
+        }
+    }
+}
+
+/// What is expected next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    ImplicitDocumentStart,
+    DocumentStart,
+    DocumentContent,
+    DocumentEnd,
+    BlockNode,
+    BlockSequenceEntry { first: bool },
+    IndentlessSequenceEntry,
+    BlockMappingKey { first: bool },
+    BlockMappingValue,
+    FlowSequenceEntry { first: bool },
+    FlowSequenceMappingKey,
+    FlowSequenceMappingValue,
+    FlowSequenceMappingEnd,
+    FlowMappingKey { first: bool },
+    FlowMappingValue { empty: bool },
+    End,
+}
+
+/// Reads events from tokens.
+pub(super) struct Parser<'a> {
+    scanner: Scanner<'a>,
+    state: State,
+    states: Vec<State>,
+    marks: Vec<Position>,
+    tags: Vec<(String, String)>,
+}
+
+impl<'a> Parser<'a> {
+    pub(super) fn new(scanner: Scanner<'a>) -> Self {
+        Self {
+            scanner,
+            state: State::ImplicitDocumentStart,
+            states: Vec::new(),
+            marks: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+
+    /// Reads the next event; after the end of the stream that event again.
+    pub(super) fn next(&mut self) -> Result<Event, Fault> {
+        match self.state {
+            State::ImplicitDocumentStart => {
+                // The stream start is the first token of every stream.
+                self.scanner.peek()?;
+                self.scanner.take();
+                self.document_start(true)
+            }
+            State::DocumentStart => self.document_start(false),
+            State::DocumentContent => self.document_content(),
+            State::DocumentEnd => self.document_end(),
+            State::BlockNode => self.node(true, false),
+            State::BlockSequenceEntry { first } => self.block_sequence_entry(first),
+            State::IndentlessSequenceEntry => self.indentless_sequence_entry(),
+            State::BlockMappingKey { first } => self.block_mapping_key(first),
+            State::BlockMappingValue => self.block_mapping_value(),
+            State::FlowSequenceEntry { first } => self.flow_sequence_entry(first),
+            State::FlowSequenceMappingKey => self.flow_sequence_mapping_key(),
+            State::FlowSequenceMappingValue => self.flow_sequence_mapping_value(),
+            State::FlowSequenceMappingEnd => self.flow_sequence_mapping_end(),
+            State::FlowMappingKey { first } => self.flow_mapping_key(first),
+            State::FlowMappingValue { empty } => self.flow_mapping_value(empty),
+            State::End => {
+                let at = Position::default();
+                Ok(Event::plain(EventKind::StreamEnd, at, at))
+            }
+        }
+    }
+
+    fn pop_state(&mut self) {
+        self.state = self.states.pop().unwrap_or(State::End);
+    }
+
+    /// Ends a collection at the token that closes it.
+    fn close(&mut self, kind: EventKind) -> Result<Event, Fault> {
+        let token = self.scanner.peek()?;
+        let (start, end) = (token.start, token.end);
+        self.scanner.take();
+        self.pop_state();
+        self.marks.pop();
+        Ok(Event::plain(kind, start, end))
+    }
+
+    /// Enters a collection: its opening token is taken and remembered for messages.
+    fn open(&mut self) -> Result<(), Fault> {
+        let start = self.scanner.peek()?.start;
+        self.marks.push(start);
+        self.scanner.take();
+        Ok(())
+    }
+
+    fn error_in_collection(&mut self, problem: &'static str) -> Fault {
+        let context = self.marks.pop().unwrap_or_default();
+        let at = self
+            .scanner
+            .peek()
+            .map(|token| token.start)
+            .unwrap_or_default();
+        Fault::Parser {
+            problem,
+            at,
+            context,
+        }
+    }
+
+    fn document_start(&mut self, implicit: bool) -> Result<Event, Fault> {
+        if !implicit {
+            while self.scanner.peek()?.kind == TokenKind::DocumentEnd {
+                self.scanner.take();
+            }
+        }
+        let token = self.scanner.peek()?;
+        let (start, end) = (token.start, token.end);
+        match token.kind {
+            TokenKind::StreamEnd => {
+                self.state = State::End;
+                self.scanner.take();
+                return Ok(Event::plain(EventKind::StreamEnd, start, end));
+            }
+            TokenKind::Version { .. }
+            | TokenKind::TagDirective { .. }
+            | TokenKind::DocumentStart => {}
+            _ if implicit => {
+                self.directives()?;
+                self.states.push(State::DocumentEnd);
+                self.state = State::BlockNode;
+                return Ok(Event::plain(EventKind::DocumentStart, start, end));
+            }
+            _ => {}
+        }
+        self.directives()?;
+        let token = self.scanner.peek()?;
+        let (at, end) = (token.start, token.end);
+        if token.kind != TokenKind::DocumentStart {
+            let problem = "did not find expected <document start>";
+            return Err(Fault::Parser {
+                problem,
+                at,
+                context: Position::default(),
+            });
+        }
+        self.scanner.take();
+        self.states.push(State::DocumentEnd);
+        self.state = State::DocumentContent;
+        Ok(Event::plain(EventKind::DocumentStart, start, end))
+    }
+
+    fn directives(&mut self) -> Result<(), Fault> {
+        let mut versioned = false;
+        loop {
+            let token = self.scanner.peek()?;
+            let at = token.start;
+            let error = |problem| Fault::Parser {
+                problem,
+                at,
+                context: Position::default(),
+            };
+            match &token.kind {
+                TokenKind::Version { .. } if versioned => {
+                    return Err(error("found duplicate %YAML directive"));
+                }
+                TokenKind::Version { major: 1, minor: 1 } => versioned = true,
+                TokenKind::Version { .. } => {
+                    return Err(error("found incompatible YAML document"));
+                }
+                TokenKind::TagDirective { handle, prefix } => {
+                    if self.tags.iter().any(|(known, _)| known == handle) {
+                        return Err(error("found duplicate %TAG directive"));
+                    }
+                    self.tags.push((handle.clone(), prefix.clone()));
+                }
+                _ => break,
+            }
+            self.scanner.take();
+        }
+        for (handle, prefix) in [("!", "!"), ("!!", "tag:yaml.org,2002:")] {
+            if !self.tags.iter().any(|(known, _)| known == handle) {
+                self.tags.push((handle.into(), prefix.into()));
+            }
+        }
+        Ok(())
+    }
+
+    fn document_content(&mut self) -> Result<Event, Fault> {
+        let token = self.scanner.peek()?;
+        let at = token.start;
+        match token.kind {
+            TokenKind::Version { .. }
+            | TokenKind::TagDirective { .. }
+            | TokenKind::DocumentStart
+            | TokenKind::DocumentEnd
+            | TokenKind::StreamEnd => {
+                self.pop_state();
+                Ok(empty_scalar(at))
+            }
+            _ => self.node(true, false),
+        }
+    }
+
+    fn document_end(&mut self) -> Result<Event, Fault> {
+        let token = self.scanner.peek()?;
+        let (start, mut end) = (token.start, token.start);
+        if token.kind == TokenKind::DocumentEnd {
+            end = token.end;
+            self.scanner.take();
+        }
+        self.tags.clear();
+        self.state = State::DocumentStart;
+        Ok(Event::plain(EventKind::DocumentEnd, start, end))
+    }
+
+    /// Reads anchor and tag, in either order.
+    fn properties(&mut self) -> Result<Properties, Fault> {
+        let at = self.scanner.peek()?.start;
+        let mut properties = Properties {
+            start: at,
+            end: at,
+            anchor: None,
+            tag: None,
+        };
+        let mut tag = None;
+        loop {
+            let token = self.scanner.peek()?;
+            match &token.kind {
+                TokenKind::Anchor(_) if properties.anchor.is_none() => {}
+                TokenKind::Tag { .. } if tag.is_none() => {}
+                _ => break,
+            }
+            properties.end = token.end;
+            match self.scanner.take() {
+                Some(Token {
+                    kind: TokenKind::Anchor(name),
+                    ..
+                }) => {
+                    properties.anchor = Some(name);
+                }
+                Some(Token {
+                    kind: TokenKind::Tag { handle, suffix },
+                    start,
+                    ..
+                }) => {
+                    tag = Some((handle, suffix, start));
+                }
+                _ => {}
+            }
+        }
+        if let Some((handle, suffix, at)) = tag {
+            properties.tag = Some(self.resolve_tag(&handle, suffix, properties.start, at)?);
+        }
+        Ok(properties)
+    }
+
+    fn resolve_tag(
+        &self,
+        handle: &str,
+        suffix: String,
+        context: Position,
+        at: Position,
+    ) -> Result<String, Fault> {
+        if handle.is_empty() {
+            return Ok(suffix);
+        }
+        match self.tags.iter().find(|(known, _)| known == handle) {
+            Some((_, prefix)) if !(prefix.is_empty() && suffix.is_empty()) => {
+                Ok(format!("{prefix}{suffix}"))
+            }
+            _ => Err(Fault::Parser {
+                problem: "found undefined tag handle",
+                at,
+                context,
+            }),
+        }
+    }
+
+    fn node(&mut self, block: bool, indentless: bool) -> Result<Event, Fault> {
+        let token = self.scanner.peek()?;
+        if matches!(token.kind, TokenKind::Alias(_)) {
+            return Ok(self.alias());
+        }
+        let Properties {
+            start,
+            end,
+            anchor,
+            tag,
+        } = self.properties()?;
+        let token = self.scanner.peek()?;
+        let (token_start, token_end) = (token.start, token.end);
+        let (kind, state) = match &token.kind {
+            TokenKind::BlockEntry if indentless => {
+                (EventKind::SequenceStart, State::IndentlessSequenceEntry)
+            }
+            TokenKind::Scalar { .. } => return Ok(self.scalar(start, anchor, tag)),
+            TokenKind::FlowSequenceStart => (
+                EventKind::SequenceStart,
+                State::FlowSequenceEntry { first: true },
+            ),
+            TokenKind::FlowMappingStart => (
+                EventKind::MappingStart,
+                State::FlowMappingKey { first: true },
+            ),
+            TokenKind::BlockSequenceStart if block => (
+                EventKind::SequenceStart,
+                State::BlockSequenceEntry { first: true },
+            ),
+            TokenKind::BlockMappingStart if block => (
+                EventKind::MappingStart,
+                State::BlockMappingKey { first: true },
+            ),
+            _ if anchor.is_some() || tag.as_ref().is_some_and(|tag| !tag.is_empty()) => {
+                self.pop_state();
+                let implicit = tag.as_ref().is_none_or(String::is_empty);
+                let kind = EventKind::Scalar {
+                    text: String::new(),
+                    style: Style::Plain,
+                    implicit,
+                };
+                return Ok(Event {
+                    kind,
+                    start,
+                    end,
+                    value_start: end,
+                    anchor,
+                    tag,
+                });
+            }
+            _ => {
+                let problem = "did not find expected node content";
+                return Err(Fault::Parser {
+                    problem,
+                    at: token.start,
+                    context: start,
+                });
+            }
+        };
+        self.state = state;
+        Ok(Event {
+            kind,
+            start,
+            end: token_end,
+            value_start: token_start,
+            anchor,
+            tag,
+        })
+    }
+
+    fn alias(&mut self) -> Event {
+        self.pop_state();
+        match self.scanner.take() {
+            Some(Token {
+                kind: TokenKind::Alias(name),
+                start,
+                end,
+            }) => Event::plain(EventKind::Alias(name), start, end),
+            _ => empty_scalar(Position::default()),
+        }
+    }
+
+    fn scalar(&mut self, start: Position, anchor: Option<String>, tag: Option<String>) -> Event {
+        self.pop_state();
+        let Some(Token {
+            kind: TokenKind::Scalar { text, style },
+            start: value_start,
+            end,
+        }) = self.scanner.take()
+        else {
+            return empty_scalar(start);
+        };
+        let implicit = match tag.as_deref() {
+            None | Some("") => style == Style::Plain,
+            Some(tag) => tag == "!",
+        };
+        let kind = EventKind::Scalar {
+            text,
+            style,
+            implicit,
+        };
+        Event {
+            kind,
+            start,
+            end,
+            value_start,
+            anchor,
+            tag,
+        }
+    }
+
+    fn block_sequence_entry(&mut self, first: bool) -> Result<Event, Fault> {
+        if first {
+            self.open()?;
+        }
+        let token = self.scanner.peek()?;
+        let mark = token.end;
+        match token.kind {
+            TokenKind::BlockEntry => {
+                self.scanner.take();
+                let again = State::BlockSequenceEntry { first: false };
+                match self.scanner.peek()?.kind {
+                    TokenKind::BlockEntry | TokenKind::BlockEnd => {
+                        self.state = again;
+                        Ok(empty_scalar(mark))
+                    }
+                    _ => {
+                        self.states.push(again);
+                        self.node(true, false)
+                    }
+                }
+            }
+            TokenKind::BlockEnd => self.close(EventKind::SequenceEnd),
+            _ => Err(self.error_in_collection("did not find expected '-' indicator")),
+        }
+    }
+
+    fn indentless_sequence_entry(&mut self) -> Result<Event, Fault> {
+        let token = self.scanner.peek()?;
+        let (start, mark) = (token.start, token.end);
+        if token.kind != TokenKind::BlockEntry {
+            self.pop_state();
+            return Ok(Event::plain(EventKind::SequenceEnd, start, start));
+        }
+        self.scanner.take();
+        match self.scanner.peek()?.kind {
+            TokenKind::BlockEntry | TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => {
+                self.state = State::IndentlessSequenceEntry;
+                Ok(empty_scalar(mark))
+            }
+            _ => {
+                self.states.push(State::IndentlessSequenceEntry);
+                self.node(true, false)
+            }
+        }
+    }
+
+    fn block_mapping_key(&mut self, first: bool) -> Result<Event, Fault> {
+        if first {
+            self.open()?;
+        }
+        let token = self.scanner.peek()?;
+        let mark = token.end;
+        match token.kind {
+            TokenKind::Key => {
+                self.scanner.take();
+                match self.scanner.peek()?.kind {
+                    TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => {
+                        self.state = State::BlockMappingValue;
+                        Ok(empty_scalar(mark))
+                    }
+                    _ => {
+                        self.states.push(State::BlockMappingValue);
+                        self.node(true, true)
+                    }
+                }
+            }
+            TokenKind::BlockEnd => self.close(EventKind::MappingEnd),
+            _ => Err(self.error_in_collection("did not find expected key")),
+        }
+    }
+
+    fn block_mapping_value(&mut self) -> Result<Event, Fault> {
+        let token = self.scanner.peek()?;
+        let (start, mark) = (token.start, token.end);
+        let again = State::BlockMappingKey { first: false };
+        if token.kind != TokenKind::Value {
+            self.state = again;
+            return Ok(empty_scalar(start));
+        }
+        self.scanner.take();
+        match self.scanner.peek()?.kind {
+            TokenKind::Key | TokenKind::Value | TokenKind::BlockEnd => {
+                self.state = again;
+                Ok(empty_scalar(mark))
+            }
+            _ => {
+                self.states.push(again);
+                self.node(true, true)
+            }
+        }
+    }
+
+    fn flow_sequence_entry(&mut self, first: bool) -> Result<Event, Fault> {
+        if first {
+            self.open()?;
+        }
+        if !first && self.scanner.peek()?.kind != TokenKind::FlowSequenceEnd {
+            if self.scanner.peek()?.kind != TokenKind::FlowEntry {
+                return Err(self.error_in_collection("did not find expected ',' or ']'"));
+            }
+            self.scanner.take();
+        }
+        let token = self.scanner.peek()?;
+        let (start, end) = (token.start, token.end);
+        match token.kind {
+            TokenKind::FlowSequenceEnd => self.close(EventKind::SequenceEnd),
+            TokenKind::Key => {
+                self.scanner.take();
+                self.state = State::FlowSequenceMappingKey;
+                Ok(Event::plain(EventKind::MappingStart, start, end))
+            }
+            _ => {
+                self.states.push(State::FlowSequenceEntry { first: false });
+                self.node(false, false)
+            }
+        }
+    }
+
+    fn flow_sequence_mapping_key(&mut self) -> Result<Event, Fault> {
+        let token = self.scanner.peek()?;
+        let mark = token.end;
+        match token.kind {
+            TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowSequenceEnd => {
+                // The token is lost here, as in libyaml.
+                self.scanner.take();
+                self.state = State::FlowSequenceMappingValue;
+                Ok(empty_scalar(mark))
+            }
+            _ => {
+                self.states.push(State::FlowSequenceMappingValue);
+                self.node(false, false)
+            }
+        }
+    }
+
+    fn flow_sequence_mapping_value(&mut self) -> Result<Event, Fault> {
+        if self.scanner.peek()?.kind == TokenKind::Value {
+            self.scanner.take();
+            let ends = matches!(
+                self.scanner.peek()?.kind,
+                TokenKind::FlowEntry | TokenKind::FlowSequenceEnd
+            );
+            if !ends {
+                self.states.push(State::FlowSequenceMappingEnd);
+                return self.node(false, false);
+            }
+        }
+        self.state = State::FlowSequenceMappingEnd;
+        Ok(empty_scalar(self.scanner.peek()?.start))
+    }
+
+    fn flow_sequence_mapping_end(&mut self) -> Result<Event, Fault> {
+        let at = self.scanner.peek()?.start;
+        self.state = State::FlowSequenceEntry { first: false };
+        Ok(Event::plain(EventKind::MappingEnd, at, at))
+    }
+
+    fn flow_mapping_key(&mut self, first: bool) -> Result<Event, Fault> {
+        if first {
+            self.open()?;
+        }
+        if !first && self.scanner.peek()?.kind != TokenKind::FlowMappingEnd {
+            if self.scanner.peek()?.kind != TokenKind::FlowEntry {
+                return Err(self.error_in_collection("did not find expected ',' or '}'"));
+            }
+            self.scanner.take();
+        }
+        match self.scanner.peek()?.kind {
+            TokenKind::FlowMappingEnd => self.close(EventKind::MappingEnd),
+            TokenKind::Key => {
+                self.scanner.take();
+                let token = self.scanner.peek()?;
+                let at = token.start;
+                match token.kind {
+                    TokenKind::Value | TokenKind::FlowEntry | TokenKind::FlowMappingEnd => {
+                        self.state = State::FlowMappingValue { empty: false };
+                        Ok(empty_scalar(at))
+                    }
+                    _ => {
+                        self.states.push(State::FlowMappingValue { empty: false });
+                        self.node(false, false)
+                    }
+                }
+            }
+            _ => {
+                self.states.push(State::FlowMappingValue { empty: true });
+                self.node(false, false)
+            }
+        }
+    }
+
+    fn flow_mapping_value(&mut self, empty: bool) -> Result<Event, Fault> {
+        let again = State::FlowMappingKey { first: false };
+        if !empty && self.scanner.peek()?.kind == TokenKind::Value {
+            self.scanner.take();
+            let ends = matches!(
+                self.scanner.peek()?.kind,
+                TokenKind::FlowEntry | TokenKind::FlowMappingEnd
+            );
+            if !ends {
+                self.states.push(again);
+                return self.node(false, false);
+            }
+        }
+        let at = self.scanner.peek()?.start;
+        self.state = again;
+        Ok(empty_scalar(at))
+    }
+}
+
+/// What may stand before a node.
+struct Properties {
+    start: Position,
+    end: Position,
+    anchor: Option<String>,
+    tag: Option<String>,
+}
+
+fn empty_scalar(at: Position) -> Event {
+    let kind = EventKind::Scalar {
+        text: String::new(),
+        style: Style::Plain,
+        implicit: true,
+    };
+    Event::plain(kind, at, at)
+}

@@ -1,0 +1,619 @@
+//! Text to tokens: the scanner of YAML 1.1, as go-yaml v2 has it.
+//!
+//! It knows indentation, simple keys and indicators; the grammar of documents is in
+//! [`super::events`]. Follows go.yaml.in/yaml/v2 scannerc.go, with its limits and error texts.
+
+mod scalar;
+mod tag;
+mod token;
+
+use super::source::{Source, SourceFault};
+use std::collections::VecDeque;
+pub use token::Style;
+pub(super) use token::{Fault, Position, Token, TokenKind};
+
+/// The deepest nesting of flow collections, and of block collections.
+const MAX_DEPTH: usize = 10_000;
+const TOO_DEEP: &str = "exceeded max depth of 10000";
+/// How many characters after its start a simple key must have ended.
+const MAX_KEY_LENGTH: usize = 1024;
+
+/// The place of a token that may turn out to be a key.
+#[derive(Clone, Copy, Default)]
+struct SimpleKey {
+    possible: bool,
+    required: bool,
+    token: usize,
+    at: Position,
+}
+
+/// Reads tokens from a text, one at a time.
+pub(super) struct Scanner<'a> {
+    bytes: &'a [u8],
+    fault: Option<SourceFault>,
+    at: Position,
+    started: bool,
+    /// Whether the head of the queue is known to be final.
+    head_is_final: bool,
+    tokens: VecDeque<Token>,
+    /// How many tokens were taken from the queue.
+    taken: usize,
+    indent: isize,
+    indents: Vec<isize>,
+    key_allowed: bool,
+    /// One candidate per flow level; the first is that of the block context.
+    keys: Vec<SimpleKey>,
+    /// Token number and flow level of the candidates, in order.
+    key_tokens: VecDeque<(usize, usize)>,
+}
+
+impl<'a> Scanner<'a> {
+    /// Starts at the beginning of the source.
+    pub(super) fn new(source: &'a Source<'_>) -> Self {
+        Self {
+            bytes: source.text.as_bytes(),
+            fault: source.fault,
+            at: Position {
+                offset: source.start,
+                ..Position::default()
+            },
+            started: false,
+            head_is_final: false,
+            tokens: VecDeque::new(),
+            taken: 0,
+            indent: -1,
+            indents: Vec::new(),
+            key_allowed: true,
+            keys: vec![SimpleKey::default()],
+            key_tokens: VecDeque::new(),
+        }
+    }
+
+    /// The next token, left in the queue.
+    pub(super) fn peek(&mut self) -> Result<&Token, Fault> {
+        if !self.head_is_final {
+            self.fetch_more()?;
+        }
+        self.tokens
+            .front()
+            .ok_or(Fault::Reader("unexpected end of the token stream"))
+    }
+
+    /// Takes the token that [`Scanner::peek`] showed.
+    pub(super) fn take(&mut self) -> Option<Token> {
+        self.head_is_final = false;
+        self.taken += 1;
+        self.tokens.pop_front()
+    }
+
+    fn fetch_more(&mut self) -> Result<(), Fault> {
+        loop {
+            if !self.tokens.is_empty() {
+                let Some(level) = self.key_at_head() else {
+                    break;
+                };
+                if !self.key_is_valid(level)? {
+                    break;
+                }
+            }
+            self.fetch_next()?;
+        }
+        self.head_is_final = true;
+        Ok(())
+    }
+
+    /// The flow level of the candidate that is the head of the queue.
+    fn key_at_head(&mut self) -> Option<usize> {
+        while self
+            .key_tokens
+            .front()
+            .is_some_and(|(token, _)| *token < self.taken)
+        {
+            self.key_tokens.pop_front();
+        }
+        self.key_tokens
+            .front()
+            .filter(|(token, _)| *token == self.taken)
+            .map(|(_, level)| *level)
+    }
+
+    fn forget_key_token(&mut self, number: usize) {
+        for index in (0..self.key_tokens.len()).rev() {
+            match self.key_tokens[index].0 {
+                token if token == number => {
+                    self.key_tokens.remove(index);
+                    return;
+                }
+                token if token < number => return,
+                _ => {}
+            }
+        }
+    }
+
+    fn flow_level(&self) -> usize {
+        self.keys.len() - 1
+    }
+
+    fn in_flow(&self) -> bool {
+        self.keys.len() > 1
+    }
+
+    fn fetch_next(&mut self) -> Result<(), Fault> {
+        self.ensure(1)?;
+        if !self.started {
+            self.started = true;
+            self.push(TokenKind::StreamStart, self.at, self.at);
+            return Ok(());
+        }
+        self.skip_to_token()?;
+        self.unroll_indent(self.column());
+        self.ensure(4)?;
+        let follows_blank = self.is_blank_or_end(1);
+        match self.byte(0) {
+            0 => self.fetch_stream_end(),
+            b'%' if self.at.column == 0 => self.fetch_directive(),
+            b'-' if self.is_document_marker(b'-') => {
+                self.fetch_document_marker(TokenKind::DocumentStart)
+            }
+            b'.' if self.is_document_marker(b'.') => {
+                self.fetch_document_marker(TokenKind::DocumentEnd)
+            }
+            b'[' => self.fetch_flow_start(TokenKind::FlowSequenceStart),
+            b'{' => self.fetch_flow_start(TokenKind::FlowMappingStart),
+            b']' => self.fetch_flow_end(TokenKind::FlowSequenceEnd),
+            b'}' => self.fetch_flow_end(TokenKind::FlowMappingEnd),
+            b',' => self.fetch_flow_entry(),
+            b'-' if follows_blank => self.fetch_block_entry(),
+            b'?' if self.in_flow() || follows_blank => self.fetch_key(),
+            b':' if self.in_flow() || follows_blank => self.fetch_value(),
+            b'*' => self.fetch_anchor(true),
+            b'&' => self.fetch_anchor(false),
+            b'!' => self.fetch_tag(),
+            b'|' if !self.in_flow() => self.fetch_block_scalar(true),
+            b'>' if !self.in_flow() => self.fetch_block_scalar(false),
+            b'\'' => self.fetch_flow_scalar(true),
+            b'"' => self.fetch_flow_scalar(false),
+            _ if self.starts_plain_scalar() => self.fetch_plain_scalar(),
+            _ => Err(self.error(self.at, "found character that cannot start any token")),
+        }
+    }
+
+    fn starts_plain_scalar(&self) -> bool {
+        match self.byte(0) {
+            b'-' => !matches!(self.byte(1), b' ' | b'\t'),
+            b'?' | b':' => !self.in_flow() && !self.is_blank_or_end(1),
+            b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\''
+            | b'"' | b'%' | b'@' | b'`' => false,
+            _ => !self.is_blank_or_end(0),
+        }
+    }
+
+    /// `---` or `...` at the start of a line, followed by a blank.
+    fn is_document_marker(&self, indicator: u8) -> bool {
+        self.at.column == 0 && (0..3).all(|k| self.byte(k) == indicator) && self.is_blank_or_end(3)
+    }
+
+    fn skip_to_token(&mut self) -> Result<(), Fault> {
+        loop {
+            self.ensure(1)?;
+            if self.at.chars == 0 && self.bytes[self.at.offset..].starts_with("\u{feff}".as_bytes())
+            {
+                self.skip();
+            }
+            self.ensure(1)?;
+            let tabs = self.in_flow() || !self.key_allowed;
+            while self.byte(0) == b' ' || tabs && self.byte(0) == b'\t' {
+                self.skip();
+                self.ensure(1)?;
+            }
+            self.skip_comment()?;
+            if !self.is_break(0) {
+                return Ok(());
+            }
+            self.ensure(2)?;
+            self.skip_line();
+            if !self.in_flow() {
+                self.key_allowed = true;
+            }
+        }
+    }
+
+    fn skip_comment(&mut self) -> Result<(), Fault> {
+        if self.byte(0) == b'#' {
+            while !self.is_break_or_end(0) {
+                self.skip();
+                self.ensure(1)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn skip_blanks(&mut self) -> Result<(), Fault> {
+        self.ensure(1)?;
+        while self.is_blank(0) {
+            self.skip();
+            self.ensure(1)?;
+        }
+        Ok(())
+    }
+
+    // Simple keys: what may turn out to be a key once its `:` is seen.
+
+    fn key_is_valid(&mut self, level: usize) -> Result<bool, Fault> {
+        let Some(key) = self.keys.get(level).copied() else {
+            return Ok(false);
+        };
+        if !key.possible {
+            return Ok(false);
+        }
+        if key.at.line < self.at.line || key.at.chars + MAX_KEY_LENGTH < self.at.chars {
+            if key.required {
+                return Err(self.error(key.at, "could not find expected ':'"));
+            }
+            self.keys[level].possible = false;
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn save_key(&mut self) -> Result<(), Fault> {
+        if !self.key_allowed {
+            return Ok(());
+        }
+        let required = !self.in_flow() && self.indent == self.column();
+        let token = self.taken + self.tokens.len();
+        self.remove_key()?;
+        let level = self.flow_level();
+        self.keys[level] = SimpleKey {
+            possible: true,
+            required,
+            token,
+            at: self.at,
+        };
+        self.key_tokens.push_back((token, level));
+        Ok(())
+    }
+
+    fn remove_key(&mut self) -> Result<(), Fault> {
+        let level = self.flow_level();
+        let key = self.keys[level];
+        if key.possible {
+            if key.required {
+                return Err(self.error(key.at, "could not find expected ':'"));
+            }
+            self.keys[level].possible = false;
+            self.forget_key_token(key.token);
+        }
+        Ok(())
+    }
+
+    // Indentation.
+
+    fn column(&self) -> isize {
+        self.at.column.cast_signed()
+    }
+
+    /// Opens a block collection when the column is deeper than the indentation. `number` is the
+    /// token before which the start belongs.
+    fn roll_indent(
+        &mut self,
+        column: isize,
+        number: Option<usize>,
+        kind: TokenKind,
+        at: Position,
+    ) -> Result<(), Fault> {
+        if self.in_flow() || self.indent >= column {
+            return Ok(());
+        }
+        self.indents.push(self.indent);
+        self.indent = column;
+        if self.indents.len() > MAX_DEPTH {
+            return Err(self.error(self.keys[0].at, TOO_DEEP));
+        }
+        self.insert(number, kind, at, at);
+        Ok(())
+    }
+
+    fn unroll_indent(&mut self, column: isize) {
+        if self.in_flow() {
+            return;
+        }
+        while self.indent > column {
+            self.push(TokenKind::BlockEnd, self.at, self.at);
+            self.indent = self.indents.pop().unwrap_or(-1);
+        }
+    }
+
+    // One function per kind of token.
+
+    fn fetch_stream_end(&mut self) -> Result<(), Fault> {
+        if self.at.column != 0 {
+            self.at.column = 0;
+            self.at.line += 1;
+        }
+        self.unroll_indent(-1);
+        self.remove_key()?;
+        self.key_allowed = false;
+        self.push(TokenKind::StreamEnd, self.at, self.at);
+        Ok(())
+    }
+
+    fn fetch_directive(&mut self) -> Result<(), Fault> {
+        self.unroll_indent(-1);
+        self.remove_key()?;
+        self.key_allowed = false;
+        let token = self.scan_directive()?;
+        self.tokens.push_back(token);
+        Ok(())
+    }
+
+    fn fetch_document_marker(&mut self, kind: TokenKind) -> Result<(), Fault> {
+        self.unroll_indent(-1);
+        self.remove_key()?;
+        self.key_allowed = false;
+        self.push_indicator(kind, 3);
+        Ok(())
+    }
+
+    fn fetch_flow_start(&mut self, kind: TokenKind) -> Result<(), Fault> {
+        self.save_key()?;
+        let token = self.taken + self.tokens.len();
+        self.keys.push(SimpleKey {
+            possible: false,
+            required: false,
+            token,
+            at: self.at,
+        });
+        if self.flow_level() > MAX_DEPTH {
+            return Err(self.error(self.at, TOO_DEEP));
+        }
+        self.key_allowed = true;
+        self.push_indicator(kind, 1);
+        Ok(())
+    }
+
+    fn fetch_flow_end(&mut self, kind: TokenKind) -> Result<(), Fault> {
+        self.remove_key()?;
+        if self.in_flow()
+            && let Some(key) = self.keys.pop()
+        {
+            self.forget_key_token(key.token);
+        }
+        self.key_allowed = false;
+        self.push_indicator(kind, 1);
+        Ok(())
+    }
+
+    fn fetch_flow_entry(&mut self) -> Result<(), Fault> {
+        self.remove_key()?;
+        self.key_allowed = true;
+        self.push_indicator(TokenKind::FlowEntry, 1);
+        Ok(())
+    }
+
+    fn fetch_block_entry(&mut self) -> Result<(), Fault> {
+        if !self.in_flow() {
+            if !self.key_allowed {
+                let problem = "block sequence entries are not allowed in this context";
+                return Err(self.error(self.at, problem));
+            }
+            self.roll_indent(self.column(), None, TokenKind::BlockSequenceStart, self.at)?;
+        }
+        self.remove_key()?;
+        self.key_allowed = true;
+        self.push_indicator(TokenKind::BlockEntry, 1);
+        Ok(())
+    }
+
+    fn fetch_key(&mut self) -> Result<(), Fault> {
+        if !self.in_flow() {
+            if !self.key_allowed {
+                return Err(self.error(self.at, "mapping keys are not allowed in this context"));
+            }
+            self.roll_indent(self.column(), None, TokenKind::BlockMappingStart, self.at)?;
+        }
+        self.remove_key()?;
+        self.key_allowed = !self.in_flow();
+        self.push_indicator(TokenKind::Key, 1);
+        Ok(())
+    }
+
+    fn fetch_value(&mut self) -> Result<(), Fault> {
+        let level = self.flow_level();
+        if self.key_is_valid(level)? {
+            let key = self.keys[level];
+            self.insert(Some(key.token), TokenKind::Key, key.at, key.at);
+            let column = key.at.column.cast_signed();
+            self.roll_indent(
+                column,
+                Some(key.token),
+                TokenKind::BlockMappingStart,
+                key.at,
+            )?;
+            self.keys[level].possible = false;
+            self.forget_key_token(key.token);
+            self.key_allowed = false;
+        } else {
+            if !self.in_flow() {
+                if !self.key_allowed {
+                    let problem = "mapping values are not allowed in this context";
+                    return Err(self.error(self.at, problem));
+                }
+                self.roll_indent(self.column(), None, TokenKind::BlockMappingStart, self.at)?;
+            }
+            self.key_allowed = !self.in_flow();
+        }
+        self.push_indicator(TokenKind::Value, 1);
+        Ok(())
+    }
+
+    fn fetch_anchor(&mut self, alias: bool) -> Result<(), Fault> {
+        self.save_key()?;
+        self.key_allowed = false;
+        let token = self.scan_anchor(alias)?;
+        self.tokens.push_back(token);
+        Ok(())
+    }
+
+    fn fetch_tag(&mut self) -> Result<(), Fault> {
+        self.save_key()?;
+        self.key_allowed = false;
+        let token = self.scan_tag()?;
+        self.tokens.push_back(token);
+        Ok(())
+    }
+
+    fn fetch_block_scalar(&mut self, literal: bool) -> Result<(), Fault> {
+        self.remove_key()?;
+        self.key_allowed = true;
+        let token = self.scan_block_scalar(literal)?;
+        self.tokens.push_back(token);
+        Ok(())
+    }
+
+    fn fetch_flow_scalar(&mut self, single: bool) -> Result<(), Fault> {
+        self.save_key()?;
+        self.key_allowed = false;
+        let token = self.scan_flow_scalar(single)?;
+        self.tokens.push_back(token);
+        Ok(())
+    }
+
+    fn fetch_plain_scalar(&mut self) -> Result<(), Fault> {
+        self.save_key()?;
+        self.key_allowed = false;
+        let token = self.scan_plain_scalar()?;
+        self.tokens.push_back(token);
+        Ok(())
+    }
+
+    // The queue.
+
+    fn push(&mut self, kind: TokenKind, start: Position, end: Position) {
+        self.tokens.push_back(Token { kind, start, end });
+    }
+
+    fn push_indicator(&mut self, kind: TokenKind, length: usize) {
+        let start = self.at;
+        for _ in 0..length {
+            self.skip();
+        }
+        self.push(kind, start, self.at);
+    }
+
+    /// Puts a token before the one of this number; at the end when that one was taken already.
+    fn insert(&mut self, number: Option<usize>, kind: TokenKind, start: Position, end: Position) {
+        let index = number
+            .and_then(|n| n.checked_sub(self.taken))
+            .unwrap_or(self.tokens.len());
+        let index = index.min(self.tokens.len());
+        self.tokens.insert(index, Token { kind, start, end });
+    }
+
+    // Characters.
+
+    fn error(&self, context: Position, problem: &'static str) -> Fault {
+        Fault::Scanner {
+            problem,
+            at: self.at,
+            context,
+        }
+    }
+
+    /// Asks for that many characters; fails when the reader would meet a bad one.
+    fn ensure(&self, count: usize) -> Result<(), Fault> {
+        let Some(fault) = self.fault else {
+            return Ok(());
+        };
+        if self.at.offset + 4 * count <= fault.piece {
+            return Ok(());
+        }
+        let ready = self.bytes.get(self.at.offset..fault.piece).unwrap_or(&[]);
+        if ready.iter().filter(|byte| *byte & 0xc0 != 0x80).count() < count {
+            return Err(Fault::Reader(fault.problem));
+        }
+        Ok(())
+    }
+
+    /// The byte that many bytes ahead; 0 beyond the end.
+    fn byte(&self, ahead: usize) -> u8 {
+        self.bytes.get(self.at.offset + ahead).copied().unwrap_or(0)
+    }
+
+    /// The length in bytes of the line break at that place; 0 when there is none.
+    fn break_length(&self, ahead: usize) -> usize {
+        match self.byte(ahead) {
+            b'\r' | b'\n' => 1,
+            0xc2 if self.byte(ahead + 1) == 0x85 => 2,
+            0xe2 if self.byte(ahead + 1) == 0x80 && matches!(self.byte(ahead + 2), 0xa8 | 0xa9) => {
+                3
+            }
+            _ => 0,
+        }
+    }
+
+    fn is_break(&self, ahead: usize) -> bool {
+        self.break_length(ahead) != 0
+    }
+
+    fn is_break_or_end(&self, ahead: usize) -> bool {
+        self.byte(ahead) == 0 || self.is_break(ahead)
+    }
+
+    fn is_blank(&self, ahead: usize) -> bool {
+        matches!(self.byte(ahead), b' ' | b'\t')
+    }
+
+    fn is_blank_or_end(&self, ahead: usize) -> bool {
+        self.is_blank(ahead) || self.is_break_or_end(ahead)
+    }
+
+    /// Letters, digits, `_` and `-`.
+    fn is_word(&self, ahead: usize) -> bool {
+        let byte = self.byte(ahead);
+        byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+    }
+
+    fn width(&self) -> usize {
+        match self.byte(0) {
+            0..=0x7f => 1,
+            0x80..=0xdf => 2,
+            0xe0..=0xef => 3,
+            _ => 4,
+        }
+    }
+
+    fn skip(&mut self) {
+        self.at.offset = (self.at.offset + self.width()).min(self.bytes.len());
+        self.at.chars += 1;
+        self.at.column += 1;
+    }
+
+    fn skip_line(&mut self) {
+        let pair = self.byte(0) == b'\r' && self.byte(1) == b'\n';
+        let length = if pair { 2 } else { self.break_length(0) };
+        if length > 0 {
+            self.at.offset += length;
+            self.at.chars += if pair { 2 } else { 1 };
+            self.at.column = 0;
+            self.at.line += 1;
+        }
+    }
+
+    /// Copies the character to the text.
+    fn read(&mut self, text: &mut Vec<u8>) {
+        let end = (self.at.offset + self.width()).min(self.bytes.len());
+        text.extend_from_slice(&self.bytes[self.at.offset..end]);
+        self.skip();
+    }
+
+    /// Copies the line break to the text, normalised: CR LF, CR, LF and NEL become LF.
+    fn read_line(&mut self, text: &mut Vec<u8>) {
+        match self.break_length(0) {
+            0 => return,
+            3 => text.extend_from_slice(&self.bytes[self.at.offset..self.at.offset + 3]),
+            _ => text.push(b'\n'),
+        }
+        self.skip_line();
+    }
+}
