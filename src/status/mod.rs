@@ -1,1 +1,166 @@
-//! TBD
+//! Is an object ready? Pure functions of the object itself, in the words of kstatus.
+//!
+//! The rules follow sigs.k8s.io/cli-utils `pkg/kstatus/status` and, where kapp knows better,
+//! kapp's `pkg/kapp/resourcesmisc`.
+
+mod condition;
+mod generic;
+mod job;
+mod pod;
+mod workload;
+
+pub use pod::doom;
+
+use crate::object::{Gvk, Object};
+use condition::Condition;
+use serde::Serialize;
+
+/// How far an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum State {
+    /// On the way.
+    InProgress,
+    /// Stuck: it says itself that it will not get there.
+    Failed,
+    /// As desired.
+    Current,
+    /// Being deleted.
+    Terminating,
+    /// Not there. Never said by [`of`]; for those who looked for an object in vain.
+    NotFound,
+    /// Cannot be told.
+    Unknown,
+}
+
+/// Why a pod will not become ready without somebody's help. How long each is borne is the waiter's
+/// choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "reason")]
+pub enum Doom {
+    /// The name of an image is no name.
+    InvalidImageName,
+    /// An image cannot be pulled.
+    ImagePull,
+    /// The container cannot be made: what it refers to is missing or wrong.
+    ContainerConfig,
+    /// A container ends again and again.
+    CrashLoop {
+        /// How often it was started again.
+        restarts: u32,
+    },
+    /// No node takes the pod.
+    Unschedulable,
+}
+
+/// What is known about an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// How far it is.
+    pub state: State,
+    /// What it waits for or what is wrong: a short fragment, empty when there is nothing to say.
+    pub message: String,
+    /// Why it will not get there, for pods.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doomed: Option<Doom>,
+}
+
+impl Status {
+    fn new(state: State, message: impl Into<String>) -> Self {
+        Self {
+            state,
+            message: message.into(),
+            doomed: None,
+        }
+    }
+
+    fn current(message: impl Into<String>) -> Self {
+        Self::new(State::Current, message)
+    }
+
+    fn in_progress(message: impl Into<String>) -> Self {
+        Self::new(State::InProgress, message)
+    }
+
+    fn failed(message: impl Into<String>) -> Self {
+        Self::new(State::Failed, message)
+    }
+}
+
+/// The status of a live object.
+#[must_use]
+pub fn of(object: &Object) -> Status {
+    if object.get(&["metadata", "deletionTimestamp"]).is_some() {
+        return terminating(object);
+    }
+    let gvk = object.gvk();
+    match (gvk.group.as_str(), gvk.kind.as_str()) {
+        ("apps" | "extensions", "Deployment") => workload::deployment(object),
+        ("apps", "StatefulSet") => workload::stateful_set(object),
+        ("apps" | "extensions", "DaemonSet") => workload::daemon_set(object),
+        ("apps" | "extensions", "ReplicaSet") | ("", "ReplicationController") => {
+            workload::replica_set(object)
+        }
+        ("batch", "Job") => job::job(object),
+        ("", "Pod") => pod::pod(object),
+        ("", "Service") => generic::service(object),
+        ("", "PersistentVolumeClaim") => generic::volume_claim(object),
+        ("", "Namespace") => generic::namespace(object),
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => generic::crd(object),
+        ("apiregistration.k8s.io", "APIService") => generic::api_service(object),
+        ("policy", "PodDisruptionBudget") => generic::disruption_budget(object),
+        ("batch", "CronJob") => Status::current(""),
+        _ => generic::generic(object),
+    }
+}
+
+/// Whether objects of a kind are waited for: those of Kubernetes' own that take time. Custom
+/// resources are not, unless somebody asks: not every `Ready` condition ever becomes true.
+#[must_use]
+pub fn is_waited(gvk: &Gvk) -> bool {
+    matches!(
+        (gvk.group.as_str(), gvk.kind.as_str()),
+        (
+            "apps" | "extensions",
+            "Deployment" | "DaemonSet" | "ReplicaSet"
+        ) | ("apps", "StatefulSet")
+            | ("batch", "Job")
+            | (
+                "",
+                "Pod" | "ReplicationController" | "Service" | "PersistentVolumeClaim" | "Namespace"
+            )
+            | ("apiextensions.k8s.io", "CustomResourceDefinition")
+            | ("apiregistration.k8s.io", "APIService")
+            | ("policy", "PodDisruptionBudget")
+    )
+}
+
+/// What an object that is being deleted waits for.
+fn terminating(object: &Object) -> Status {
+    let finalizers: Vec<&str> = object
+        .list(&["metadata", "finalizers"])
+        .iter()
+        .chain(object.list(&["spec", "finalizers"]))
+        .filter_map(|finalizer| finalizer.as_str())
+        .collect();
+    let mut message = match finalizers.as_slice() {
+        [] => "is being deleted".to_owned(),
+        names => format!("waits for finalizers: {}", names.join(", ")),
+    };
+    if object.kind() == "Namespace" {
+        for condition in condition::all(object).filter(|condition| condition.status == "True") {
+            message = format!("{message}; {}", condition.text());
+        }
+    }
+    Status::new(State::Terminating, message)
+}
+
+/// Whether the controller has not seen the newest generation yet.
+fn unobserved(object: &Object) -> Option<Status> {
+    let generation = object.int(&["metadata", "generation"])?;
+    match object.int(&["status", "observedGeneration"]) {
+        Some(observed) if observed >= generation => None,
+        _ => Some(Status::in_progress(format!(
+            "generation {generation} is not observed yet"
+        ))),
+    }
+}
