@@ -27,7 +27,7 @@ impl Number {
         let text = literal.as_str();
         let number = match kind {
             TokenKind::CharConstant => char_constant(literal.as_bytes())?,
-            TokenKind::Complex => complex(text).ok_or_else(|| illegal(text))?,
+            TokenKind::Complex => complex(text)?,
             _ => match text.strip_suffix('i').and_then(float) {
                 Some(imaginary) => from_complex((0.0, imaginary)),
                 None => plain(text)?,
@@ -45,7 +45,7 @@ impl Number {
         let has_exponent_p = text.iter().any(|byte| matches!(byte, b'p' | b'P'));
         let is_hex = text.len() > 2 && text[0] == b'0' && matches!(text[1], b'x' | b'X');
         self.float.is_some()
-            && !(is_hex && !has_exponent_p)
+            && (!is_hex || has_exponent_p)
             && text[0] != b'\''
             && text.iter().any(|byte| b".eEpP".contains(byte))
     }
@@ -69,14 +69,26 @@ fn char_constant(text: &[u8]) -> Result<Number, String> {
     })
 }
 
-fn complex(text: &str) -> Option<Number> {
+fn complex(text: &str) -> Result<Number, String> {
     let bytes = text.as_bytes();
     let sign = (1..bytes.len()).rev().find(|&at| {
         matches!(bytes[at], b'+' | b'-') && !matches!(bytes[at - 1], b'e' | b'E' | b'p' | b'P')
-    })?;
-    let real = float(&text[..sign])?;
-    let imaginary = float(text[sign..].strip_suffix('i')?)?;
-    Some(from_complex((real, imaginary)))
+    });
+    let (real, imaginary) = text.split_at(sign.unwrap_or(text.len()));
+    let imaginary = imaginary
+        .strip_suffix('i')
+        .filter(|digits| digits.len() > 1);
+    let imaginary = imaginary.ok_or("syntax error scanning complex number")?;
+    let part = |text: &str| {
+        parse_float(text, 64).map_err(|error| {
+            format!(
+                "strconv.ParseFloat: parsing {}: {}",
+                quoted(text),
+                error.text()
+            )
+        })
+    };
+    Ok(from_complex((part(real)?, part(imaginary)?)))
 }
 
 fn float(text: &str) -> Option<f64> {

@@ -111,6 +111,12 @@ pub(super) fn slice(item: &Slot, bounds: &[Slot]) -> Result<Value> {
     };
     let mut at = [0, length, length];
     for (place, index) in at.iter_mut().zip(bounds) {
+        // Unlike `index`, Go looks at the interface here and not into it.
+        if index.is_interface {
+            return Err(Fault::new(
+                "cannot index slice/array with type interface {}",
+            ));
+        }
         *place = bound(&index.value, length)?;
     }
     let [from, to, capacity] = at;

@@ -12,8 +12,11 @@ pub(super) struct Callable<'c> {
     name: &'c str,
     params: &'c [Param],
     variadic: bool,
-    method: Option<(&'c Rc<dyn Object>, Box<[Param]>)>,
+    /// The receiver of a method and the types of its parameters.
+    method: Option<Receiver<'c>>,
 }
+
+type Receiver<'c> = (&'c Rc<dyn Object>, Box<[Param]>);
 
 impl<'c> Callable<'c> {
     pub(super) fn method(object: &'c Rc<dyn Object>, method: Method) -> Self {
@@ -328,10 +331,8 @@ impl Run<'_> {
             let cause = || format!("invalid value; expected {}", param.type_name());
             return zero(param).ok_or_else(|| self.error(tree, cause()));
         }
-        if !slot.value.is_nil() {
-            if let Some(value) = assignable(&slot.value, param) {
-                return Ok(Slot::plain(value));
-            }
+        if let Some(value) = assignable(&slot.value, param) {
+            return Ok(Slot::plain(value));
         }
         let got = if slot.value.is_nil() {
             slot.type_name()

@@ -200,7 +200,7 @@ impl Run<'_> {
             None => Slot::plain(Value::Nil),
         };
         self.template_depth += 1;
-        let result = self.run(&target, data);
+        let result = self.run(&target, &data);
         self.template_depth -= 1;
         result
     }

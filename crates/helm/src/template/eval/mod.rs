@@ -126,16 +126,16 @@ impl<'a> Run<'a> {
 
     /// Runs a template and returns what it wrote.
     pub(super) fn execute(mut self, tree: &Tree, data: &Value) -> Evaluated<Vec<u8>> {
-        self.run(tree, Slot::plain(data.clone()))?;
+        self.run(tree, &Slot::plain(data.clone()))?;
         Ok(self.out)
     }
 
     /// Runs a template with variables of its own.
-    fn run(&mut self, tree: &Tree, dot: Slot) -> Evaluated<()> {
+    fn run(&mut self, tree: &Tree, dot: &Slot) -> Evaluated<()> {
         let (base, node, mark) = (self.base, self.node, self.variables.len());
         self.base = mark;
         self.variables.push((DOLLAR, dot.clone()));
-        let result = self.nested(tree, |run| run.walk(tree, &dot, tree.root));
+        let result = self.nested(tree, |run| run.walk(tree, dot, tree.root));
         self.variables.truncate(mark);
         (self.base, self.node) = (base, node);
         result.map(|_| ())

@@ -74,7 +74,7 @@ impl Run<'_> {
     fn output_of(&mut self, tree: &Tree, data: &Value) -> Result<Vec<u8>, Error> {
         let outer = std::mem::take(&mut self.out);
         let template_depth = std::mem::take(&mut self.template_depth);
-        let result = self.run(tree, Slot::plain(data.clone()));
+        let result = self.run(tree, &Slot::plain(data.clone()));
         self.template_depth = template_depth;
         let output = std::mem::replace(&mut self.out, outer);
         result.map(|()| output)

@@ -157,7 +157,10 @@ impl Printer<'_> {
             .precision
             .filter(|&precision| precision > 4)
             .unwrap_or(4);
-        let mut text = format!("U+{code:0least$X}").into_bytes();
+        let digits = format!("{code:X}");
+        let mut text = b"U+".to_vec();
+        text.resize(text.len() + least.saturating_sub(digits.len()), b'0');
+        text.extend_from_slice(digits.as_bytes());
         if let (true, Some(rune)) = (self.flags.sharp, rune.filter(|&rune| is_print(rune))) {
             text.extend_from_slice(b" '");
             append_rune(&mut text, rune);
@@ -291,12 +294,7 @@ impl Printer<'_> {
         match verb {
             'v' | 'd' if self.flags.sharp_v => {
                 self.bytes(type_name.as_bytes());
-                self.out.push(b'{');
-                for (i, &byte) in bytes.iter().enumerate() {
-                    self.bytes(if i > 0 { b", " } else { b"" });
-                    self.hex(u64::from(byte), true);
-                }
-                self.out.push(b'}');
+                self.byte_list(bytes, |printer, byte| printer.hex(u64::from(byte), true));
             }
             'v' | 'd' => self.byte_list(bytes, |printer, byte| {
                 printer.digits(false, u64::from(byte), 10, verb);
@@ -304,20 +302,31 @@ impl Printer<'_> {
             's' => self.pad(self.truncated(bytes)),
             'x' | 'X' => self.hex_bytes(bytes, verb),
             'q' => self.quoted(bytes),
-            _ => self.byte_list(bytes, |printer, byte| {
-                let value = Value::Uint(u64::from(byte), crate::value::UintKind::Uint8);
-                printer.integer(false, u64::from(byte), verb, &value);
-            }),
+            _ => {
+                if self.flags.sharp_v {
+                    self.bytes(b"[]uint8");
+                }
+                self.byte_list(bytes, |printer, byte| {
+                    let value = Value::Uint(u64::from(byte), crate::value::UintKind::Uint8);
+                    printer.integer(false, u64::from(byte), verb, &value);
+                });
+            }
         }
     }
 
+    /// Each byte as a number of its own, in Go syntax or plainly.
     fn byte_list(&mut self, bytes: &[u8], mut each: impl FnMut(&mut Self, u8)) {
-        self.out.push(b'[');
+        let sharp_v = self.flags.sharp_v;
+        self.out.push(if sharp_v { b'{' } else { b'[' });
         for (i, &byte) in bytes.iter().enumerate() {
-            self.bytes(if i > 0 { b" " } else { b"" });
+            self.bytes(match (i, sharp_v) {
+                (0, _) => b"",
+                (_, true) => b", ",
+                (_, false) => b" ",
+            });
             each(self, byte);
         }
-        self.out.push(b']');
+        self.out.push(if sharp_v { b'}' } else { b']' });
     }
 }
 

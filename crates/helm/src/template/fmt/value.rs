@@ -26,7 +26,8 @@ impl Printer<'_> {
     pub(super) fn arg(&mut self, value: &Value, verb: char) {
         match (value, verb) {
             (Value::Nil, 'T' | 'v') => self.pad(b"<nil>"),
-            (Value::Nil, _) | (_, 'w') => self.bad_verb(verb, value),
+            (Value::Nil, _) => self.bad_verb(verb, value),
+            (Value::List(_) | Value::Map(_) | Value::Object(_), 'w') => self.bad_verb(verb, value),
             (_, 'T') => self.string(value.type_name().as_bytes(), 's', value),
             // Addresses differ from run to run; a value of its own is all that can be promised.
             (Value::Map(_) | Value::List(_) | Value::Bytes(_), 'p') => self.hex(0, true),
@@ -121,21 +122,24 @@ impl Printer<'_> {
 
     fn object(&mut self, object: &dyn Object, value: &Value, verb: char, depth: usize) {
         let stringable = matches!(verb, 'v' | 's' | 'x' | 'X' | 'q');
-        if !self.in_error && !self.flags.sharp_v && stringable {
-            if let Some(text) = object.to_str() {
-                return self.string(&text, verb, &Value::Str(text.clone()));
-            }
+        if !self.in_error
+            && !self.flags.sharp_v
+            && stringable
+            && let Some(text) = object.to_str()
+        {
+            return self.string(&text, verb, &Value::Str(text.clone()));
         }
         if let Some(plain) = object.underlying() {
             if self.flags.sharp_v && matches!(plain, Value::List(_) | Value::Map(_)) {
                 return self.named_plain(object, &plain, verb, depth);
             }
-            return match plain {
+            match plain {
                 Value::Bytes(_) | Value::List(_) | Value::Map(_) | Value::Object(_) => {
-                    self.value(&plain, verb, depth)
+                    self.value(&plain, verb, depth);
                 }
                 _ => self.named_scalar(&plain, value, verb),
-            };
+            }
+            return;
         }
         if object.kind() == Kind::Ptr {
             if depth > 0 {
