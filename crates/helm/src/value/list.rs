@@ -1,6 +1,6 @@
 //! Slices: immutable once made (no template function changes an element), nil told from empty.
 
-use super::Value;
+use super::{Value, drop_flat};
 use std::rc::Rc;
 
 /// The element type of a slice, which `typeOf`, `deepEqual` and error texts show.
@@ -36,7 +36,21 @@ pub struct List {
     elem: Elem,
 }
 
+impl Drop for List {
+    /// Drops nested values one after the other: templates can nest them deeper than the stack.
+    fn drop(&mut self) {
+        if let Some(items) = self.take_last() {
+            drop_flat(items);
+        }
+    }
+}
+
 impl List {
+    /// The items, if nothing else holds them.
+    pub(super) fn take_last(&mut self) -> Option<Vec<Value>> {
+        self.items.take().and_then(Rc::into_inner)
+    }
+
     /// A slice of these items.
     #[must_use]
     pub fn new(items: Vec<Value>, elem: Elem) -> Self {

@@ -1,6 +1,6 @@
 //! Maps: references, as in Go, so that `set` and `merge` are seen by everyone who holds the map.
 
-use super::{Object, Str, Value};
+use super::{Object, Str, Value, drop_flat};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,6 +40,26 @@ struct Cell {
     /// Shared by all views of the map: `.Values.sub` of a chart and `.Values` of its subchart.
     entries: Rc<RefCell<BTreeMap<Str, Value>>>,
     methods: Option<Rc<dyn Object>>,
+}
+
+impl Drop for Cell {
+    /// As for lists: nested values go one after the other.
+    fn drop(&mut self) {
+        drop_flat(self.take_last());
+    }
+}
+
+impl Cell {
+    /// The values, if nothing else holds them.
+    fn take_last(&mut self) -> Vec<Value> {
+        let Some(entries) = Rc::get_mut(&mut self.entries).map(RefCell::get_mut) else {
+            return Vec::new();
+        };
+        if !entries.values().any(Value::is_nested) {
+            return Vec::new();
+        }
+        std::mem::take(entries).into_values().collect()
+    }
 }
 
 /// A Go map with string keys. Clones share the entries.
@@ -155,6 +175,12 @@ impl Map {
             .entries
             .borrow_mut()
             .remove(key.as_ref())
+    }
+
+    /// The values, if nothing else holds the map.
+    pub(super) fn into_last(self) -> Vec<Value> {
+        let cell = self.0.ok().and_then(Rc::into_inner);
+        cell.map(|mut cell| cell.take_last()).unwrap_or_default()
     }
 
     /// The number of entries.

@@ -278,10 +278,29 @@ impl Value {
         }
     }
 
+    /// Whether the value can hold others.
+    fn is_nested(&self) -> bool {
+        matches!(self, Self::List(_) | Self::Map(_))
+    }
+
     /// Whether this is the empty interface.
     #[must_use]
     pub fn is_nil(&self) -> bool {
         matches!(self, Self::Nil)
+    }
+}
+
+/// Drops values without recursion, however deep they nest.
+fn drop_flat(mut values: Vec<Value>) {
+    if !values.iter().any(Value::is_nested) {
+        return;
+    }
+    while let Some(value) = values.pop() {
+        match value {
+            Value::List(mut list) => values.extend(list.take_last().into_iter().flatten()),
+            Value::Map(map) => values.extend(map.into_last()),
+            _ => {}
+        }
     }
 }
 
@@ -324,5 +343,25 @@ impl From<Map> for Value {
 impl From<List> for Value {
     fn from(list: List) -> Self {
         Self::List(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Map, MapKind, Value};
+
+    #[test]
+    fn drops_values_nested_deeper_than_the_stack() {
+        let mut value = Value::Nil;
+        for i in 0..1_000_000 {
+            value = if i % 2 == 0 {
+                Value::list(vec![value, Value::Nil])
+            } else {
+                let map = Map::new(MapKind::Any);
+                map.insert("k", value);
+                Value::Map(map)
+            };
+        }
+        drop(value);
     }
 }

@@ -1,5 +1,6 @@
 //! The evaluator against what Go 1.26 does.
 
+use super::Run;
 use crate::template::{Fault, Function, Param, Runtime, Templates, World};
 use crate::value::{Map, MapKind, Value};
 use rand_chacha::ChaCha20Rng;
@@ -441,4 +442,48 @@ fn ends_every_recursion() {
     );
     let source = "{{ $t := \"{{ tpl .t . }}\" }}{{ tpl \"{{ tpl .s . }}\" . }}";
     assert_eq!(run(source), "text");
+}
+
+#[test]
+fn survives_values_that_nest_too_deep_or_hold_themselves() {
+    let nest = "{{ $x := list 1 }}{{ range 200000 }}{{ $x = list $x }}{{ end }}";
+    assert_eq!(run(&format!("{nest}{{{{ len $x }}}}")), "1");
+    assert!(
+        cause(&format!("{nest}{{{{ $x }}}}")).ends_with("nested too deeply or too large to print")
+    );
+    let data = data();
+    let Value::Map(own) = &data else {
+        unreachable!()
+    };
+    own.insert("self", data.clone());
+    let mut templates = Templates::new(&[&FUNCTIONS]);
+    templates.parse("t", "{{ . }}").unwrap();
+    assert!(templates.execute("t", &data, &mut world()).is_err());
+    own.remove("self");
+}
+
+#[test]
+fn bounds_steps_and_output() {
+    let fails = |source: &str, limit: fn(&mut Run<'_>)| {
+        let mut templates = Templates::new(&[&FUNCTIONS]);
+        templates.parse("t", source).unwrap();
+        let mut world = world();
+        let mut run = Run::new(&templates, &mut world);
+        limit(&mut run);
+        let tree = templates.set.get("t").unwrap();
+        run.execute(tree, &data()).unwrap_err().to_string()
+    };
+    let error = fails("{{ range 1000000000 }}{{ end }}", |run| {
+        run.steps_left = 1000
+    });
+    assert!(
+        error.ends_with("takes more than 100000000 steps"),
+        "{error}"
+    );
+    let double = "{{ $x := .s }}{{ range 60 }}{{ $x = print $x $x }}{{ end }}";
+    let error = fails(double, |run| run.bytes_left = 100_000);
+    assert!(
+        error.ends_with("produces more than 1073741824 bytes"),
+        "{error}"
+    );
 }
