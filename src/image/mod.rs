@@ -1,1 +1,24 @@
-//! TBD
+//! Images: their references, kbld lock files and Configs, finding and rewriting them in manifests.
+//!
+//! Everything here is pure but for the reading and writing of lock files. Registries are asked in
+//! `registry/`.
+
+mod config;
+mod error;
+mod locks;
+mod read;
+mod reference;
+mod rewrite;
+mod scalar;
+mod search;
+
+pub use config::{
+    API_VERSION, BuildSource, Config, Destination, ImageMatcher, KINDS, KeyMatcher, Override,
+    PathPart, SearchRule, Strategy,
+};
+pub use error::{Error, Place, places_text};
+pub use locks::Locks;
+pub use read::config;
+pub use reference::{DEFAULT_REGISTRY, Digest, Reference, ReferenceError, repository_text};
+pub use rewrite::{Replaced, Rewritten, is_locked, require_locked, rewrite};
+pub use search::{Found, Search, Warning, find};

@@ -1,0 +1,278 @@
+//! Writing locked images into manifests: the bytes of the image change, no others.
+
+use super::search::{Found, Warning, find};
+use super::{Error, Locks, Override, Place, Reference, scalar};
+use crate::object::Source;
+use windlass_helm::yaml::Style;
+
+/// An image that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    /// The image as it stood in the manifest.
+    pub found: Found,
+    /// What stands there now.
+    pub new_image: String,
+    /// The entry of the lock that says so.
+    pub lock: Place,
+}
+
+/// A text with its images locked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The text; the same bytes where nothing was to be replaced.
+    pub text: Vec<u8>,
+    /// What was replaced, in the order of the text.
+    pub replaced: Vec<Replaced>,
+    /// The images that still name no manifest by digest, in the order of the text.
+    pub unlocked: Vec<Found>,
+    /// Fields that look like a mistake.
+    pub warnings: Vec<Warning>,
+}
+
+/// Replaces the images of a text by what the locks say. No registry is asked: an image without an
+/// entry stays as it is, and is reported unless it has a digest.
+///
+/// # Errors
+///
+/// As [`find`].
+///
+/// # Examples
+///
+/// ```
+/// use windlass::image::{self, Locks};
+/// use windlass::object::Source;
+///
+/// let digest = format!("sha256:{}", "0".repeat(64));
+/// let mut locks = Locks::default();
+/// let lock = format!(
+///     "apiVersion: kbld.k14s.io/v1alpha1\nkind: Config\noverrides:\n\
+///      - image: web\n  newImage: ghcr.io/me/web@{digest}\n  preresolved: true\n"
+/// );
+/// locks.add("app-locks/web.yml", lock.as_bytes()).expect("a valid lock");
+/// let source = Source { file: "pod.yaml".to_owned(), line: 1 };
+/// let out = image::rewrite(b"image: 'web' # ours\n", &source, &locks).expect("valid YAML");
+/// assert_eq!(out.text, format!("image: 'ghcr.io/me/web@{digest}' # ours\n").as_bytes());
+/// ```
+pub fn rewrite(text: &[u8], source: &Source, locks: &Locks) -> Result<Rewritten, Error> {
+    let search = find(text, source, &locks.search_rules)?;
+    let mut out = Rewritten {
+        text: Vec::with_capacity(text.len() + 64 * search.images.len()),
+        replaced: Vec::new(),
+        unlocked: Vec::new(),
+        warnings: search.warnings,
+    };
+    let mut copied = 0;
+    for found in search.images {
+        let entry = locks
+            .find(&found.image)
+            .filter(|entry| is_final_text(entry));
+        if let Some(entry) = entry {
+            out.text.extend_from_slice(&text[copied..found.span.start]);
+            out.text
+                .extend_from_slice(spelling(&found, &entry.new_image).as_bytes());
+            copied = found.span.end;
+        }
+        if !is_locked(&found.image, locks.find(&found.image)) {
+            out.unlocked.push(found.clone());
+        }
+        if let Some(entry) = entry {
+            let (new_image, lock) = (entry.new_image.clone(), entry.place.clone());
+            out.replaced.push(Replaced {
+                found,
+                new_image,
+                lock,
+            });
+        }
+    }
+    out.text.extend_from_slice(&text[copied..]);
+    Ok(out)
+}
+
+/// Fails when some images are not locked: the check of `--frozen`.
+///
+/// # Errors
+///
+/// [`Error::Unlocked`] with all of them.
+pub fn require_locked(unlocked: Vec<Found>) -> Result<(), Error> {
+    if unlocked.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Unlocked { images: unlocked })
+    }
+}
+
+/// Whether an image needs no registry any more: its entry is final, or it has a digest.
+#[must_use]
+pub fn is_locked(image: &str, entry: Option<&Override>) -> bool {
+    let has_digest =
+        |image: &str| Reference::parse(image).is_ok_and(|reference| reference.digest.is_some());
+    match entry {
+        Some(entry) if entry.preresolved => true,
+        Some(entry) => is_final_text(entry) && has_digest(&entry.new_image),
+        None => has_digest(image),
+    }
+}
+
+/// Whether an entry's `newImage` can be written without asking a registry for tags or platforms.
+fn is_final_text(entry: &Override) -> bool {
+    entry.preresolved || (entry.tag_selection.is_none() && entry.platform_selection.is_none())
+}
+
+/// The new bytes in place of the found ones.
+fn spelling(found: &Found, new_image: &str) -> String {
+    let own = if found.whole {
+        scalar::spell(new_image)
+    } else {
+        scalar::escape(new_image, Style::Plain)
+    };
+    found
+        .around
+        .iter()
+        .rev()
+        .fold(own, |text, &style| scalar::escape(&text, style))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: &str = "sha256:f798cfd4c6a6a1d1d1e2d3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8";
+
+    fn locks(rules: &str) -> Locks {
+        let mut locks = Locks::default();
+        let text = format!(
+            "apiVersion: kbld.k14s.io/v1alpha1\nkind: Config\noverrides:\n\
+             - image: web\n  newImage: N@{DIGEST}\n  preresolved: true\n\
+             - imageRepo: localhost:5000/api\n  newImage: N@{DIGEST}\n  preresolved: true\n\
+             - image: tagged\n  newImage: a.io/tagged:2\n\
+             - image: renamed\n  newImage: a.io/renamed@{DIGEST}\n{rules}"
+        );
+        locks
+            .add("lock.yml", text.replace("N@", "a.io/new@").as_bytes())
+            .unwrap();
+        locks
+    }
+
+    fn source() -> Source {
+        Source {
+            file: "t.yaml".to_owned(),
+            line: 1,
+        }
+    }
+
+    fn rewritten(text: &str) -> String {
+        let out = rewrite(text.as_bytes(), &source(), &locks("")).unwrap();
+        String::from_utf8(out.text)
+            .unwrap()
+            .replace(&format!("a.io/new@{DIGEST}"), "NEW")
+    }
+
+    #[test]
+    fn only_the_bytes_of_the_image_change() {
+        let cases = [
+            ("image: web", "image: NEW"),
+            (
+                "image:   web   # keep\r\nb:  1\r\n",
+                "image:   NEW   # keep\r\nb:  1\r\n",
+            ),
+            ("image: 'web'", "image: 'NEW'"),
+            ("image: \"web\" ", "image: \"NEW\" "),
+            (
+                "[{image: web}, {'image': web}]",
+                "[{image: NEW}, {'image': NEW}]",
+            ),
+            ("? image\n: web\n", "? image\n: NEW\n"),
+            ("image: \"\\u0077eb\"", "image: NEW"),
+            ("image: |-\n  web\n# c\nb: 1\n", "image: NEW\n# c\nb: 1\n"),
+            ("image: >-\n  web\n\n\nb: 1\n", "image: NEW\n\n\nb: 1\n"),
+            ("image: !!str web", "image: !!str NEW"),
+            (
+                "image: &a web\nb: {image: *a}\n",
+                "image: &a NEW\nb: {image: NEW}\n",
+            ),
+            ("\u{feff}ä: ö\nimage: web\n", "\u{feff}ä: ö\nimage: NEW\n"),
+            ("image: localhost:5000/api:7\n", "image: NEW\n"),
+            (
+                "image: localhost:5000/apis\n",
+                "image: localhost:5000/apis\n",
+            ),
+            ("# only a comment\n", "# only a comment\n"),
+            ("", ""),
+        ];
+        for (text, want) in cases {
+            assert_eq!(rewritten(text), want);
+        }
+    }
+
+    #[test]
+    fn embedded_texts_keep_their_comments_and_quotes() {
+        let rules = "searchRules:\n- keyMatcher: {name: c}\n  \
+                     updateStrategy: {yaml: {searchRules: [{keyMatcher: {name: image}}]}}\n";
+        let text = "c: |\n  # why\n  image:  web # here\n  b: {image: \"\\u0077eb\"}\n\
+                    d:\n  c: \"{\\\"image\\\": \\\"web\\\", \\\"x\\\": 1}\"\n";
+        let out = rewrite(text.as_bytes(), &source(), &locks(rules)).unwrap();
+        let out = String::from_utf8(out.text)
+            .unwrap()
+            .replace(&format!("a.io/new@{DIGEST}"), "NEW");
+        assert_eq!(
+            out,
+            "c: |\n  # why\n  image:  NEW # here\n  b: {image: NEW}\n\
+             d:\n  c: \"{\\\"image\\\": \\\"NEW\\\", \\\"x\\\": 1}\"\n"
+        );
+        let folded = "c: >\n  image:\n  web\n";
+        let error = rewrite(folded.as_bytes(), &source(), &locks(rules)).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("t.yaml:1:4: c holds images, but"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_has_no_digest_is_reported() {
+        let text = format!(
+            "a: {{image: tagged}}\nb: {{image: renamed}}\nc: {{image: web}}\n\
+                            d: {{image: other:1}}\ne: {{image: 'other@{DIGEST}'}}\n"
+        );
+        let out = rewrite(text.as_bytes(), &source(), &locks("")).unwrap();
+        let unlocked: Vec<_> = out
+            .unlocked
+            .iter()
+            .map(|found| found.image.as_str())
+            .collect();
+        assert_eq!(unlocked, ["tagged", "other:1"]);
+        let replaced: Vec<_> = out.replaced.iter().map(|r| r.new_image.as_str()).collect();
+        let renamed = format!("a.io/renamed@{DIGEST}");
+        assert_eq!(
+            replaced,
+            ["a.io/tagged:2", &renamed, &format!("a.io/new@{DIGEST}")]
+        );
+        assert_eq!(out.replaced[2].lock.to_string(), "lock.yml:4:3");
+    }
+
+    #[test]
+    fn frozen_lists_every_unlocked_image_with_its_places() {
+        let text = "a: {image: one}\nb: [{image: two}, {image: one}]\n";
+        let out = rewrite(text.as_bytes(), &source(), &Locks::default()).unwrap();
+        let error = require_locked(out.unlocked).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "2 images are not locked\n  one\n    at t.yaml:1:12 (a.image)\n    at t.yaml:2:27 (b[1].image)\n  \
+             two\n    at t.yaml:2:13 (b[0].image)"
+        );
+        assert!(error.hint().unwrap().contains("`windlass lock`"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn rewriting_twice_changes_nothing_more(text in "([a-c]: |- |image: |web|\n|  |'|\"|\\{|\\}|\\[|\\]|, |# |[|>]-?\n){0,24}") {
+            let locks = locks("");
+            if let Ok(out) = rewrite(text.as_bytes(), &source(), &locks) {
+                let again = rewrite(&out.text, &source(), &locks);
+                let again = again.map(|again| (again.replaced.len(), again.text));
+                proptest::prop_assert!(matches!(again, Ok((0, text)) if text == out.text));
+            }
+        }
+    }
+}
