@@ -1,0 +1,183 @@
+//! Why a registry did not give a digest, each cause with its own words and a hint.
+
+use crate::image::ReferenceError;
+use std::time::Duration;
+use thiserror::Error;
+
+/// A question to a registry that got no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// The text to resolve is no image reference.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
+    /// Nothing listens there.
+    #[error("registry {registry} refuses connections")]
+    Refused {
+        /// Host and port.
+        registry: String,
+    },
+    /// The name of the registry does not exist.
+    #[error("registry host {registry} is unknown: its name does not resolve")]
+    UnknownHost {
+        /// Host and port.
+        registry: String,
+    },
+    /// The connection was cut, or failed in another way.
+    #[error("connection to registry {registry} failed: {cause}")]
+    Connection {
+        /// Host and port.
+        registry: String,
+        /// The system's words.
+        cause: String,
+    },
+    /// No answer in time.
+    #[error("registry {registry} did not answer within {} s", limit.as_secs())]
+    Timeout {
+        /// Host and port.
+        registry: String,
+        /// How long was waited for one answer.
+        limit: Duration,
+    },
+    /// The certificate is not accepted, or the server does not speak TLS.
+    #[error("no trusted TLS connection to registry {registry}: {cause}")]
+    Tls {
+        /// Host and port.
+        registry: String,
+        /// What is wrong with the certificate or the handshake.
+        cause: String,
+    },
+    /// 401: credentials are missing or wrong.
+    #[error("registry {registry} wants a login for {repository} (401): {tried}")]
+    Unauthorized {
+        /// Host and port.
+        registry: String,
+        /// The repository.
+        repository: String,
+        /// Which credentials were sent, or why none.
+        tried: String,
+    },
+    /// 403: known, but not allowed.
+    #[error("registry {registry} does not allow reading {repository} (403): {tried}")]
+    Forbidden {
+        /// Host and port.
+        registry: String,
+        /// The repository.
+        repository: String,
+        /// Which credentials were sent, or why none.
+        tried: String,
+    },
+    /// 404: there is no such repository.
+    #[error("registry {registry} has no repository {repository} (404)")]
+    NoRepository {
+        /// Host and port.
+        registry: String,
+        /// The repository.
+        repository: String,
+    },
+    /// 404: the repository exists, the tag does not.
+    #[error("repository {registry}/{repository} has no tag {tag} (404)")]
+    NoTag {
+        /// Host and port.
+        registry: String,
+        /// The repository.
+        repository: String,
+        /// The tag.
+        tag: String,
+        /// Tags that look like it, the nearest first.
+        similar: Vec<String>,
+    },
+    /// 429: too many requests, also after waiting.
+    #[error("registry {registry} limits the number of requests (429), {}", wait_text(*.retry_after))]
+    RateLimited {
+        /// Host and port.
+        registry: String,
+        /// What the registry asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// 5xx, also after retries.
+    #[error("registry {registry} failed with status {status}, tried {attempts} times")]
+    Server {
+        /// Host and port.
+        registry: String,
+        /// The status code.
+        status: u16,
+        /// How often it was asked.
+        attempts: u32,
+    },
+    /// An answer that the distribution protocol does not have.
+    #[error("registry {registry} gave an answer that is not understood: {cause}")]
+    Protocol {
+        /// Host and port.
+        registry: String,
+        /// What is wrong with the answer.
+        cause: String,
+    },
+    /// The manifest's bytes do not have the digest that the registry states.
+    #[error("registry {registry} states digest {stated} for {image}, its manifest has {actual}")]
+    WrongDigest {
+        /// Host and port.
+        registry: String,
+        /// The image asked for.
+        image: String,
+        /// The digest in the answer's header.
+        stated: String,
+        /// The digest of the answer's body.
+        actual: String,
+    },
+    /// A file of docker credentials or certificates cannot be used.
+    #[error("{file}: {cause}")]
+    File {
+        /// Its path.
+        file: String,
+        /// Why not.
+        cause: String,
+    },
+}
+
+fn wait_text(retry_after: Option<Duration>) -> String {
+    match retry_after {
+        Some(wait) => format!("it asks to wait {} s", wait.as_secs()),
+        None => "it does not say for how long".to_owned(),
+    }
+}
+
+impl Error {
+    /// What the user can do about it, if there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Refused { registry } if crate::registry::is_local(registry) => {
+                format!("start the registry that should listen on {registry}")
+            }
+            Self::Refused { registry } => {
+                format!("check host and port of {registry}, and firewalls between here and there")
+            }
+            Self::UnknownHost { registry } => {
+                format!("check the spelling of {registry}, and the name server of this machine")
+            }
+            Self::Connection { .. } | Self::Timeout { .. } => {
+                "check the network and the proxy variables `HTTPS_PROXY` and `NO_PROXY`".to_owned()
+            }
+            Self::Tls { cause, .. } if cause.contains("does not speak TLS") => {
+                "`--registry-insecure` allows plain http".to_owned()
+            }
+            Self::Tls { .. } => {
+                "`--registry-ca-cert-path FILE` trusts the authority of the registry's certificate"
+                    .to_owned()
+            }
+            Self::Unauthorized { registry, .. } | Self::Forbidden { registry, .. } => format!(
+                "`docker login {registry}` stores credentials; also check the spelling of the repository"
+            ),
+            Self::NoTag { similar, .. } if !similar.is_empty() => {
+                format!("tags that are there: {}", similar.join(", "))
+            }
+            Self::NoRepository { .. } => {
+                "check the spelling, or build and push the image first".to_owned()
+            }
+            Self::RateLimited { registry, .. } => {
+                format!("a login raises the limit of many registries: `docker login {registry}`")
+            }
+            _ => return None,
+        })
+    }
+}

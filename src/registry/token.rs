@@ -1,0 +1,123 @@
+//! Bearer tokens: what a registry's token server gives for a credential.
+//!
+//! Follows the token and OAuth 2 specifications of `distribution/distribution` (docs/content/spec/auth).
+
+use super::docker_config::Credential;
+use super::{Error, failure, is_local};
+use serde::Deserialize;
+use std::time::Duration;
+
+/// The name by which token servers know this program.
+const CLIENT_ID: &str = "windlass";
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    access_token: String,
+}
+
+/// A question to a token server.
+pub(super) struct Request<'a> {
+    /// The address of the token server.
+    pub realm: &'a str,
+    /// The registry's name there.
+    pub service: Option<&'a str>,
+    /// What the token has to allow.
+    pub scope: String,
+    /// Who asks; `None` asks anonymously.
+    pub credential: Option<&'a Credential>,
+}
+
+/// What a token server said.
+pub(super) enum Outcome {
+    /// A token.
+    Token(String),
+    /// The credential is refused, or one is needed: the status is 401 or 403.
+    Refused(u16),
+    /// Worth another try: 429 or 5xx.
+    Busy(reqwest::Response),
+}
+
+/// Asks for a token.
+///
+/// # Errors
+///
+/// What keeps the token server from answering; [`Error::Protocol`] for an answer without token.
+pub(super) async fn request(
+    http: &reqwest::Client,
+    registry: &str,
+    limit: Duration,
+    request: &Request<'_>,
+) -> Result<Outcome, Error> {
+    let protocol = |cause: String| Error::Protocol {
+        registry: registry.to_owned(),
+        cause,
+    };
+    let mut url = reqwest::Url::parse(request.realm)
+        .map_err(|_| protocol("its token server has no valid address".to_owned()))?;
+    let host = url.host_str().unwrap_or_default().to_owned();
+    if url.scheme() != "https"
+        && !(url.scheme() == "http" && (is_local(&host) || is_local(registry)))
+    {
+        return Err(protocol(format!(
+            "its token server {host} is not reached by https"
+        )));
+    }
+    let response = match request.credential {
+        Some(Credential::Refresh(token)) => {
+            let mut form = vec![("grant_type", "refresh_token"), ("client_id", CLIENT_ID)];
+            form.extend([("refresh_token", token.as_str()), ("scope", &request.scope)]);
+            form.extend(request.service.map(|service| ("service", service)));
+            http.post(url)
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(encode(&form))
+        }
+        other => {
+            let service = request.service.map(|service| ("service", service));
+            url.query_pairs_mut()
+                .extend_pairs(service)
+                .append_pair("scope", &request.scope);
+            match other {
+                Some(Credential::Basic { user, password }) => {
+                    http.get(url).basic_auth(user, Some(password))
+                }
+                _ => http.get(url),
+            }
+        }
+    }
+    .send()
+    .await
+    .map_err(|error| failure::classify(&host, &error, limit))?;
+    match response.status().as_u16() {
+        200..=299 => {}
+        status @ (401 | 403) => return Ok(Outcome::Refused(status)),
+        429 | 500..=599 => return Ok(Outcome::Busy(response)),
+        status => {
+            return Err(protocol(format!(
+                "its token server {host} answers {status}"
+            )));
+        }
+    }
+    let answer: Answer = response
+        .json()
+        .await
+        .map_err(|_| protocol(format!("its token server {host} does not answer with JSON")))?;
+    let token = if answer.token.is_empty() {
+        answer.access_token
+    } else {
+        answer.token
+    };
+    if token.is_empty() {
+        return Err(protocol(format!("its token server {host} gives no token")));
+    }
+    Ok(Outcome::Token(token))
+}
+
+/// The body of a form.
+fn encode(form: &[(&str, &str)]) -> String {
+    let mut url = reqwest::Url::parse("http://form/").expect("a constant address is valid");
+    url.query_pairs_mut().extend_pairs(form);
+    url.query().unwrap_or_default().to_owned()
+}
