@@ -123,9 +123,9 @@ pub enum Error {
         /// The image.
         image: String,
         /// The new image of the first entry, and its place.
-        first: (String, Place),
+        first: Box<(String, Place)>,
         /// The new image of the second entry, and its place.
-        second: (String, Place),
+        second: Box<(String, Place)>,
     },
     /// Something that kbld has and windlass does not.
     #[error("{place}: {what} is not supported yet")]
@@ -193,15 +193,14 @@ const PLACES_SHOWN: usize = 3;
 /// Every unlocked image once, with the places where it stands.
 fn unlocked_text(found: &[Found]) -> String {
     let images = group(found.iter().map(|found| (found.image.as_str(), found)));
-    let count = images.len();
-    let mut text = match count {
+    let mut lines = vec![match images.len() {
         1 => "1 image is not locked".to_owned(),
-        _ => format!("{count} images are not locked"),
-    };
+        count => format!("{count} images are not locked"),
+    }];
     for (image, places) in images {
-        text.push_str(&format!("\n  {image}{}", places_text(&places)));
+        lines.push(format!("  {image}{}", places_text(&places)));
     }
-    text
+    lines.join("\n")
 }
 
 /// Groups by the first member, in order of first appearance.
@@ -213,15 +212,13 @@ fn group<'a>(pairs: impl Iterator<Item = (&'a str, &'a Found)>) -> Vec<(&'a str,
     groups.into_iter().collect()
 }
 
-/// The places where an image stands, one a line, for a message that lists images.
+/// The places where an image stands, each on a line of its own, for a message that lists images.
 #[must_use]
 pub fn places_text(places: &[&Found]) -> String {
-    let mut text = String::new();
-    for found in places.iter().take(PLACES_SHOWN) {
-        text.push_str(&format!("\n    at {} ({})", found.place, found.path));
+    let line = |found: &&Found| format!("\n    at {} ({})", found.place, found.path);
+    let text: String = places.iter().take(PLACES_SHOWN).map(line).collect();
+    match places.len().saturating_sub(PLACES_SHOWN) {
+        0 => text,
+        more => format!("{text}\n    and {more} more"),
     }
-    if places.len() > PLACES_SHOWN {
-        text.push_str(&format!("\n    and {} more", places.len() - PLACES_SHOWN));
-    }
-    text
 }

@@ -98,7 +98,8 @@ impl Locks {
             let key = (&entry.matcher, entry.preresolved);
             match seen.get(&key) {
                 Some(first) if !first.agrees_with(entry) => {
-                    let told = |entry: &Override| (entry.new_image.clone(), entry.place.clone());
+                    let told =
+                        |entry: &Override| Box::new((entry.new_image.clone(), entry.place.clone()));
                     return Err(Error::Disagree {
                         image: entry.matcher.text().to_owned(),
                         first: told(first),

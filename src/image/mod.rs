@@ -5,6 +5,7 @@
 
 mod config;
 mod error;
+pub mod lock;
 mod locks;
 mod read;
 mod reference;

@@ -317,19 +317,18 @@ impl Scope<'_> {
             parts.push(&step.part);
             next = step.parent;
         }
-        let mut text = self.path.clone();
-        for part in parts.into_iter().rev() {
-            match part {
-                PathPart::Key(key) if text.is_empty() => text.push_str(key),
-                PathPart::Key(key) if key.contains(['.', '/']) => {
-                    text.push_str(&format!("[{key}]"));
-                }
-                PathPart::Key(key) => text.push_str(&format!(".{key}")),
-                PathPart::Index(index) => text.push_str(&format!("[{index}]")),
-                PathPart::AllIndexes => text.push_str("[*]"),
-            }
+        let part = |part: &&PathPart| match part {
+            PathPart::Key(key) if key.contains(['.', '/']) => format!("[{key}]"),
+            PathPart::Key(key) => format!(".{key}"),
+            PathPart::Index(index) => format!("[{index}]"),
+            PathPart::AllIndexes => "[*]".to_owned(),
+        };
+        let own: String = parts.iter().rev().map(part).collect();
+        if self.path.is_empty() {
+            own.strip_prefix('.').unwrap_or(&own).to_owned()
+        } else {
+            format!("{}{own}", self.path)
         }
-        text
     }
 }
 
