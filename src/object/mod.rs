@@ -6,6 +6,7 @@ mod error;
 mod fingerprint;
 mod keyed;
 pub mod managed_fields;
+pub mod manifest;
 mod normalize;
 mod object_ref;
 mod place;
