@@ -12,6 +12,8 @@ mod order;
 mod progress;
 mod reference;
 mod rule;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 pub use error::{Blocked, Error};

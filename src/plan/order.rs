@@ -276,7 +276,7 @@ impl Builder {
                     continue;
                 }
             }
-            if is_member || members.len() <= DIRECT || batch.len() == 1 {
+            if is_member || members.len() <= DIRECT {
                 for member in &members {
                     self.link(side, *subject, *member, reason);
                 }
@@ -353,19 +353,22 @@ impl Builder {
                 continue;
             };
             let class = node.class;
-            let mut found = reference::references(object);
+            let mut found: Vec<(ObjectRef, String)> = reference::references(object)
+                .into_iter()
+                .map(|(target, field)| (target, format!("{field} names it")))
+                .collect();
             for (service, field) in reference::services(object) {
                 for workload in self.behind(&service, class) {
-                    found.push((workload, format!("it serves {field}")));
+                    found.push((workload, format!("it answers for {field}")));
                 }
-                found.push((service, field));
+                found.push((service, format!("{field} names it")));
             }
-            for (target, field) in found {
+            for (target, why) in found {
                 let Some(on) = self.find(&target, class) else {
                     continue;
                 };
                 let (node, on, reason) = match class {
-                    Class::Upsert => (i, on, format!("it is used there ({field})")),
+                    Class::Upsert => (i, on, why),
                     Class::Delete => (
                         on,
                         i,
@@ -461,7 +464,7 @@ impl Builder {
         if batch.is_empty() {
             return;
         }
-        if batch.len() == 1 || members.len() <= DIRECT {
+        if members.len() <= DIRECT {
             return self.add_singly(side, batch, &members);
         }
         let gate = self.gate(side, target, group, &members);

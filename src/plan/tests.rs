@@ -1,0 +1,513 @@
+//! Tests of the order as a whole: small inputs, the plan as text.
+
+use super::{On, Phase, Plan, Progress, Step, Wait, order};
+use crate::diff::{Change, Masker, Op, change, removal};
+use crate::object::{Manifest, Source, manifest};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+fn manifests(text: &str) -> Vec<Manifest> {
+    manifest::parse(
+        text.as_bytes(),
+        &Source {
+            file: "t.yaml".to_owned(),
+            line: 1,
+        },
+    )
+    .unwrap()
+}
+
+fn masker() -> Masker {
+    Masker::new([0; 32], false)
+}
+
+fn upserts(text: &str) -> Vec<Change> {
+    manifests(text)
+        .iter()
+        .map(|manifest| change(manifest, None, None, &masker()))
+        .collect()
+}
+
+fn deletes(text: &str) -> Vec<Change> {
+    manifests(text)
+        .iter()
+        .map(|manifest| removal(&manifest.object, &masker()))
+        .collect()
+}
+
+/// The steps a line each, with the steps they wait for.
+fn shown(plan: &Plan) -> String {
+    let name = |step: &Step| step.change.target.to_string();
+    let mut text = String::new();
+    for (i, step) in plan.steps.iter().enumerate() {
+        let op = if step.change.op == Op::Delete {
+            "- "
+        } else {
+            ""
+        };
+        text.push_str(&format!("{op}{}\n", name(step)));
+        for line in plan.explain(i) {
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
+    text
+}
+
+fn names(plan: &Plan) -> Vec<String> {
+    plan.steps
+        .iter()
+        .map(|step| step.change.target.to_string())
+        .collect()
+}
+
+const APP: &str = "
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {metadata: {labels: {app: web}}, spec: {serviceAccountName: web, containers: [{name: web, envFrom: [{configMapRef: {name: web}}]}]}}}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {selector: {app: web}}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: web, namespace: shop}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: shop}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: web, namespace: shop}, roleRef: {kind: Role, name: web}, subjects: [{kind: ServiceAccount, name: web}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {name: web, namespace: shop}}
+---
+{apiVersion: v1, kind: Namespace, metadata: {name: shop}}
+---
+{apiVersion: shop.io/v1, kind: Offer, metadata: {name: cheap, namespace: shop}}
+---
+{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: offers.shop.io}, spec: {group: shop.io, scope: Namespaced, names: {kind: Offer}}}
+---
+{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: shop}, webhooks: [{name: a.shop.io, clientConfig: {service: {name: web, namespace: shop}}, rules: [{apiGroups: [shop.io]}]}]}
+";
+
+#[test]
+fn an_app_is_made_from_the_ground_up() {
+    let plan = order(upserts(APP), Phase::Install).unwrap();
+    insta::assert_snapshot!(shown(&plan), @"
+    Namespace/shop
+    ServiceAccount/web (shop)
+        after Namespace/shop: it lives there
+    ConfigMap/web (shop)
+        after Namespace/shop: it lives there
+    CustomResourceDefinition/offers.shop.io
+    Role/web (shop)
+        after Namespace/shop: it lives there
+    RoleBinding/web (shop)
+        after Namespace/shop: it lives there
+        after ServiceAccount/web (shop): subjects names it
+        after Role/web (shop): roleRef names it
+    Service/web (shop)
+        after Namespace/shop: it lives there
+        after ServiceAccount/web (shop): pods need them
+        after ConfigMap/web (shop): pods need them
+        after Role/web (shop): pods need their permissions
+        after RoleBinding/web (shop): pods need their permissions
+    Deployment/web (shop)
+        after Namespace/shop: it lives there
+        after ServiceAccount/web (shop): serviceAccountName names it
+        after ConfigMap/web (shop): envFrom names it
+        after Role/web (shop): pods need their permissions
+        after RoleBinding/web (shop): pods need their permissions
+    ValidatingWebhookConfiguration/shop
+        after Service/web (shop): webhooks.clientConfig.service names it
+        after Deployment/web (shop): it answers for webhooks.clientConfig.service
+    Offer.shop.io/cheap (shop)
+        after Namespace/shop: it lives there
+        after ServiceAccount/web (shop): pods need them
+        after ConfigMap/web (shop): pods need them
+        after CustomResourceDefinition/offers.shop.io: it defines the kind
+        after Role/web (shop): pods need their permissions
+        after RoleBinding/web (shop): pods need their permissions
+        after ValidatingWebhookConfiguration/shop: it is checked or completed by them
+    ");
+}
+
+#[test]
+fn an_app_is_taken_down_backwards() {
+    let plan = order(deletes(APP), Phase::Delete).unwrap();
+    insta::assert_snapshot!(names(&plan).join("\n"), @"
+    Offer.shop.io/cheap (shop)
+    CustomResourceDefinition/offers.shop.io
+    ValidatingWebhookConfiguration/shop
+    Deployment/web (shop)
+    Service/web (shop)
+    RoleBinding/web (shop)
+    Role/web (shop)
+    ConfigMap/web (shop)
+    ServiceAccount/web (shop)
+    Namespace/shop
+    ");
+}
+
+#[test]
+fn prunes_come_after_everything_else() {
+    let mut changes =
+        deletes("{apiVersion: v1, kind: ConfigMap, metadata: {name: old, namespace: x}}");
+    changes.extend(upserts(APP));
+    let plan = order(changes, Phase::Upgrade).unwrap();
+    let last = plan.steps.last().unwrap();
+    assert_eq!(last.change.op, Op::Delete);
+    assert!(plan.explain(plan.steps.len() - 1)[0].contains("10 changes"));
+}
+
+#[test]
+fn kapp_annotations_order_what_nothing_else_does() {
+    let text = "
+{apiVersion: batch/v1, kind: Job, metadata: {name: migrate, namespace: x, annotations: {kapp.k14s.io/change-group: 'db/{name}', kapp.k14s.io/change-rule.a: upsert after upserting db}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: app, namespace: x, annotations: {kapp.k14s.io/change-rule: upsert after upserting db/migrate}}}
+---
+{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, namespace: x, annotations: {kapp.k14s.io/change-group: db}}}
+";
+    let plan = order(upserts(text), Phase::Install).unwrap();
+    insta::assert_snapshot!(shown(&plan), @"
+    StatefulSet/db (x)
+    Job/migrate (x)
+        after StatefulSet/db (x): kapp.k14s.io/change-rule.a: upsert after upserting db
+    Deployment/app (x)
+        after Job/migrate (x): kapp.k14s.io/change-rule: upsert after upserting db/migrate
+    ");
+}
+
+#[test]
+fn an_annotation_wins_over_a_default() {
+    // The ConfigMap is made by hand to come after the Deployment, which is against the default.
+    let text = "
+{apiVersion: v1, kind: ConfigMap, metadata: {name: late, namespace: x, annotations: {kapp.k14s.io/change-rule: upsert after upserting app}}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: x}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: x}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: d, namespace: x}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: app, namespace: x, annotations: {kapp.k14s.io/change-group: app}}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: other, namespace: x}}
+";
+    let plan = order(upserts(text), Phase::Install).unwrap();
+    assert_eq!(
+        names(&plan),
+        [
+            "ConfigMap/b (x)",
+            "ConfigMap/c (x)",
+            "ConfigMap/d (x)",
+            "Deployment/app (x)",
+            "ConfigMap/late (x)",
+            "Deployment/other (x)"
+        ]
+    );
+}
+
+#[test]
+fn a_cycle_of_rules_is_told_with_its_reasons() {
+    let text = "
+{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: x, annotations: {kapp.k14s.io/change-group: a, kapp.k14s.io/change-rule: upsert after upserting b}}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: x, annotations: {kapp.k14s.io/change-group: b, config.kubernetes.io/depends-on: /namespaces/x/ConfigMap/c}}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: x, annotations: {kapp.k14s.io/change-rule: upsert after upserting a}}}
+";
+    let error = order(upserts(text), Phase::Install).unwrap_err();
+    insta::assert_snapshot!(error, @"
+    changes wait for each other:
+      ConfigMap/a (x) waits for ConfigMap/b (x): kapp.k14s.io/change-rule: upsert after upserting b
+      ConfigMap/b (x) waits for ConfigMap/c (x): config.kubernetes.io/depends-on
+      ConfigMap/c (x) waits for ConfigMap/a (x): kapp.k14s.io/change-rule: upsert after upserting a
+    ");
+}
+
+#[test]
+fn annotations_that_cannot_be_read_name_their_place() {
+    for (annotation, shown) in [
+        (
+            "kapp.k14s.io/change-rule: upsert behind upserting b",
+            "change-rule",
+        ),
+        ("kapp.k14s.io/change-group.x: a b", "change-group.x"),
+        ("config.kubernetes.io/depends-on: ConfigMap/a", "depends-on"),
+    ] {
+        let text = format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a, annotations: {{{annotation}}}}}}}"
+        );
+        let error = order(upserts(&text), Phase::Install)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("t.yaml:1: ConfigMap/a: annotation") && error.contains(shown),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn hooks_run_around_the_rest_in_their_phase() {
+    let hook = |name: &str, hook: &str, weight: &str| {
+        format!(
+            "{{apiVersion: batch/v1, kind: Job, metadata: {{name: {name}, namespace: x, annotations: {{helm.sh/hook: '{hook}', helm.sh/hook-weight: '{weight}'}}}}}}\n---\n"
+        )
+    };
+    let text = [
+        hook("late", "post-install,post-upgrade", "0"),
+        hook("second", "pre-install", "5"),
+        hook("first", "pre-install", "-5"),
+        hook("upgrade", "pre-upgrade", "0"),
+        hook("test", "test", "0"),
+        "{apiVersion: v1, kind: Namespace, metadata: {name: x}}\n---\n".to_owned(),
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: x}}\n---\n".to_owned(),
+        "{apiVersion: apps/v1, kind: Deployment, metadata: {name: app, namespace: x}}".to_owned(),
+    ]
+    .concat();
+    let install = order(upserts(&text), Phase::Install).unwrap();
+    insta::assert_snapshot!(shown(&install), @"
+    Namespace/x
+    Job/first (x)
+        after Namespace/x: it lives there
+    Job/second (x)
+        after Namespace/x: it lives there
+        after Job/first (x): hooks run one by one (weight 5)
+    ConfigMap/a (x)
+        after Namespace/x: it lives there
+        after Job/first (x): hooks run before the rest
+        after Job/second (x): hooks run before the rest
+    Deployment/app (x)
+        after Namespace/x: it lives there
+        after Job/first (x): hooks run before the rest
+        after Job/second (x): hooks run before the rest
+        after ConfigMap/a (x): pods need them
+    Job/late (x)
+        after Namespace/x: it lives there
+        after ConfigMap/a (x): hooks run after the rest
+        after Deployment/app (x): hooks run after the rest
+    ");
+    let upgrade = names(&order(upserts(&text), Phase::Upgrade).unwrap());
+    assert_eq!(
+        upgrade,
+        [
+            "Namespace/x",
+            "Job/upgrade (x)",
+            "ConfigMap/a (x)",
+            "Deployment/app (x)",
+            "Job/late (x)"
+        ]
+    );
+}
+
+#[test]
+fn a_hook_may_need_what_is_no_hook() {
+    let text = "
+{apiVersion: v1, kind: Pod, metadata: {name: hook, namespace: x, annotations: {helm.sh/hook: pre-install}}, spec: {serviceAccountName: sa}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: sa, namespace: x}}
+---
+{apiVersion: apps/v1, kind: Deployment, metadata: {name: app, namespace: x}}
+";
+    let plan = order(upserts(text), Phase::Install).unwrap();
+    assert_eq!(
+        names(&plan),
+        [
+            "ServiceAccount/sa (x)",
+            "Pod/hook (x)",
+            "Deployment/app (x)"
+        ]
+    );
+}
+
+#[test]
+fn claims_and_services_release_what_follows_when_applied() {
+    let text = "
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: x}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: x}, spec: {volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]}}
+";
+    let plan = order(upserts(text), Phase::Install).unwrap();
+    let mut progress = Progress::new(&plan);
+    assert_eq!(progress.start(), [0]);
+    assert_eq!(plan.steps[0].wait, Wait::Reconcile);
+    assert_eq!(progress.applied(0), [1]);
+    assert!(progress.done(0).is_empty());
+}
+
+#[test]
+fn what_needs_a_failed_step_is_skipped() {
+    let plan = order(upserts(APP), Phase::Install).unwrap();
+    let mut progress = Progress::new(&plan);
+    let start = progress.start();
+    let names: Vec<_> = start
+        .iter()
+        .map(|i| plan.steps[*i].change.target.to_string())
+        .collect();
+    assert_eq!(
+        names,
+        ["Namespace/shop", "CustomResourceDefinition/offers.shop.io"]
+    );
+    let skipped = progress.failed(start[0]);
+    assert_eq!(skipped.len(), 8);
+    assert!(skipped.iter().all(|skipped| skipped.cause == start[0]));
+}
+
+#[test]
+fn thousands_of_changes_are_ordered_with_few_edges() {
+    let mut text = String::from("{apiVersion: v1, kind: Namespace, metadata: {name: x}}\n");
+    for i in 0..1250 {
+        text.push_str(&format!(
+            "---\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{i}, namespace: x}}}}
+---\n{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: s{i}, namespace: x}}}}
+---\n{{apiVersion: rbac.authorization.k8s.io/v1, kind: Role, metadata: {{name: r{i}, namespace: x}}}}
+---\n{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: d{i}, namespace: x, annotations: {{kapp.k14s.io/change-group: all}}}}, spec: {{template: {{spec: {{serviceAccountName: s{i}}}}}}}}}\n"
+        ));
+    }
+    let mut changes = upserts(&text);
+    changes.extend(deletes(&text.replace("name: ", "name: old-")));
+    let start = std::time::Instant::now();
+    let plan = order(changes, Phase::Upgrade).unwrap();
+    eprintln!("ordered {} in {:?}", plan.steps.len(), start.elapsed());
+    let edges: usize = plan.steps.iter().map(|step| step.after.len()).sum();
+    let members: usize = plan.gates.iter().map(|gate| gate.steps.len()).sum();
+    assert!(edges < 80_000 && members < 60_000, "{edges} {members}");
+}
+
+/// Everything a step waits for, gates resolved.
+fn needs(plan: &Plan, step: usize) -> BTreeSet<usize> {
+    plan.steps[step]
+        .after
+        .iter()
+        .flat_map(|edge| match edge.on {
+            On::Step(on) => vec![on],
+            On::Gate(gate) => plan.gates[gate].steps.clone(),
+        })
+        .collect()
+}
+
+const KINDS: &[&str] = &[
+    "v1/Namespace",
+    "v1/ConfigMap",
+    "v1/ServiceAccount",
+    "v1/Service",
+    "apps/v1/Deployment",
+    "batch/v1/Job",
+    "rbac.authorization.k8s.io/v1/Role",
+    "rbac.authorization.k8s.io/v1/RoleBinding",
+    "x.io/v1/Zone",
+    "apiextensions.k8s.io/v1/CustomResourceDefinition",
+    "v1/PersistentVolumeClaim",
+    "admissionregistration.k8s.io/v1/MutatingWebhookConfiguration",
+];
+
+fn object(
+    kind: &str,
+    i: usize,
+    group: usize,
+    rule: Option<&(String, usize)>,
+    hook: usize,
+) -> String {
+    let (api, kind) = kind.rsplit_once('/').unwrap();
+    let hook = match hook {
+        0 => "helm.sh/hook: pre-install, ",
+        1 => "helm.sh/hook: post-install, ",
+        _ => "",
+    };
+    let rule = rule.map_or(String::new(), |(words, group)| {
+        format!("kapp.k14s.io/change-rule: '{words} g{group}', ")
+    });
+    let namespace = if [
+        "Namespace",
+        "CustomResourceDefinition",
+        "MutatingWebhookConfiguration",
+    ]
+    .contains(&kind)
+    {
+        ""
+    } else {
+        "namespace: n0, "
+    };
+    format!(
+        "{{apiVersion: {api}, kind: {kind}, metadata: {{name: n{i}, {namespace}annotations: {{{hook}{rule}kapp.k14s.io/change-group: g{group}}}}}, spec: {{group: x.io, names: {{kind: Zone}}, template: {{spec: {{serviceAccountName: n{group}}}}}}}}}"
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn every_order_is_sound(
+        objects in prop::collection::vec((0..KINDS.len(), 0usize..4, prop::option::weighted(0.2, ("(upsert|delete) (before|after) (upserting|deleting)", 0usize..4)), 0usize..12, any::<bool>()), 0..40),
+        turn in 0usize..40,
+    ) {
+        let mut changes = Vec::new();
+        for (i, (kind, group, rule, hook, delete)) in objects.iter().enumerate() {
+            let text = object(KINDS[*kind], i, *group, rule.as_ref(), *hook);
+            changes.extend(if *delete { deletes(&text) } else { upserts(&text) });
+        }
+        let mut turned = changes.clone();
+        if !turned.is_empty() {
+            let by = turn % turned.len();
+            turned.rotate_left(by);
+        }
+        let count = changes.len();
+        match order(changes, Phase::Install) {
+            Ok(plan) => {
+                // Deterministic.
+                prop_assert_eq!(&plan, &order(turned, Phase::Install).unwrap());
+                prop_assert_eq!(plan.steps.len(), count);
+                // Every edge points back.
+                for step in 0..plan.steps.len() {
+                    prop_assert!(needs(&plan, step).iter().all(|on| *on < step));
+                }
+                // Carrying it out does each step once, after what it needs.
+                let mut progress = Progress::new(&plan);
+                let mut done = BTreeSet::new();
+                let mut ready = progress.start();
+                while let Some(step) = ready.pop() {
+                    prop_assert!(needs(&plan, step).is_subset(&done));
+                    prop_assert!(done.insert(step));
+                    ready.extend(progress.applied(step));
+                    ready.extend(progress.done(step));
+                }
+                prop_assert_eq!(done.len(), count);
+                // No rule that must hold is broken.
+                check_rules(&plan)?;
+            }
+            Err(error) => {
+                prop_assert!(error.to_string().contains("waits for"));
+                prop_assert!(objects.iter().any(|(_, _, rule, _, _)| rule.is_some()));
+            }
+        }
+    }
+}
+
+/// Checks the annotated rules against the positions.
+fn check_rules(plan: &Plan) -> Result<(), TestCaseError> {
+    let info: Vec<_> = plan
+        .steps
+        .iter()
+        .map(|step| {
+            let object = step
+                .change
+                .desired
+                .as_ref()
+                .or(step.change.live.as_ref())
+                .unwrap();
+            let text = |key| object.annotation(key).unwrap_or_default().to_owned();
+            (
+                step.change.op == Op::Delete,
+                text("kapp.k14s.io/change-group"),
+                text("kapp.k14s.io/change-rule"),
+            )
+        })
+        .collect();
+    for (i, (delete, _, rule)) in info.iter().enumerate() {
+        let words: Vec<_> = rule.split(' ').collect();
+        if words.len() != 4 || (words[0] == "delete") != *delete {
+            continue;
+        }
+        for (j, (target_deletes, group, _)) in info.iter().enumerate() {
+            if i != j && group == words[3] && *target_deletes == (words[2] == "deleting") {
+                prop_assert_eq!(words[1] == "after", i > j);
+            }
+        }
+    }
+    Ok(())
+}
