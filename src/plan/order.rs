@@ -369,11 +369,7 @@ impl Builder {
                 };
                 let (node, on, reason) = match class {
                     Class::Upsert => (i, on, why),
-                    Class::Delete => (
-                        on,
-                        i,
-                        format!("deletes go backwards: it is used there ({field})"),
-                    ),
+                    Class::Delete => (on, i, format!("deletes go backwards: {why}")),
                 };
                 if !self.graph.depends(on, node) {
                     let reason = self.graph.reason(reason);
