@@ -4,7 +4,7 @@
 //! JSON itself, with exact integers. Follows go.yaml.in/yaml/v2 decode.go and sigs.k8s.io/yaml.
 
 use super::error::{Error, ErrorKind};
-use super::node::{Document, NodeId, NodeKind, parse_first};
+use super::node::{Document, NodeId, NodeKind, parse_first, split_documents};
 use super::resolve::{Scalar, TAG_PREFIX, resolve};
 use crate::value::number::format_float;
 use crate::value::quote::quoted;
@@ -43,6 +43,17 @@ pub fn from_yaml_list(text: &[u8]) -> Result<List, Error> {
         Value::Nil => Ok(List::new(Vec::new(), crate::value::Elem::Any)),
         other => Err(mismatch(&other, "[]interface {}")),
     }
+}
+
+/// Reads all documents of a stream into maps, split as [`split_documents`] does.
+///
+/// # Errors
+/// As [`from_yaml_map`] and [`split_documents`].
+pub fn documents(text: &[u8]) -> Result<Vec<Map>, Error> {
+    split_documents(text)?
+        .into_iter()
+        .map(from_yaml_map)
+        .collect()
 }
 
 fn mismatch(value: &Value, target: &str) -> Error {
@@ -559,5 +570,145 @@ fn float_key(number: f64) -> String {
         "-Inf" => "-.inf".into(),
         "NaN" => ".nan".into(),
         text => text.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> String {
+        match from_yaml(text.as_bytes()) {
+            Ok(value) => crate::json::to_json(&value).unwrap().to_text().into_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Recorded from sigs.k8s.io/yaml 1.6.0.
+    #[test]
+    fn documents_become_what_sigs_yaml_makes_of_them() {
+        for (text, wanted) in [
+            ("", "null"),
+            (
+                "{a: yes, b: 010, c: 1e3, d: 2024-2-9}",
+                r#"{"a":true,"b":8,"c":1000,"d":"2024-2-9"}"#,
+            ),
+            (
+                "{y: 1, 1: 2, 1.5: 3, 2024-1-1: 4}",
+                r#"{"1":2,"1.5":3,"2024-1-1":4,"true":1}"#,
+            ),
+            ("a: 1\na: 2", r#"{"a":2}"#),
+            ("9007199254740993", "9007199254740992"),
+            (
+                "x: &a {b: 1}\nz: {<<: *a, b: 2}",
+                r#"{"x":{"b":1},"z":{"b":2}}"#,
+            ),
+            (
+                "x: &a {b: 1}\nz: {b: 2, <<: *a}",
+                r#"{"x":{"b":1},"z":{"b":1}}"#,
+            ),
+            ("{<<: [{a: 1}, {a: 2, b: 3}]}", r#"{"a":1,"b":3}"#),
+            ("!!binary aGk=", r#""hi""#),
+            ("! 12", r#""12""#),
+            ("!x 12", r#""12""#),
+            ("a: [b: c]", r#"{"a":[{"b":"c"}]}"#),
+            ("\"a\n\n b\\\n  c\"", r#""a\nbc""#),
+        ] {
+            assert_eq!(read(text), wanted, "{text}");
+        }
+    }
+
+    /// Recorded from sigs.k8s.io/yaml 1.6.0.
+    #[test]
+    fn errors_read_like_sigs_yaml() {
+        for (text, wanted) in [
+            (
+                "a: b: c",
+                "yaml: mapping values are not allowed in this context",
+            ),
+            (
+                "a: 1\nb: c: d",
+                "yaml: line 2: mapping values are not allowed in this context",
+            ),
+            ("a: [1", "yaml: line 1: did not find expected ',' or ']'"),
+            ("\tx", "yaml: found character that cannot start any token"),
+            (
+                "a: |\n\tb",
+                "yaml: line 2: found a tab character where an indentation space is expected",
+            ),
+            ("a: *b", "yaml: unknown anchor 'b' referenced"),
+            ("a: &a [*a]", "yaml: anchor 'a' value contains itself"),
+            ("!!int x", "yaml: cannot decode !!str `x` as a !!int"),
+            (
+                "<<: 1",
+                "yaml: map merge requires map or sequence of maps as the value",
+            ),
+            ("[a]: b", "yaml: invalid map key: []interface {}{\"a\"}"),
+            (
+                "~: d",
+                "unsupported map key of type: %!s(<nil>), key: <nil>, value: \"d\"",
+            ),
+            (".nan", "json: unsupported value: NaN"),
+            ("a: \u{1}", "yaml: control characters are not allowed"),
+        ] {
+            assert_eq!(
+                read(text),
+                format!("error converting YAML to JSON: {wanted}"),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            from_yaml_map(b"[1]").unwrap_err().to_string(),
+            "error unmarshaling JSON: while decoding JSON: \
+             json: cannot unmarshal array into Go value of type map[string]interface {}"
+        );
+    }
+
+    #[test]
+    fn kubernetes_gets_exact_integers() {
+        let text =
+            b"{a: 9007199254740993, b: 18446744073709551615, c: 1.0, d: 1.5, e: 1e3, f: 017}";
+        let document = parse_first(text).unwrap().unwrap();
+        assert_eq!(
+            to_json_value(&document, document.root())
+                .unwrap()
+                .to_string(),
+            r#"{"a":9007199254740993,"b":18446744073709551615,"c":1,"d":1.5,"e":1000,"f":15}"#
+        );
+    }
+
+    #[test]
+    fn growth_by_aliases_is_refused() {
+        let mut text = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
+        for level in 1..12 {
+            let item = format!("*a{},", level - 1).repeat(9);
+            text.push_str(
+                &[
+                    "a",
+                    &level.to_string(),
+                    ": &a",
+                    &level.to_string(),
+                    " [",
+                    &item,
+                    "]\n",
+                ]
+                .concat(),
+            );
+        }
+        assert!(read(&text).ends_with("yaml: document contains excessive aliasing"));
+    }
+
+    #[test]
+    fn deep_documents_neither_overflow_nor_hang() {
+        let flow = "[".repeat(9_999) + &"]".repeat(9_999);
+        assert!(from_yaml(flow.as_bytes()).is_ok());
+        assert!(from_yaml("- ".repeat(9_999).as_bytes()).is_ok());
+        for text in [
+            "[".repeat(200_000),
+            "- ".repeat(200_000),
+            "{a: ".repeat(200_000),
+        ] {
+            assert!(read(&text).ends_with("exceeded max depth of 10000"));
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Follows go.yaml.in/yaml/v2 parserc.go. The tree is built in [`super::node`].
 
 use super::scan::{Fault, Position, Scanner, Style, Token, TokenKind};
+use std::collections::BTreeMap;
 
 /// What the parser found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,7 +75,8 @@ pub(super) struct Parser<'a> {
     state: State,
     states: Vec<State>,
     marks: Vec<Position>,
-    tags: Vec<(String, String)>,
+    /// Tag handles and their prefixes.
+    tags: BTreeMap<String, String>,
 }
 
 impl<'a> Parser<'a> {
@@ -84,7 +86,7 @@ impl<'a> Parser<'a> {
             state: State::ImplicitDocumentStart,
             states: Vec::new(),
             marks: Vec::new(),
-            tags: Vec::new(),
+            tags: BTreeMap::new(),
         }
     }
 
@@ -215,19 +217,18 @@ impl<'a> Parser<'a> {
                     return Err(error("found incompatible YAML document"));
                 }
                 TokenKind::TagDirective { handle, prefix } => {
-                    if self.tags.iter().any(|(known, _)| known == handle) {
+                    if self.tags.insert(handle.clone(), prefix.clone()).is_some() {
                         return Err(error("found duplicate %TAG directive"));
                     }
-                    self.tags.push((handle.clone(), prefix.clone()));
                 }
                 _ => break,
             }
             self.scanner.take();
         }
         for (handle, prefix) in [("!", "!"), ("!!", "tag:yaml.org,2002:")] {
-            if !self.tags.iter().any(|(known, _)| known == handle) {
-                self.tags.push((handle.into(), prefix.into()));
-            }
+            self.tags
+                .entry(handle.into())
+                .or_insert_with(|| prefix.into());
         }
         Ok(())
     }
@@ -311,8 +312,8 @@ impl<'a> Parser<'a> {
         if handle.is_empty() {
             return Ok(suffix);
         }
-        match self.tags.iter().find(|(known, _)| known == handle) {
-            Some((_, prefix)) if !(prefix.is_empty() && suffix.is_empty()) => {
+        match self.tags.get(handle) {
+            Some(prefix) if !(prefix.is_empty() && suffix.is_empty()) => {
                 Ok(format!("{prefix}{suffix}"))
             }
             _ => Err(Fault::Parser {

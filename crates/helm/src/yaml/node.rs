@@ -175,6 +175,42 @@ pub fn parse(text: &[u8]) -> Result<Vec<Document>, Error> {
     Ok(documents)
 }
 
+/// Splits a stream into documents as Kubernetes' reader does, before any YAML is read: at lines that
+/// begin with `---`. Helm 4 reads values files in this way.
+///
+/// # Errors
+/// When something other than a comment follows `---`: `invalid Yaml document separator: …`.
+pub fn split_documents(text: &[u8]) -> Result<Vec<&[u8]>, Error> {
+    let mut documents = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let next = at + line.len();
+        if let Some(rest) = line.strip_prefix(b"---") {
+            let rest = String::from_utf8_lossy(rest);
+            let rest = rest.trim();
+            if !rest.is_empty() && !rest.starts_with('#') {
+                let message = format!("invalid Yaml document separator: {rest}");
+                return Err(Error {
+                    kind: ErrorKind::Syntax,
+                    message,
+                    line: number + 1,
+                    column: 4,
+                });
+            }
+            // Before the first document the line belongs to what follows.
+            if at > start {
+                documents.push(&text[start..at]);
+                start = next;
+            }
+        }
+        at = next;
+    }
+    if at > start {
+        documents.push(&text[start..at]);
+    }
+    Ok(documents)
+}
+
 /// Reads the first document only: mistakes in later ones are not noticed, as in `yaml.Unmarshal`.
 ///
 /// # Errors
@@ -280,7 +316,11 @@ impl Builder {
             let message = format!("yaml: unknown anchor '{name}' referenced");
             return Err(Error::at(ErrorKind::Syntax, message, Some(at)));
         };
-        let inside = self.open.iter().any(|open| open.id == target);
+        // Numbers grow with depth.
+        let inside = self
+            .open
+            .binary_search_by_key(&target, |open| open.id)
+            .is_ok();
         self.add(Node {
             kind: NodeKind::Alias(if inside { None } else { Some(target) }),
             anchor: Some(name),
@@ -304,5 +344,96 @@ impl Builder {
             Some(last) if start == end => self.nodes[last.0].end,
             _ => end,
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slice<'t>(text: &'t str, node: &Node) -> &'t str {
+        &text[node.value_start.offset..node.end.offset]
+    }
+
+    #[test]
+    fn spans_cover_exactly_the_written_scalar() {
+        let text =
+            "# é\nimage: &i !!str 'a''b' # c\nother: \"x\\n\"\nplain: foo bar  \nlast: |\n  text\n";
+        let documents = parse(text.as_bytes()).unwrap();
+        let document = &documents[0];
+        let value = |key: &str| document.node(document.get(document.root(), key).unwrap());
+        assert_eq!(slice(text, value("image")), "'a''b'");
+        assert_eq!(slice(text, value("other")), "\"x\\n\"");
+        assert_eq!(slice(text, value("plain")), "foo bar");
+        assert_eq!(slice(text, value("last")), "|\n  text\n");
+        assert_eq!(
+            value("image").value_start,
+            Mark {
+                offset: 21,
+                line: 2,
+                column: 17
+            }
+        );
+        assert_eq!(value("image").tag.as_deref(), Some("tag:yaml.org,2002:str"));
+        let root = document.node(document.root());
+        assert_eq!((root.start.offset, root.end.offset), (5, text.len()));
+    }
+
+    #[test]
+    fn every_document_has_its_place() {
+        let error = parse(b"--- # one\na: 1\n---\n- *x\n").unwrap_err();
+        assert_eq!(error.to_string(), "yaml: unknown anchor 'x' referenced");
+        assert_eq!((error.line, error.column), (4, 3));
+        let documents = parse(b"--- # one\na: 1\n...\n---\n- 2\n").unwrap();
+        let starts: Vec<usize> = documents.iter().map(|d| d.start.line).collect();
+        assert_eq!(starts, [1, 4]);
+        assert_eq!(parse(b"# nothing\n").unwrap().len(), 0);
+        assert_eq!(parse(b"---\n---\n").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn later_documents_are_not_read_for_the_first() {
+        assert!(parse_first(b"a: 1\n---\n{").unwrap().is_some());
+        assert!(parse(b"a: 1\n---\n{").is_err());
+    }
+
+    #[test]
+    fn an_alias_refers_to_the_nearest_anchor_before_it() {
+        let documents = parse(b"[&a 1, *a, &a 2, *a]").unwrap();
+        let document = &documents[0];
+        let texts: Vec<_> = document
+            .items(document.root())
+            .iter()
+            .map(|id| document.text(*id))
+            .collect();
+        assert_eq!(texts, [Some("1"), Some("1"), Some("2"), Some("2")]);
+    }
+
+    #[test]
+    fn crlf_and_byte_order_marks_are_no_obstacle() {
+        let text = "\u{feff}a: 1\r\nb: |\r\n  x\r\n  y\r\n";
+        let documents = parse(text.as_bytes()).unwrap();
+        let document = &documents[0];
+        let b = document.get(document.root(), "b").unwrap();
+        assert_eq!(document.text(b), Some("x\ny\n"));
+        assert_eq!(document.node(document.root()).start.offset, 3);
+    }
+
+    #[test]
+    fn splits_streams_as_kubernetes_does() {
+        let split = |text: &'static str| {
+            let parts = split_documents(text.as_bytes()).unwrap();
+            parts
+                .into_iter()
+                .map(|part| std::str::from_utf8(part).unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(split("a\n---\nb\n--- # c\n"), ["a\n", "b\n"]);
+        assert_eq!(split("---\na\n---\n---\nb"), ["---\na\n", "---\nb"]);
+        assert_eq!(split(""), Vec::<&str>::new());
+        assert_eq!(
+            split_documents(b"a\n---b\n").unwrap_err().to_string(),
+            "invalid Yaml document separator: b"
+        );
     }
 }

@@ -185,3 +185,162 @@ fn is_long_key(key: &[u8]) -> bool {
 fn in_marshal(error: &str) -> String {
     format!("error marshaling into JSON: {error}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn yaml(json_text: &str) -> String {
+        let value = json::from_json(json_text.as_bytes()).unwrap();
+        to_yaml(&value).unwrap().to_text().into_owned()
+    }
+
+    /// Recorded from sigs.k8s.io/yaml 1.6.0.
+    #[test]
+    fn scalars_are_quoted_as_sigs_yaml_does() {
+        for (text, wanted) in [
+            ("", "\"\""),
+            ("true", "\"true\""),
+            ("y", "\"y\""),
+            ("tRUE", "tRUE"),
+            ("1_000", "\"1_000\""),
+            ("12:30:45", "\"12:30:45\""),
+            ("2024-01-01", "\"2024-01-01\""),
+            ("<<", "<<"),
+            ("=", "="),
+            ("a:b", "a:b"),
+            ("a: b", "'a: b'"),
+            ("a:", "'a:'"),
+            ("a #b", "'a #b'"),
+            ("it's", "it's"),
+            ("'a", "'''a'"),
+            ("- a", "'- a'"),
+            ("-a", "-a"),
+            ("--- a", "'--- a'"),
+            (" a", "' a'"),
+            ("a ", "'a '"),
+            ("a\tb", "\"a\\tb\""),
+            ("😀", "\"\\U0001F600\""),
+            ("é\u{a0}", "é\u{a0}"),
+            ("\u{feff}b", "\"\\uFEFF\\x62\""),
+            ("a\nb", "|-\n  a\n  b"),
+            ("a\n", "|\n  a"),
+            ("a\n\n", "|+\n  a\n"),
+            (" a\nb\n", "|2\n   a\n  b"),
+            ("a \nb", "\"a \\nb\""),
+        ] {
+            assert_eq!(
+                to_yaml(&Value::str(text)).unwrap().to_text(),
+                wanted,
+                "{text:?}"
+            );
+        }
+    }
+
+    /// Recorded from sigs.k8s.io/yaml 1.6.0.
+    #[test]
+    fn numbers_are_typed_anew() {
+        for (number, wanted) in [
+            (1_000_000.0, "1000000"),
+            (-0.0, "0"),
+            (1e19, "10000000000000000000"),
+            (1e20, "1e+20"),
+            (-1e19, "-1e+19"),
+            (2_500_000.5, "2.5000005e+06"),
+            (1.5e-7, "1.5e-07"),
+        ] {
+            assert_eq!(to_yaml(&Value::Float(number)).unwrap().to_text(), wanted);
+        }
+        assert_eq!(
+            to_yaml(&Value::Float(f64::NAN)).unwrap_err(),
+            "error marshaling into JSON: json: unsupported value: NaN"
+        );
+    }
+
+    /// Recorded from sigs.k8s.io/yaml 1.6.0 and go.yaml.in/yaml/v3 3.0.4.
+    #[test]
+    fn sequences_are_indented_in_pretty_only() {
+        let nested = r#"{"a":[1,[2,[]],{"b":{"c":[3]},"d":{}}],"e":null}"#;
+        let wanted = "a:\n- 1\n- - 2\n  - []\n- b:\n    c:\n    - 3\n  d: {}\ne: null";
+        assert_eq!(yaml(nested), wanted);
+        let pretty = to_yaml_pretty(&json::from_json(nested.as_bytes()).unwrap()).unwrap();
+        assert_eq!(
+            pretty.to_text(),
+            "a:\n  - 1\n  - - 2\n    - []\n  - b:\n      c:\n        - 3\n    d: {}\ne: null"
+        );
+    }
+
+    #[test]
+    fn long_lines_are_folded_and_long_keys_are_explicit() {
+        let words = "word ".repeat(20);
+        let text = format!(r#"{{"k":"{}"}}"#, words.trim());
+        let first = "word ".repeat(15) + "word";
+        assert_eq!(yaml(&text), format!("k: {first}\n  word word word word"));
+        let key = "k".repeat(129);
+        assert_eq!(yaml(&format!(r#"{{"{key}":1}}"#)), format!("? {key}\n: 1"));
+    }
+
+    #[test]
+    fn what_a_yaml_reader_refuses_in_json_is_an_error() {
+        let refused = to_yaml(&Value::str("a\u{7f}")).unwrap_err();
+        assert_eq!(refused, "yaml: control characters are not allowed");
+        // A next line character is a line break to the reader, and folded.
+        assert_eq!(to_yaml(&Value::str("a\u{85}b")).unwrap().to_text(), "a b");
+        let long = format!(r#"{{"{}":1}}"#, "k".repeat(1100));
+        assert!(to_yaml(&json::from_json(long.as_bytes()).unwrap()).is_err());
+    }
+
+    #[test]
+    fn a_map_that_contains_itself_is_refused() {
+        let map = Map::new(MapKind::Any);
+        map.insert("a", Value::Map(map.clone()));
+        let error = to_yaml(&Value::Map(map.clone())).unwrap_err();
+        assert!(error.contains("encountered a cycle"), "{error}");
+        assert!(to_yaml_pretty(&Value::Map(map.clone())).is_err());
+        map.remove("a");
+    }
+
+    fn any_value() -> impl Strategy<Value = String> {
+        let text = "[ a-c:#'\"\\n\\-?&*!|>%@{}\\[\\],0-9é\u{2028}\u{feff}😀]{0,12}";
+        let leaf = prop_oneof![
+            Just("null".to_owned()),
+            any::<bool>().prop_map(|flag| flag.to_string()),
+            (-1e15..1e15f64).prop_map(|number| number.to_string()),
+            text.prop_map(|text| serde_json::Value::from(text).to_string()),
+        ];
+        leaf.prop_recursive(4, 32, 5, move |inner| {
+            let key = text.prop_map(|text| serde_json::Value::from(text).to_string());
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5)
+                    .prop_map(|items| format!("[{}]", items.join(","))),
+                prop::collection::vec((key, inner), 0..5).prop_map(|entries| {
+                    let entries: Vec<_> = entries
+                        .iter()
+                        .map(|(key, value)| format!("{key}:{value}"))
+                        .collect();
+                    format!("{{{}}}", entries.join(","))
+                }),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1),
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+        #[test]
+        fn what_is_written_reads_back_the_same(text in any_value()) {
+            let value = json::from_json(text.as_bytes()).unwrap();
+            let wanted = json::to_json(&value).unwrap();
+            for written in [to_yaml(&value).unwrap(), to_yaml_pretty(&value).unwrap()] {
+                // The line break that Helm trims may belong to the text.
+                let read = crate::yaml::from_yaml(&[&written, &b"\n"[..]].concat()).unwrap();
+                let read = json::to_json(&read).unwrap();
+                prop_assert_eq!(read.to_text(), wanted.to_text(), "{}", written.to_text());
+            }
+        }
+    }
+}
