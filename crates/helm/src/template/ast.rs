@@ -97,7 +97,8 @@ pub(super) struct Unit {
     /// The name it was parsed under.
     pub(super) name: Rc<str>,
     pub(super) source: Str,
-    pub(super) nodes: Vec<Node>,
+    /// Shared with the same text under other names.
+    pub(super) nodes: Rc<[Node]>,
 }
 
 /// A template.

@@ -7,7 +7,7 @@ use super::builtin::Builtin;
 use super::error::Error;
 use super::eval::Run;
 use super::function::Function;
-use super::parse::{Functions, parse};
+use super::parse::{Functions, Parsed, parse};
 use super::world::World;
 use crate::value::{Str, Value};
 use std::cell::RefCell;
@@ -60,6 +60,8 @@ pub struct Templates {
     pub(super) functions: Functions,
     pub(super) root: Rc<str>,
     pub(super) set: Rc<Set>,
+    /// The texts parsed so far.
+    parsed: HashMap<Str, Rc<Parsed>>,
     /// What `tpl` has parsed, by text.
     texts: RefCell<HashMap<Str, Rc<[Rc<Tree>]>>>,
 }
@@ -78,6 +80,7 @@ impl Templates {
             functions: builtins.chain(given).collect(),
             root: ROOT.into(),
             set: Rc::default(),
+            parsed: HashMap::new(),
             texts: RefCell::default(),
         }
     }
@@ -88,9 +91,24 @@ impl Templates {
     /// # Errors
     /// Why the text is not a template.
     pub fn parse(&mut self, name: &str, text: impl Into<Str>) -> Result<(), Error> {
-        let trees = parse(&name.into(), &text.into(), &self.functions)?;
+        let (name, text) = (Rc::from(name), text.into());
+        let known = self
+            .parsed
+            .get(&text)
+            .filter(|parsed| !parsed.defines(&name))
+            .cloned();
+        let parsed = match known {
+            Some(parsed) => parsed,
+            None => {
+                let parsed = Rc::new(parse(&name, &text, &self.functions)?);
+                if !parsed.defines_itself {
+                    self.parsed.insert(text, Rc::clone(&parsed));
+                }
+                parsed
+            }
+        };
         let set = Rc::make_mut(&mut self.set);
-        trees.iter().for_each(|tree| set.add(tree));
+        parsed.trees(&name).iter().for_each(|tree| set.add(tree));
         Ok(())
     }
 
@@ -126,7 +144,9 @@ impl Templates {
         let trees = match cached {
             Some(trees) => trees,
             None => {
-                let trees: Rc<[Rc<Tree>]> = parse(&self.root, text, &self.functions)?.into();
+                let trees: Rc<[Rc<Tree>]> = parse(&self.root, text, &self.functions)?
+                    .trees(&self.root)
+                    .into();
                 let mut texts = self.texts.borrow_mut();
                 if texts.len() >= MAX_CACHED_TEXTS {
                     texts.clear();
@@ -180,6 +200,7 @@ pub fn without_no_value(output: Vec<u8>) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::{Templates, without_no_value};
+    use std::rc::Rc;
 
     #[test]
     fn keeps_a_template_that_an_empty_one_would_replace() {
@@ -191,6 +212,20 @@ mod tests {
             .parse("b", "{{ define \"x\" }} {{ end }}b")
             .unwrap();
         assert_eq!(templates.names().collect::<Vec<_>>(), ["a", "b", "x"]);
+        assert!(!templates.set.get("x").unwrap().is_empty);
+    }
+
+    #[test]
+    fn shares_the_trees_of_equal_texts() {
+        let text = "{{ define \"x\" }}1{{ end }}";
+        let mut templates = Templates::new(&[]);
+        templates.parse("a", text).unwrap();
+        templates.parse("b", text).unwrap();
+        templates.parse("x", text).unwrap();
+        assert_eq!(templates.names().collect::<Vec<_>>(), ["a", "b", "x"]);
+        let unit = |name| &templates.set.get(name).unwrap().unit;
+        assert!(Rc::ptr_eq(&unit("a").nodes, &unit("b").nodes));
+        assert_eq!((&*unit("a").name, &*unit("b").name), ("a", "b"));
         assert!(!templates.set.get("x").unwrap().is_empty);
     }
 

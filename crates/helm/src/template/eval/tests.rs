@@ -487,3 +487,59 @@ fn bounds_steps_and_output() {
         "{error}"
     );
 }
+
+/// Helm 4's layout of the error.
+fn trace(source: &str) -> Option<String> {
+    let mut templates = Templates::new(&[&FUNCTIONS]);
+    let helpers = "{{ define \"d1\" }}{{ .s.bad }}{{ end }}{{ define \"d2\" }}{{ include \"d1\" . }}{{ end }}";
+    templates.parse("_h.tpl", helpers).unwrap();
+    templates.parse("t", source).unwrap();
+    templates
+        .execute("t", &data(), &mut world())
+        .unwrap_err()
+        .trace()
+}
+
+#[test]
+fn lays_errors_out_as_helm_4_does() {
+    insta::assert_snapshot!(trace("{{ upper 5 }}").unwrap(), @r#"
+    t:1:9
+      executing "t" at <5>:
+        expected string; found 5
+    "#);
+    insta::assert_snapshot!(trace("\n {{ include \"d2\" . }}").unwrap(), @r#"
+    t:2:4
+      executing "t" at <include "d2" .>:
+        error calling include:
+    _h.tpl:1:58
+      executing "d2" at <include "d1" .>:
+        error calling include:
+    _h.tpl:1:22
+      executing "d1" at <.s.bad>:
+        can't evaluate field bad in type interface {}
+    "#);
+    insta::assert_snapshot!(trace("{{ include \"none\" . }}").unwrap(), @r#"
+    t:1:3
+      executing "t" at <include "none" .>:
+        error calling include:
+    template: no template "none" associated with template "gotpl"
+    "#);
+    assert_eq!(trace("{{ fail \"x\" }}"), None);
+    assert_eq!(trace("{{ tpl \"{{ .s.x }}\" . }}"), None);
+}
+
+#[test]
+fn tells_where_an_error_is() {
+    let mut templates = Templates::new(&[&FUNCTIONS]);
+    templates.parse("t", "a\nb {{ upper 5 }}\n").unwrap();
+    let error = templates.execute("t", &data(), &mut world()).unwrap_err();
+    assert_eq!(
+        (error.file(), error.line(), error.column()),
+        ("t", 2, Some(11))
+    );
+    assert_eq!(
+        (error.source_line(), error.context()),
+        ("b {{ upper 5 }}", "5")
+    );
+    assert_eq!(error.cause(), "expected string; found 5");
+}

@@ -161,3 +161,98 @@ pub fn sprintf(format: &[u8], args: &[Value]) -> Result<Str, Unprintable> {
     printer.finish()?;
     Ok(out.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{sprint, sprintf, sprintln, text};
+    use crate::value::{Elem, List, Map, MapKind, Value};
+
+    fn printf(format: &str, args: &[Value]) -> String {
+        sprintf(format.as_bytes(), args)
+            .unwrap()
+            .to_text()
+            .into_owned()
+    }
+
+    #[test]
+    fn formats_numbers_with_flags_width_and_precision() {
+        assert_eq!(
+            printf("%5d|%-5d|%05d|%+d|% d", &vec![Value::int(42); 5]),
+            "   42|42   |00042|+42| 42"
+        );
+        assert_eq!(
+            printf("%x|%#X|%o|%#o|%O|%b", &vec![Value::int(200); 6]),
+            "c8|0XC8|310|0310|0o310|11001000"
+        );
+        assert_eq!(
+            printf("%.2f|%8.3f|%e|%g|%v", &vec![Value::Float(1_234_567.0); 5]),
+            "1234567.00|1234567.000|1.234567e+06|1.234567e+06|1.234567e+06"
+        );
+        assert_eq!(
+            printf("%c|%q|%U|%#U", &vec![Value::int(0x2603); 4]),
+            "☃|'☃'|U+2603|U+2603 '☃'"
+        );
+    }
+
+    #[test]
+    fn formats_strings_and_bytes() {
+        assert_eq!(
+            printf("%5s|%-5s|%.2s|%q|%x|% X", &vec!["hé☃".into(); 6]),
+            "  hé☃|hé☃  |hé|\"hé☃\"|68c3a9e29883|68 C3 A9 E2 98 83"
+        );
+        assert_eq!(
+            printf("%v|%s|%x", &vec![Value::Bytes("ab".into()); 3]),
+            "[97 98]|ab|6162"
+        );
+    }
+
+    #[test]
+    fn names_what_does_not_fit() {
+        assert_eq!(
+            printf("%d %s", &["hi".into(), Value::Nil]),
+            "%!d(string=hi) %!s(<nil>)"
+        );
+        assert_eq!(printf("%d %d", &[Value::int(1)]), "1 %!d(MISSING)");
+        assert_eq!(
+            printf("%d", &[Value::int(1), 2.5.into()]),
+            "1%!(EXTRA float64=2.5)"
+        );
+        assert_eq!(printf("%z %", &[Value::int(1)]), "%!z(int=1) %!(NOVERB)");
+        assert_eq!(
+            printf("%[3]d %[x]d", &[Value::int(1)]),
+            "%!d(BADINDEX) %!d(BADINDEX)"
+        );
+        assert_eq!(printf("%*d", &["x".into(), Value::int(1)]), "%!(BADWIDTH)1");
+    }
+
+    #[test]
+    fn prints_composite_values() {
+        let map = Map::new(MapKind::Any);
+        map.insert("b", Value::list(vec!["x".into(), Value::Nil]));
+        map.insert("a", Value::Map(Map::nil(MapKind::Any)));
+        let map = Value::Map(map);
+        assert_eq!(text(&map).unwrap().to_text(), "map[a:map[] b:[x <nil>]]");
+        assert_eq!(
+            printf("%#v", std::slice::from_ref(&map)),
+            "map[string]interface {}{\"a\":map[string]interface {}(nil), \
+             \"b\":[]interface {}{\"x\", interface {}(nil)}}"
+        );
+        assert_eq!(
+            printf("%T %T", &[map, List::nil(Elem::Str).into()]),
+            "map[string]interface {} []string"
+        );
+    }
+
+    #[test]
+    fn spaces_operands_as_print_and_println_do() {
+        let args = [
+            "a".into(),
+            Value::int(1),
+            Value::int(2),
+            "b".into(),
+            Value::Nil,
+        ];
+        assert_eq!(sprint(&args).unwrap().to_text(), "a1 2b<nil>");
+        assert_eq!(sprintln(&args).unwrap().to_text(), "a 1 2 b <nil>\n");
+    }
+}

@@ -1,0 +1,262 @@
+//! Templates, lists of nodes, and control structures.
+
+use super::{Closing, Found, Item, Parser, Read, State};
+use crate::template::ast::{Branch, NodeId, NodeKind};
+use crate::template::token::{Token, TokenKind};
+use crate::value::quote::{quoted, unquote};
+use std::rc::Rc;
+
+impl<'a> Parser<'a> {
+    /// The whole text, with definitions at its top.
+    pub(super) fn parse_text(&mut self) -> Read<()> {
+        let pos = self.peek().pos;
+        let mut items = Vec::new();
+        while self.peek().kind != TokenKind::Eof {
+            if self.peek().kind == TokenKind::LeftDelim {
+                let delim = self.next();
+                if self.next_non_space().kind == TokenKind::Define {
+                    self.in_own_state(Self::definition)?;
+                    continue;
+                }
+                self.backup();
+                self.state.tokens[1] = delim;
+                self.state.peeked = 2;
+            }
+            match self.text_or_action()? {
+                Item::Node(node) => items.push(node),
+                Item::Closing(closing) => {
+                    return Err(self.error(format!("unexpected {}", closing.text())));
+                }
+            }
+        }
+        let root = self.add(pos, NodeKind::List(items.into()));
+        let own = self
+            .templates
+            .iter()
+            .position(|found| found.name == *self.file);
+        self.define(Rc::clone(self.file), root)?;
+        if let Some(own) = own {
+            self.defines_itself = true;
+            let found = self.templates.remove(own);
+            self.templates.push(found);
+        }
+        Ok(())
+    }
+
+    fn in_own_state<T>(&mut self, part: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+        let outer = std::mem::replace(&mut self.state, State::new());
+        let result = part(self);
+        self.state = outer;
+        result
+    }
+
+    fn definition(&mut self) -> Read<()> {
+        const CONTEXT: &str = "define clause";
+        let token = self.next_non_space();
+        let name = self.template_name(token, CONTEXT)?;
+        self.expect(TokenKind::RightDelim, CONTEXT)?;
+        let (root, closing) = self.item_list()?;
+        if closing != Closing::End {
+            return Err(self.error(format!("unexpected {} in {CONTEXT}", closing.text())));
+        }
+        self.define(name, root)
+    }
+
+    /// Adds a template; an empty one neither replaces nor contradicts another.
+    fn define(&mut self, name: Rc<str>, root: NodeId) -> Read<()> {
+        let is_empty = self.is_empty(root);
+        let found = Found {
+            name,
+            root,
+            is_empty,
+        };
+        match self
+            .templates
+            .iter_mut()
+            .find(|other| other.name == found.name)
+        {
+            None => self.templates.push(found),
+            Some(old) if old.is_empty => *old = found,
+            Some(_) if is_empty => {}
+            Some(_) => {
+                let name = quoted(&*found.name);
+                return Err(self.error(format!("template: multiple definition of template {name}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a list holds nothing but space.
+    fn is_empty(&self, list: NodeId) -> bool {
+        let NodeKind::List(items) = self.kind(list) else {
+            return false;
+        };
+        items.iter().all(|&item| match self.kind(item) {
+            NodeKind::Text(range) => std::str::from_utf8(&self.source[range.clone()])
+                .is_ok_and(|text| text.chars().all(char::is_whitespace)),
+            _ => false,
+        })
+    }
+
+    fn item_list(&mut self) -> Read<(NodeId, Closing)> {
+        let pos = self.peek_non_space().pos;
+        let mut items = Vec::new();
+        while self.peek_non_space().kind != TokenKind::Eof {
+            match self.text_or_action()? {
+                Item::Node(node) => items.push(node),
+                Item::Closing(closing) => {
+                    return Ok((self.add(pos, NodeKind::List(items.into())), closing));
+                }
+            }
+        }
+        Err(self.error("unexpected EOF"))
+    }
+
+    fn text_or_action(&mut self) -> Read<Item> {
+        let token = self.next_non_space();
+        match token.kind {
+            TokenKind::Text => {
+                let range = token.pos..token.pos + token.text.len();
+                Ok(Item::Node(self.add(token.pos, NodeKind::Text(range))))
+            }
+            TokenKind::LeftDelim => {
+                self.state.action_line = token.line;
+                let item = self.nested(Self::action);
+                self.state.action_line = 0;
+                item
+            }
+            _ => Err(self.unexpected(token, "input")),
+        }
+    }
+
+    fn action(&mut self) -> Read<Item> {
+        let token = self.next_non_space();
+        let node = match token.kind {
+            TokenKind::Block => self.block_control()?,
+            TokenKind::Break => self.loop_control(token, NodeKind::Break, "{{break}}")?,
+            TokenKind::Continue => self.loop_control(token, NodeKind::Continue, "{{continue}}")?,
+            TokenKind::Else => return self.else_control().map(Item::Closing),
+            TokenKind::End => {
+                self.expect(TokenKind::RightDelim, "end")?;
+                return Ok(Item::Closing(Closing::End));
+            }
+            TokenKind::If | TokenKind::Range | TokenKind::With => self.branch(token.kind)?,
+            TokenKind::Template => self.template_control()?,
+            _ => {
+                self.backup();
+                let pos = self.peek().pos;
+                let pipe = self.pipeline("command", TokenKind::RightDelim)?;
+                self.add(pos, NodeKind::Action(pipe))
+            }
+        };
+        Ok(Item::Node(node))
+    }
+}
+
+impl<'a> Parser<'a> {
+    fn loop_control(&mut self, token: Token<'a>, kind: NodeKind, name: &str) -> Read<NodeId> {
+        self.expect(TokenKind::RightDelim, name)?;
+        if self.state.range_depth == 0 {
+            return Err(self.error(format!("{name} outside {{{{range}}}}")));
+        }
+        Ok(self.add(token.pos, kind))
+    }
+
+    fn else_control(&mut self) -> Read<Closing> {
+        let token = self.peek_non_space();
+        if matches!(token.kind, TokenKind::If | TokenKind::With) {
+            return Ok(Closing::Else(token.pos));
+        }
+        Ok(Closing::Else(
+            self.expect(TokenKind::RightDelim, "else")?.pos,
+        ))
+    }
+
+    /// `if`, `range` or `with`, whose keyword is past. Its variables end with it.
+    fn branch(&mut self, keyword: TokenKind) -> Read<NodeId> {
+        let variables = self.state.variables.len();
+        let context = match keyword {
+            TokenKind::If => "if",
+            TokenKind::Range => "range",
+            _ => "with",
+        };
+        let pipe = self.pipeline(context, TokenKind::RightDelim)?;
+        let is_range = usize::from(keyword == TokenKind::Range);
+        self.state.range_depth += is_range;
+        let (body, closing) = self.item_list()?;
+        self.state.range_depth -= is_range;
+        let otherwise = match closing {
+            Closing::End => None,
+            Closing::Else(pos) => Some(self.otherwise(keyword, pos)?),
+        };
+        self.state.variables.truncate(variables);
+        let branch = Branch {
+            pipe,
+            body,
+            otherwise,
+        };
+        let pos = self.nodes[pipe.0 as usize].pos;
+        let kind = match keyword {
+            TokenKind::If => NodeKind::If(branch),
+            TokenKind::Range => NodeKind::Range(branch),
+            _ => NodeKind::With(branch),
+        };
+        Ok(self.add(pos, kind))
+    }
+
+    /// The part after `else`. `{{else if}}` is an `if` within it that shares its `{{end}}`.
+    fn otherwise(&mut self, keyword: TokenKind, pos: usize) -> Read<NodeId> {
+        if keyword != TokenKind::Range && self.peek().kind == keyword {
+            self.next();
+            let inner = self.nested(|parser| parser.branch(keyword))?;
+            return Ok(self.add(pos, NodeKind::List(Box::new([inner]))));
+        }
+        let (list, closing) = self.item_list()?;
+        if closing != Closing::End {
+            return Err(self.error(format!("expected end; found {}", closing.text())));
+        }
+        Ok(list)
+    }
+
+    fn block_control(&mut self) -> Read<NodeId> {
+        const CONTEXT: &str = "block clause";
+        let token = self.next_non_space();
+        let name = self.template_name(token, CONTEXT)?;
+        let pipe = self.pipeline(CONTEXT, TokenKind::RightDelim)?;
+        let closing = self.in_own_state(|parser| {
+            let (root, closing) = parser.item_list()?;
+            if closing == Closing::End {
+                parser.define(Rc::clone(&name), root)?;
+            }
+            Ok(closing)
+        })?;
+        if closing != Closing::End {
+            return Err(self.error(format!("unexpected {} in {CONTEXT}", closing.text())));
+        }
+        Ok(self.add(token.pos, NodeKind::Template(name, Some(pipe))))
+    }
+
+    fn template_control(&mut self) -> Read<NodeId> {
+        const CONTEXT: &str = "template clause";
+        let token = self.next_non_space();
+        let name = self.template_name(token, CONTEXT)?;
+        let mut pipe = None;
+        if self.next_non_space().kind != TokenKind::RightDelim {
+            self.backup();
+            pipe = Some(self.pipeline(CONTEXT, TokenKind::RightDelim)?);
+        }
+        Ok(self.add(token.pos, NodeKind::Template(name, pipe)))
+    }
+
+    fn template_name(&mut self, token: Token<'a>, context: &str) -> Read<Rc<str>> {
+        if !matches!(token.kind, TokenKind::String | TokenKind::RawString) {
+            return Err(self.unexpected(token, context));
+        }
+        let name = self.unquote(token)?;
+        Ok(String::from_utf8_lossy(&name).into())
+    }
+
+    pub(super) fn unquote(&self, token: Token<'a>) -> Read<Vec<u8>> {
+        unquote(token.text).ok_or_else(|| self.error("invalid syntax"))
+    }
+}
