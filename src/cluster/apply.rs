@@ -3,11 +3,9 @@
 use super::live::{encode, read_object};
 use super::request::{Request, Verb};
 use super::{Cluster, Error, Kind, action};
+use crate::object::managed_fields::MANAGER;
 use crate::object::{Object, ObjectRef};
 use serde_json::Value;
-
-/// The field manager under which everything is written.
-pub const MANAGER: &str = "windlass";
 
 /// The media type of server-side apply; JSON is YAML.
 const APPLY: &str = "application/apply-patch+yaml";

@@ -7,20 +7,28 @@ use crate::object::ObjectRef;
 use serde_json::json;
 
 impl Cluster {
-    /// Deletes the object with this uid in the background. One that is gone, or was replaced by
-    /// another, counts as deleted.
+    /// Deletes the object with this uid in the background; with a `resource_version` only if it did
+    /// not change since. One that is gone, or was replaced by another, counts as deleted.
     ///
     /// # Errors
     /// The server's refusal, sorted.
-    pub async fn delete(&self, object: &ObjectRef, uid: &str) -> Result<(), Error> {
+    pub async fn delete(
+        &self,
+        object: &ObjectRef,
+        uid: &str,
+        resource_version: Option<&str>,
+    ) -> Result<(), Error> {
         let kind = self.kind_of(object).await?;
         let action = action(Verb::Delete, object);
-        let options = json!({
+        let mut options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
             "preconditions": {"uid": uid},
         });
+        if let Some(version) = resource_version {
+            options["preconditions"]["resourceVersion"] = version.into();
+        }
         let path = path_of(&kind, object);
         let body = options.to_string().into_bytes();
         let mut request = Request::write(Verb::Delete, &action, http::Method::DELETE, path, body);

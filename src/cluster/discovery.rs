@@ -6,7 +6,7 @@ use super::{Cluster, Error};
 use crate::object::Gvk;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
@@ -317,27 +317,6 @@ fn write_cache(file: &Path, cached: &Cached) {
     if let Err(error) = written {
         tracing::debug!(%error, "discovery cache not written");
     }
-}
-
-/// Group-kinds that a list of custom resource definitions will add, with their scope.
-#[must_use]
-pub fn kinds_of_definitions<'a>(
-    objects: impl Iterator<Item = &'a crate::object::Object>,
-) -> BTreeMap<(String, String), bool> {
-    objects
-        .filter(|object| {
-            object.kind() == "CustomResourceDefinition"
-                && object.gvk().group == "apiextensions.k8s.io"
-        })
-        .map(|object| {
-            let group = object.text(&["spec", "group"]).to_owned();
-            let kind = object.text(&["spec", "names", "kind"]).to_owned();
-            (
-                (group, kind),
-                object.text(&["spec", "scope"]) == "Namespaced",
-            )
-        })
-        .collect()
 }
 
 #[cfg(test)]

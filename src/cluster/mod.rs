@@ -11,8 +11,7 @@ mod logs;
 mod request;
 mod watch;
 
-pub use apply::MANAGER;
-pub use discovery::{Discovery, Kind, kinds_of_definitions};
+pub use discovery::{Discovery, Kind};
 pub use error::{Error, FieldConflict};
 pub use live::Selector;
 pub use request::{Requests, Verb};
@@ -94,6 +93,12 @@ impl Cluster {
     #[must_use]
     pub fn requests(&self) -> Requests {
         self.inner.meter.snapshot()
+    }
+
+    /// The server's clock in its last answer, to the second.
+    #[must_use]
+    pub fn server_time(&self) -> Option<jiff::Timestamp> {
+        self.inner.meter.server_time()
     }
 
     /// The kinds of the server; asked for once per connection.

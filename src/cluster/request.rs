@@ -2,8 +2,9 @@
 
 use super::{Cluster, Error, error};
 use http_body_util::BodyExt as _;
+use jiff::Timestamp;
 use std::error::Error as _;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -126,6 +127,8 @@ impl std::fmt::Display for Requests {
 pub(super) struct Meter {
     counts: [AtomicU64; VERBS.len()],
     reached: AtomicBool,
+    /// The server's clock in its last answer, in seconds since 1970; 0 before the first.
+    server_seconds: AtomicI64,
 }
 
 impl Meter {
@@ -133,6 +136,23 @@ impl Meter {
         Requests(std::array::from_fn(|index| {
             self.counts[index].load(Ordering::Relaxed)
         }))
+    }
+
+    /// The server's clock in its last answer.
+    pub(super) fn server_time(&self) -> Option<Timestamp> {
+        let seconds = self.server_seconds.load(Ordering::Relaxed);
+        Timestamp::from_second(seconds).ok().filter(|_| seconds > 0)
+    }
+
+    fn note(&self, headers: &http::HeaderMap) {
+        self.reached.store(true, Ordering::Relaxed);
+        let date = headers
+            .get(http::header::DATE)
+            .and_then(|date| date.to_str().ok());
+        if let Some(Ok(date)) = date.map(jiff::fmt::rfc2822::parse) {
+            let seconds = date.timestamp().as_second();
+            self.server_seconds.store(seconds, Ordering::Relaxed);
+        }
     }
 }
 
@@ -200,7 +220,7 @@ impl Cluster {
             let attempt = tokio::time::timeout(ATTEMPT, self.attempt(&request)).await;
             let (error, hint) = match attempt {
                 Ok(Ok(answer)) => {
-                    self.inner.meter.reached.store(true, Ordering::Relaxed);
+                    self.inner.meter.note(&answer.headers);
                     match failure(self, &request, answer) {
                         Ok(answer) => return Ok(answer),
                         Err((error, hint)) => (error, hint),

@@ -1,1 +1,41 @@
-//! TBD
+//! Carries a change of an app through: what is there, what would change, do it in order, wait,
+//! record. Reads like the line of `ARCHITECTURE.md`: [`prepare`] up to the plan, [`run`] the rest.
+
+mod act;
+mod cause;
+mod error;
+mod found;
+mod lock;
+mod look;
+mod owner;
+mod prepare;
+mod run;
+mod store;
+mod trial;
+mod watches;
+
+pub use error::{Contested, Error, Holder, Owned, Refusal};
+pub use lock::unlock;
+pub use look::{Listed, Seen, history, inspect, list};
+pub use owner::Owner;
+pub use prepare::{Prepared, Request, prepare, prepare_delete};
+pub use run::{Options, Outcome, Report, run};
+
+/// Which app is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Its name.
+    pub name: String,
+    /// The namespace of its objects that name none.
+    pub namespace: String,
+    /// The namespace of its record, when it is another one.
+    pub record_namespace: Option<String>,
+}
+
+impl App {
+    /// The namespace of its record.
+    #[must_use]
+    pub fn record_namespace(&self) -> &str {
+        self.record_namespace.as_deref().unwrap_or(&self.namespace)
+    }
+}

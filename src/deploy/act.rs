@@ -1,0 +1,224 @@
+//! One change, sent. An object that changed since it was shown is looked at again first.
+
+use super::Error;
+use crate::cluster::{self, Cluster};
+use crate::diff::{self, Change, Masker, Op};
+use crate::inventory::PART_OF;
+use crate::object::{Manifest, Object, ObjectRef, Source};
+use serde_json::json;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// A definition is served a moment after it is established.
+const NEW_KIND: Duration = Duration::from_secs(30);
+/// How often an object may change between a look and a write.
+const MOST_LOOKS: usize = 10;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Sends changes.
+#[derive(Clone, Copy)]
+pub(super) struct Sender<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) masker: &'a Masker,
+    /// Whether fields are taken from other managers.
+    pub(super) force: bool,
+    /// How long to wait for an object to be gone, or to appear, before going on with it.
+    pub(super) patience: Duration,
+}
+
+impl Sender<'_> {
+    /// Makes a change; gives back the object as it is then, `None` when it is on its way out.
+    pub(super) async fn send(&self, change: &Change) -> Result<Option<Object>, Error> {
+        let sent = match change.op {
+            Op::Noop => Ok(change.live.clone()),
+            Op::Create => self.apply(change.desired.as_ref()).await,
+            Op::Update => self.update(change).await,
+            Op::Replace => self.replace(change).await,
+            Op::Delete => self.delete(change).await,
+            Op::Keep => self.let_go(change).await,
+            Op::Exists => self.appear(change).await,
+        };
+        sent.map_err(|error| match error {
+            Error::Cluster(error) => {
+                Error::Cluster(error.scrubbed(&|text| self.masker.scrub(text)))
+            }
+            other => other,
+        })
+    }
+
+    async fn apply(&self, desired: Option<&Object>) -> Result<Option<Object>, Error> {
+        let Some(desired) = desired else {
+            return Ok(None);
+        };
+        let kind = self.cluster.kind(&desired.gvk(), NEW_KIND).await?;
+        Ok(Some(self.cluster.apply(&kind, desired, self.force).await?))
+    }
+
+    /// Applies onto the very object that was shown. When it changed meanwhile, goes on only if the
+    /// change to it is still the one that was shown.
+    async fn update(&self, change: &Change) -> Result<Option<Object>, Error> {
+        let (Some(desired), Some(shown)) = (&change.desired, &change.live) else {
+            return self.apply(change.desired.as_ref()).await;
+        };
+        let kind = self.cluster.kind(&desired.gvk(), NEW_KIND).await?;
+        let mut live = shown.clone();
+        for _ in 0..MOST_LOOKS {
+            let bound = bound(desired, &live);
+            match self.cluster.apply(&kind, &bound, self.force).await {
+                Ok(object) => return Ok(Some(object)),
+                Err(error) if error.is_stale() || error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+            let stale = |now: Option<Change>| Error::Stale {
+                planned: Box::new(change.clone()),
+                now: now.map(Box::new),
+            };
+            let Some(found) = self.cluster.get_as(&kind, &change.target).await? else {
+                return Err(stale(None));
+            };
+            if found.uid() != shown.uid() {
+                return Err(stale(None));
+            }
+            let predicted = self.cluster.dry_run(&kind, desired, self.force).await?;
+            let manifest = Manifest {
+                object: desired.clone(),
+                source: source(change),
+            };
+            let now = diff::change(&manifest, Some(&found), Some(&predicted), self.masker);
+            match now.op {
+                // A repeated request that met its own first try, or somebody did the same.
+                Op::Noop => return Ok(Some(found)),
+                _ if now.fields == change.fields => live = found,
+                _ => return Err(stale(Some(now))),
+            }
+        }
+        let action = format!("apply {}", change.target);
+        let message = "it keeps changing".to_owned();
+        Err(cluster::Error::Stale { action, message }.into())
+    }
+
+    async fn replace(&self, change: &Change) -> Result<Option<Object>, Error> {
+        if let Some(live) = &change.live {
+            self.cluster
+                .delete(&change.target, live.uid(), None)
+                .await?;
+            self.until_gone(&change.target, live.uid()).await?;
+        }
+        self.apply(change.desired.as_ref()).await
+    }
+
+    async fn delete(&self, change: &Change) -> Result<Option<Object>, Error> {
+        if let Some(live) = &change.live {
+            self.cluster
+                .delete(&change.target, live.uid(), None)
+                .await?;
+        }
+        Ok(None)
+    }
+
+    /// Takes the object out of the set and leaves it alone.
+    async fn let_go(&self, change: &Change) -> Result<Option<Object>, Error> {
+        let patch = json!({"metadata": {"labels": {PART_OF: null}}});
+        match self.cluster.merge_patch(&change.target, &patch).await {
+            Ok(object) => Ok(Some(object)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Waits until somebody else has made the object.
+    async fn appear(&self, change: &Change) -> Result<Option<Object>, Error> {
+        let started = Instant::now();
+        loop {
+            // Its kind may not be there yet either.
+            let found = match self.cluster.get(&change.target).await {
+                Err(cluster::Error::UnknownKind { .. }) => {
+                    self.cluster.rediscover().await?;
+                    None
+                }
+                other => other?,
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+            if started.elapsed() > self.patience {
+                let action = format!("wait for {}", change.target);
+                let message = "it must exist and nobody made it".to_owned();
+                return Err(cluster::Error::NotFound { action, message }.into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn until_gone(&self, target: &ObjectRef, uid: &str) -> Result<(), Error> {
+        let started = Instant::now();
+        loop {
+            let found = self.cluster.get(target).await?;
+            let Some(found) = found.filter(|found| found.uid() == uid) else {
+                return Ok(());
+            };
+            if started.elapsed() > self.patience {
+                let message = format!("the old one is not gone: {}", stuck(&found));
+                return Err(cluster::Error::Stale {
+                    action: format!("replace {target}"),
+                    message,
+                }
+                .into());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+/// What keeps a deleted object: its finalizers, by name.
+pub(super) fn stuck(object: &Object) -> String {
+    let names = object
+        .list(&["metadata", "finalizers"])
+        .iter()
+        .filter_map(|name| name.as_str());
+    let names: Vec<&str> = names
+        .chain(
+            object
+                .list(&["spec", "finalizers"])
+                .iter()
+                .filter_map(|n| n.as_str()),
+        )
+        .collect();
+    if names.is_empty() {
+        "being deleted".to_owned()
+    } else {
+        format!("held by finalizers {}", names.join(", "))
+    }
+}
+
+/// The desired object with the identity and version of the live one as preconditions.
+fn bound(desired: &Object, live: &Object) -> Object {
+    let mut bound = desired.clone();
+    for key in ["uid", "resourceVersion"] {
+        bound.tree_mut()["metadata"][key] = live.tree()["metadata"][key].clone();
+    }
+    bound
+}
+
+fn source(change: &Change) -> Source {
+    change.source.clone().unwrap_or_else(|| Source {
+        file: String::new(),
+        line: 0,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_finalizers_that_hold_an_object() {
+        let object = Object::new(
+            json!({"metadata": {"finalizers": ["a/b"]}, "spec": {"finalizers": ["kubernetes"]}}),
+        );
+        assert_eq!(
+            stuck(&object.unwrap()),
+            "held by finalizers a/b, kubernetes"
+        );
+    }
+}

@@ -1,0 +1,221 @@
+//! What is live of an app: members of its set, and objects that it wants and others made.
+
+use super::owner::{controller, owner};
+use super::{Error, Owned};
+use crate::cluster::{Cluster, Discovery, Kind, Selector};
+use crate::inventory::{GroupKind, PART_OF, Parent};
+use crate::object::{Manifest, Object, ObjectRef};
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// How many reads run at the same time.
+const CONCURRENCY: usize = 16;
+
+/// Live objects.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// Members of the set and, under their desired identity, objects that exist outside of it.
+    pub(super) objects: BTreeMap<ObjectRef, Object>,
+    /// Those of them that exist outside of the set.
+    pub(super) strangers: BTreeSet<ObjectRef>,
+    /// Kinds that members may have and that the server no longer has.
+    pub(super) vanished: Vec<GroupKind>,
+}
+
+/// Reads the members of the set, one request per kind and namespace, and looks for desired objects
+/// outside of it.
+pub(super) async fn find(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    parent: &Parent,
+    manifests: &[Manifest],
+) -> Result<Found, Error> {
+    let mut found = Found::default();
+    let places = places(discovery, parent, manifests, &mut found.vanished)?;
+    let selector = Selector::label(PART_OF, &parent.id());
+    let lists: Vec<Vec<Object>> = stream::iter(&places)
+        .map(|(kind, namespace)| cluster.list(kind, namespace.as_deref(), &selector))
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    // Controllers copy labels to what they make: that is not ours.
+    for object in lists
+        .into_iter()
+        .flatten()
+        .filter(|object| !is_copy(object))
+    {
+        found.objects.insert(object.reference(), object);
+    }
+    let missing: Vec<(ObjectRef, &Kind)> = manifests
+        .iter()
+        .map(|manifest| (manifest.object.reference(), manifest.object.gvk()))
+        .filter(|(target, _)| !found.objects.contains_key(target))
+        .filter_map(|(target, gvk)| Some((target, discovery.find(&gvk)?)))
+        .collect();
+    let strangers: Vec<Option<Object>> = stream::iter(&missing)
+        .map(|(target, kind)| cluster.get_as(kind, target))
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    for ((target, _), object) in missing.into_iter().zip(strangers) {
+        if let Some(object) = object {
+            found.strangers.insert(target.clone());
+            found.objects.insert(target, object);
+        }
+    }
+    Ok(found)
+}
+
+/// Refuses objects that something else owns, unless they may be taken from it.
+pub(super) fn check_owners(found: &Found, id: &str, take_from: &[String]) -> Result<(), Error> {
+    let owned: Vec<Owned> = found
+        .strangers
+        .iter()
+        .filter_map(|target| {
+            let owner = owner(found.objects.get(target)?, id)?;
+            Some(Owned {
+                target: target.clone(),
+                owner,
+            })
+        })
+        .filter(|owned| {
+            !take_from
+                .iter()
+                .any(|name| is_named(&owned.owner.name, name))
+        })
+        .collect();
+    if owned.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Owned(owned))
+    }
+}
+
+/// `prod/web` is meant by `prod/web` and by `web`; everything by `*`.
+fn is_named(owner: &str, name: &str) -> bool {
+    name == "*" || owner == name || owner.rsplit('/').next() == Some(name)
+}
+
+/// Whether a controller made the object and copied the labels of its source.
+fn is_copy(object: &Object) -> bool {
+    controller(object).is_some()
+        || (object.kind() == "Endpoints"
+            && object
+                .annotation("endpoints.kubernetes.io/last-change-trigger-time")
+                .is_some())
+}
+
+/// Which collections to list: a kind and a namespace, `None` for kinds of the cluster.
+fn places(
+    discovery: &Discovery,
+    parent: &Parent,
+    manifests: &[Manifest],
+    vanished: &mut Vec<GroupKind>,
+) -> Result<Vec<(Kind, Option<String>)>, Error> {
+    let mut wanted: BTreeSet<(GroupKind, Option<String>)> = BTreeSet::new();
+    if parent.exists() {
+        wanted.extend(members(parent));
+        for manifest in manifests {
+            let target = manifest.object.reference();
+            wanted.insert((GroupKind::of(&target), target.namespace));
+        }
+    }
+    let mut places = BTreeMap::new();
+    for (group_kind, namespace) in wanted {
+        let Some(kind) = discovery.preferred(&group_kind.group, &group_kind.kind) else {
+            if discovery.is_stale(&group_kind.group) {
+                return Err(Error::Unlistable {
+                    group: group_kind.group,
+                    kind: group_kind.kind,
+                });
+            }
+            if parent.kinds.contains(&group_kind) && !vanished.contains(&group_kind) {
+                vanished.push(group_kind);
+            }
+            continue;
+        };
+        if kind.can("list") {
+            let namespace = namespace.filter(|_| kind.namespaced);
+            if kind.namespaced && namespace.is_none() {
+                continue;
+            }
+            places.insert((group_kind, namespace.clone()), (kind.clone(), namespace));
+        }
+    }
+    Ok(places.into_values().collect())
+}
+
+/// Where members may be. After a deploy that came to its end the record knows; otherwise every
+/// kind may be in every namespace of the set.
+fn members(parent: &Parent) -> BTreeSet<(GroupKind, Option<String>)> {
+    let recorded = parent.record.objects.iter().map(|member| {
+        (
+            GroupKind::of(&member.object),
+            member.object.namespace.clone(),
+        )
+    });
+    let mut places: BTreeSet<_> = recorded.collect();
+    let known: BTreeSet<_> = places.iter().map(|(kind, _)| kind.clone()).collect();
+    for kind in &parent.kinds {
+        if !parent.record.is_settled() || !known.contains(kind) {
+            places.insert((kind.clone(), None));
+            let namespaces = parent.all_namespaces();
+            places.extend(
+                namespaces
+                    .into_iter()
+                    .map(|name| (kind.clone(), Some(name))),
+            );
+        }
+    }
+    places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::{Deploy, DeployResult, Member, Origin};
+
+    fn parent(result: DeployResult) -> Parent {
+        let mut parent = Parent::new("web", "a", "a", b"k");
+        for (kind, namespace) in [("ConfigMap", "a"), ("Secret", "b")] {
+            let object = ObjectRef {
+                group: String::new(),
+                kind: kind.to_owned(),
+                namespace: Some(namespace.to_owned()),
+                name: "x".to_owned(),
+            };
+            parent.widen(&object);
+            parent.record.objects.push(Member {
+                object,
+                fingerprint: None,
+            });
+        }
+        parent.record.push(Deploy {
+            revision: 1,
+            result,
+            started: jiff::Timestamp::UNIX_EPOCH,
+            finished: None,
+            origin: Origin::default(),
+            summary: String::new(),
+        });
+        parent
+    }
+
+    #[test]
+    fn looks_only_where_the_record_says_after_a_success() {
+        assert_eq!(members(&parent(DeployResult::Succeeded)).len(), 2);
+    }
+
+    #[test]
+    fn looks_everywhere_after_a_crash() {
+        // Two kinds in two namespaces, and in the cluster.
+        assert_eq!(members(&parent(DeployResult::Running)).len(), 6);
+    }
+
+    #[test]
+    fn names_owners_with_and_without_namespace() {
+        assert!(is_named("prod/web", "web"));
+        assert!(is_named("prod/web", "prod/web"));
+        assert!(!is_named("prod/web", "prod"));
+    }
+}

@@ -1,0 +1,94 @@
+//! Looking at what is deployed; changes nothing.
+
+use super::{App, Error, found, store};
+use crate::cluster::Cluster;
+use crate::inventory::{self, Deploy};
+use crate::object::{Object, ObjectRef};
+use crate::status::{self, Status};
+
+/// An app in a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// Its name.
+    pub app: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// The namespaces of its objects.
+    pub namespaces: Vec<String>,
+    /// How many objects it has.
+    pub objects: usize,
+    /// Its last deploy.
+    pub last: Option<Deploy>,
+}
+
+/// An object of an app.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// The object.
+    pub target: ObjectRef,
+    /// How it is.
+    pub status: Status,
+    /// When it was created, as the server writes it.
+    pub created: String,
+    /// The whole object. Holds secrets.
+    pub live: Object,
+}
+
+/// The apps whose records are in a namespace, or in all of them; and records that cannot be read.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn list(
+    cluster: &Cluster,
+    namespace: Option<&str>,
+) -> Result<(Vec<Listed>, Vec<inventory::Error>), Error> {
+    let (parents, broken) = store::read_all(cluster, namespace).await?;
+    let listed = parents.into_iter().map(|parent| Listed {
+        namespaces: parent.all_namespaces().into_iter().collect(),
+        objects: parent.record.objects.len(),
+        last: parent.record.last().cloned(),
+        app: parent.record.app,
+        namespace: parent.record.namespace,
+    });
+    let mut listed: Vec<Listed> = listed.collect();
+    listed.sort_by(|a, b| (&a.namespace, &a.app).cmp(&(&b.namespace, &b.app)));
+    Ok((listed, broken))
+}
+
+/// The live objects of an app, by kind and name.
+///
+/// # Errors
+/// When the app does not exist or the server refuses.
+pub async fn inspect(cluster: &Cluster, app: &App) -> Result<Vec<Seen>, Error> {
+    let (discovery, parent) = tokio::try_join!(
+        async { cluster.discovery().await.map_err(Error::from) },
+        store::read(cluster, app)
+    )?;
+    let parent = parent.ok_or_else(|| not_deployed(app))?;
+    let found = found::find(cluster, &discovery, &parent, &[]).await?;
+    let seen = found.objects.into_iter().map(|(target, live)| Seen {
+        target,
+        status: status::of(&live),
+        created: live.text(&["metadata", "creationTimestamp"]).to_owned(),
+        live,
+    });
+    Ok(seen.collect())
+}
+
+/// The last deploys of an app, the newest last.
+///
+/// # Errors
+/// When the app does not exist or the server refuses.
+pub async fn history(cluster: &Cluster, app: &App) -> Result<Vec<Deploy>, Error> {
+    let parent = store::read(cluster, app)
+        .await?
+        .ok_or_else(|| not_deployed(app))?;
+    Ok(parent.record.history)
+}
+
+fn not_deployed(app: &App) -> Error {
+    Error::NotDeployed {
+        app: app.name.clone(),
+        namespace: app.namespace.clone(),
+    }
+}

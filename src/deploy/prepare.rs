@@ -1,0 +1,382 @@
+//! From manifests or a record to a plan. Reads only.
+
+use super::found::{self, Found};
+use super::trial::Trials;
+use super::{App, Error, store};
+use crate::cluster::{Cluster, Discovery};
+use crate::diff::{self, Change, Masker, Op};
+use crate::event::{Event, Sink};
+use crate::inventory::{Deploy, DeployResult, PART_OF, Parent};
+use crate::object::{self, Manifest, ObjectRef, Scope};
+use crate::plan::{self, Phase, Plan, Wait, hook};
+use std::collections::BTreeSet;
+
+/// What is to be deployed.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The app.
+    pub app: App,
+    /// Its objects.
+    pub manifests: Vec<Manifest>,
+    /// Owners that objects may be taken from: names of apps and releases, `*` for all.
+    pub take_from: Vec<String>,
+    /// Whether fields are taken from other managers.
+    pub force: bool,
+    /// Whether objects that are no longer wanted are deleted.
+    pub prune: bool,
+    /// Whether the namespace of the app is created when it does not exist.
+    pub create_namespace: bool,
+    /// Whether creations are tried by a dry run before anything is written.
+    pub try_creations: bool,
+    /// How many requests run at the same time.
+    pub concurrency: usize,
+}
+
+impl Request {
+    /// A request with the usual settings.
+    #[must_use]
+    pub fn new(app: App, manifests: Vec<Manifest>) -> Self {
+        Self {
+            app,
+            manifests,
+            take_from: Vec::new(),
+            force: false,
+            prune: true,
+            create_namespace: false,
+            try_creations: true,
+            concurrency: 16,
+        }
+    }
+}
+
+/// A plan and what carrying it out needs.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// The app.
+    pub app: App,
+    /// All changes in order, no-ops included.
+    pub plan: Plan,
+    /// Install, upgrade or delete.
+    pub phase: Phase,
+    /// What is worth knowing before one agrees.
+    pub warnings: Vec<String>,
+    /// Objects that are no longer wanted and stay, since pruning is off.
+    pub unpruned: Vec<ObjectRef>,
+    pub(super) parent: Parent,
+    pub(super) force: bool,
+    pub(super) create_namespace: bool,
+}
+
+impl Prepared {
+    /// The changes that are more than a no-op, in order.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.plan
+            .steps
+            .iter()
+            .map(|step| &step.change)
+            .filter(|change| change.op != Op::Noop)
+    }
+
+    /// Whether carrying it out writes anything, a mere record included.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        self.changes().any(|change| change.op != Op::Exists) || !self.parent.record.is_settled()
+    }
+
+    /// Whether there is nothing to do at all, not even to wait.
+    #[must_use]
+    pub fn is_noop(&self) -> bool {
+        !self.writes() && self.plan.steps.iter().all(|step| step.wait == Wait::None)
+    }
+
+    /// How many live objects would be deleted, and how many the app has.
+    #[must_use]
+    pub fn deletions(&self) -> (usize, usize) {
+        let live = self
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.change.live.is_some());
+        (
+            self.changes()
+                .filter(|change| change.op == Op::Delete)
+                .count(),
+            live.count(),
+        )
+    }
+
+    /// The revision that this run gets.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.parent.record.next_revision()
+    }
+
+    /// The deploy before this one.
+    #[must_use]
+    pub fn last(&self) -> Option<&Deploy> {
+        self.parent.record.last()
+    }
+}
+
+/// Finds out what deploying would change.
+///
+/// # Errors
+/// Everything that can be known to go wrong before the first write.
+pub async fn prepare(
+    cluster: &Cluster,
+    mut request: Request,
+    masker: &Masker,
+    sink: &mut dyn Sink,
+) -> Result<Prepared, Error> {
+    let (discovery, parent) = tokio::try_join!(
+        async { cluster.discovery().await.map_err(Error::from) },
+        store::read(cluster, &request.app)
+    )?;
+    let parent = parent.map_or_else(|| fresh(&request.app), Ok)?;
+    let mut warnings = desired(&discovery, &parent, &mut request)?;
+    sink.emit(Event::Stage {
+        message: "read live objects".to_owned(),
+    });
+    let found = found::find(cluster, &discovery, &parent, &request.manifests).await?;
+    found::check_owners(&found, &parent.id(), &request.take_from)?;
+    check_namespace(cluster, &request, &parent).await?;
+    for kind in &found.vanished {
+        warnings.push(format!(
+            "kind {kind} of an earlier deploy no longer exists: its objects are gone with it"
+        ));
+    }
+    let phase = phase(&parent);
+    let trials = Trials {
+        cluster,
+        discovery: &discovery,
+        masker,
+        found: &found,
+        force: request.force,
+        try_creations: request.try_creations,
+        concurrency: request.concurrency,
+    };
+    let (hooks, rest): (Vec<Manifest>, Vec<Manifest>) = request
+        .manifests
+        .iter()
+        .cloned()
+        .partition(|manifest| hook::of(&manifest.object).is_some());
+    let mut changes = trials.changes(&parent, &rest).await?;
+    let unpruned = prune(&request, &found, masker, &mut changes);
+    let active = changes.iter().any(|change| change.op != Op::Noop) || !parent.record.is_settled();
+    let hooks = hook_manifests(hooks, phase, active);
+    changes.extend(
+        trials
+            .changes(&parent, &hooks)
+            .await?
+            .into_iter()
+            .map(|change| rerun(change, masker)),
+    );
+    Ok(Prepared {
+        app: request.app,
+        plan: plan::order(changes, phase)?,
+        phase,
+        warnings,
+        unpruned,
+        parent,
+        force: request.force,
+        create_namespace: request.create_namespace,
+    })
+}
+
+/// Finds out what removing an app takes away; needs nothing but the cluster.
+///
+/// # Errors
+/// When the app does not exist or its objects cannot be listed.
+pub async fn prepare_delete(
+    cluster: &Cluster,
+    app: &App,
+    masker: &Masker,
+    sink: &mut dyn Sink,
+) -> Result<Prepared, Error> {
+    let (discovery, parent) = tokio::try_join!(
+        async { cluster.discovery().await.map_err(Error::from) },
+        store::read(cluster, app)
+    )?;
+    let parent = parent.ok_or_else(|| Error::NotDeployed {
+        app: app.name.clone(),
+        namespace: app.namespace.clone(),
+    })?;
+    sink.emit(Event::Stage {
+        message: "read live objects".to_owned(),
+    });
+    let found = found::find(cluster, &discovery, &parent, &[]).await?;
+    let changes = found
+        .objects
+        .values()
+        .map(|live| diff::removal(live, masker))
+        .collect();
+    Ok(Prepared {
+        app: app.clone(),
+        plan: plan::order(changes, Phase::Delete)?,
+        phase: Phase::Delete,
+        warnings: Vec::new(),
+        unpruned: Vec::new(),
+        parent,
+        force: false,
+        create_namespace: false,
+    })
+}
+
+fn fresh(app: &App) -> Result<Parent, Error> {
+    let mut key = [0_u8; 32];
+    getrandom::fill(&mut key).map_err(|error| {
+        Error::Cluster(crate::cluster::Error::Request {
+            action: "make the key of the record".to_owned(),
+            reason: error.to_string(),
+        })
+    })?;
+    Ok(Parent::new(
+        &app.name,
+        &app.namespace,
+        app.record_namespace(),
+        &key,
+    ))
+}
+
+/// The first deploy lasts until one succeeds.
+fn phase(parent: &Parent) -> Phase {
+    let succeeded = |deploy: &Deploy| deploy.result == DeployResult::Succeeded;
+    if parent.record.history.iter().any(succeeded) {
+        Phase::Upgrade
+    } else {
+        Phase::Install
+    }
+}
+
+/// Brings the manifests into the form in which they are sent: normalized, placed, labeled.
+fn desired(
+    discovery: &Discovery,
+    parent: &Parent,
+    request: &mut Request,
+) -> Result<Vec<String>, Error> {
+    let mut warnings = Vec::new();
+    for manifest in &mut request.manifests {
+        let source = manifest.source.clone();
+        let noted = object::normalize(&mut manifest.object);
+        warnings.extend(
+            noted
+                .into_iter()
+                .map(|warning| format!("{source}: {warning}")),
+        );
+    }
+    let scope = |gvk: &object::Gvk| {
+        let kind = discovery.find(gvk)?;
+        Some(if kind.namespaced {
+            Scope::Namespaced
+        } else {
+            Scope::Cluster
+        })
+    };
+    warnings.extend(object::place(
+        &mut request.manifests,
+        &scope,
+        &request.app.namespace,
+    )?);
+    let id = parent.id();
+    for manifest in &mut request.manifests {
+        if !is_foreign(manifest) {
+            manifest.object.set_metadata("labels", PART_OF, &id);
+        }
+    }
+    Ok(warnings)
+}
+
+/// Whether an object must be there and is somebody else's.
+fn is_foreign(manifest: &Manifest) -> bool {
+    ["kapp.k14s.io/exists", "kapp.k14s.io/noop"]
+        .iter()
+        .any(|key| manifest.object.annotation(key).is_some())
+}
+
+/// The namespace of the app must exist, or be made by this run, before anything can be recorded.
+async fn check_namespace(
+    cluster: &Cluster,
+    request: &Request,
+    parent: &Parent,
+) -> Result<(), Error> {
+    if parent.exists() || request.create_namespace {
+        return Ok(());
+    }
+    let record = namespace_ref(request.app.record_namespace());
+    if request
+        .manifests
+        .iter()
+        .any(|manifest| manifest.object.reference() == record)
+    {
+        return Ok(());
+    }
+    match cluster.get(&record).await {
+        Ok(None) => Err(Error::NoNamespace {
+            namespace: record.name,
+        }),
+        // Whoever may not read namespaces learns it from the first write.
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn namespace_ref(name: &str) -> ObjectRef {
+    ObjectRef {
+        group: String::new(),
+        kind: "Namespace".to_owned(),
+        namespace: None,
+        name: name.to_owned(),
+    }
+}
+
+/// Adds the deletion of members that are no longer wanted; gives back those that stay.
+fn prune(
+    request: &Request,
+    found: &Found,
+    masker: &Masker,
+    changes: &mut Vec<Change>,
+) -> Vec<ObjectRef> {
+    let wanted: BTreeSet<ObjectRef> = request
+        .manifests
+        .iter()
+        .map(|manifest| manifest.object.reference())
+        .collect();
+    let (mut kept, mut removed) = (Vec::new(), Vec::new());
+    for (target, live) in &found.objects {
+        if wanted.contains(target) {
+            continue;
+        }
+        if request.prune {
+            removed.push(diff::removal(live, masker))
+        } else {
+            kept.push(target.clone())
+        }
+    }
+    changes.extend(removed);
+    kept
+}
+
+/// Hooks that run now. Without any other change there is no reason to run them: one that ran stays
+/// as it is.
+fn hook_manifests(mut hooks: Vec<Manifest>, phase: Phase, active: bool) -> Vec<Manifest> {
+    hooks.retain(|manifest| active && hook::takes_part(&manifest.object, phase));
+    hooks
+}
+
+/// A hook of an earlier run is deleted before it runs again, unless it says otherwise.
+fn rerun(change: Change, masker: &Masker) -> Change {
+    let (Some(desired), Some(live)) = (&change.desired, &change.live) else {
+        return change;
+    };
+    let again = hook::of(desired).is_some_and(|hook| {
+        hook.delete
+            .contains(&hook::DeletePolicy::BeforeHookCreation)
+    });
+    let Some(source) = change.source.clone().filter(|_| again) else {
+        return change;
+    };
+    let manifest = Manifest {
+        object: desired.clone(),
+        source,
+    };
+    diff::replace(&manifest, live, None, "the hook runs again", masker)
+}

@@ -1,0 +1,101 @@
+//! Reading and writing the parent of an app.
+
+use super::{App, Error};
+use crate::cluster::{self, Cluster, Selector};
+use crate::inventory::{self, Parent};
+use crate::object::{Gvk, Object};
+use std::time::Duration;
+
+/// The parent of an app, `None` when it was never deployed.
+pub(super) async fn read(cluster: &Cluster, app: &App) -> Result<Option<Parent>, Error> {
+    let reference = Parent::reference_of(&app.name, app.record_namespace());
+    let Some(secret) = cluster.get(&reference).await? else {
+        return Ok(None);
+    };
+    let parent = Parent::read(&secret)?;
+    if parent.record.namespace != app.namespace {
+        return Err(Error::OtherNamespace {
+            app: app.name.clone(),
+            found: parent.record.namespace,
+            wanted: app.namespace.clone(),
+        });
+    }
+    Ok(Some(parent))
+}
+
+/// Writes the parent; its version is the precondition and is brought up to date.
+pub(super) async fn write(cluster: &Cluster, parent: &mut Parent) -> Result<(), Error> {
+    let secret = parent.write()?;
+    let kind = cluster
+        .kind(&Gvk::new("v1", "Secret"), Duration::ZERO)
+        .await?;
+    let written = if parent.exists() {
+        cluster.update(&kind, &secret).await
+    } else {
+        cluster.create(&kind, &secret).await
+    };
+    let written = match written {
+        Ok(written) => written,
+        Err(error) if error.is_stale() => after_conflict(cluster, parent, error).await?,
+        Err(cluster::Error::NotFound { .. }) if !parent.exists() => {
+            return Err(Error::NoNamespace {
+                namespace: parent.record_namespace.clone(),
+            });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    written.uid().clone_into(&mut parent.uid);
+    written
+        .resource_version()
+        .clone_into(&mut parent.resource_version);
+    Ok(())
+}
+
+/// A write whose answer was lost is repeated and then meets itself; anything else was overtaken.
+async fn after_conflict(
+    cluster: &Cluster,
+    parent: &Parent,
+    error: cluster::Error,
+) -> Result<Object, Error> {
+    let Some(secret) = cluster.get(&parent.reference()).await? else {
+        return Err(error.into());
+    };
+    match Parent::read(&secret) {
+        Ok(found) if found.record == parent.record && found.kinds == parent.kinds => Ok(secret),
+        Ok(_) => Err(Error::Overtaken {
+            app: parent.record.app.clone(),
+        }),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes the parent as it was read.
+pub(super) async fn remove(cluster: &Cluster, parent: &Parent) -> Result<(), Error> {
+    Ok(cluster
+        .delete(&parent.reference(), &parent.uid, None)
+        .await?)
+}
+
+/// The parents of all apps whose records are in a namespace, or anywhere; what cannot be read is
+/// given back as an error beside the rest.
+pub(super) async fn read_all(
+    cluster: &Cluster,
+    namespace: Option<&str>,
+) -> Result<(Vec<Parent>, Vec<inventory::Error>), Error> {
+    let kind = cluster
+        .kind(&Gvk::new("v1", "Secret"), Duration::ZERO)
+        .await?;
+    let selector = Selector {
+        labels: Parent::selector(),
+        fields: String::new(),
+    };
+    let secrets = cluster.list(&kind, namespace, &selector).await?;
+    let (mut parents, mut broken) = (Vec::new(), Vec::new());
+    for secret in &secrets {
+        match Parent::read(secret) {
+            Ok(parent) => parents.push(parent),
+            Err(error) => broken.push(error),
+        }
+    }
+    Ok((parents, broken))
+}

@@ -1,0 +1,209 @@
+//! What each object would become: decided locally where that is certain, by a dry run elsewhere.
+
+use super::found::Found;
+use super::{Contested, Error, Refusal};
+use crate::cluster::{self, Cluster, Discovery};
+use crate::diff::{self, Change, Masker, Verdict};
+use crate::inventory::Parent;
+use crate::object::managed_fields::MANAGER;
+use crate::object::{Fingerprint, Manifest, Object, ObjectRef};
+use futures::stream::{self, StreamExt as _};
+use std::collections::BTreeMap;
+
+/// What trials need to know.
+pub(super) struct Trials<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) discovery: &'a Discovery,
+    pub(super) masker: &'a Masker,
+    pub(super) found: &'a Found,
+    /// Whether fields are taken from other managers.
+    pub(super) force: bool,
+    /// Whether creations are tried too, so that a refusal is known before anything is written.
+    pub(super) try_creations: bool,
+    pub(super) concurrency: usize,
+}
+
+/// Why there is no change.
+enum Trouble {
+    Stop(cluster::Error),
+    Refused(Refusal),
+    Contested(Contested),
+}
+
+impl Trials<'_> {
+    /// The changes of all manifests, in their order. Everything that the server would refuse is
+    /// collected before anything is given back.
+    pub(super) async fn changes(
+        &self,
+        parent: &Parent,
+        manifests: &[Manifest],
+    ) -> Result<Vec<Change>, Error> {
+        let kept = parent.record.fingerprints();
+        let key = parent.record.key();
+        let tried: Vec<_> = stream::iter(manifests)
+            .map(|manifest| self.change(manifest, &kept, key))
+            .buffered(self.concurrency.max(1))
+            .collect()
+            .await;
+        let (mut changes, mut refused, mut contested) = (Vec::new(), Vec::new(), Vec::new());
+        for tried in tried {
+            match tried {
+                Ok(change) => changes.push(change),
+                Err(Trouble::Stop(error)) => return Err(error.into()),
+                Err(Trouble::Refused(refusal)) => refused.push(refusal),
+                Err(Trouble::Contested(fields)) => contested.push(fields),
+            }
+        }
+        if !refused.is_empty() {
+            return Err(Error::Refused(refused));
+        }
+        if !contested.is_empty() {
+            return Err(Error::Contested(contested));
+        }
+        Ok(changes)
+    }
+
+    async fn change(
+        &self,
+        manifest: &Manifest,
+        kept: &BTreeMap<&ObjectRef, &Fingerprint>,
+        key: &[u8],
+    ) -> Result<Change, Trouble> {
+        let target = manifest.object.reference();
+        let live = self.found.objects.get(&target);
+        if let Some(live) =
+            live.filter(|live| live.get(&["metadata", "deletionTimestamp"]).is_some())
+        {
+            let reason = "it is being deleted";
+            return Ok(diff::replace(manifest, live, None, reason, self.masker));
+        }
+        let fingerprint = kept.get(&target).copied();
+        match (
+            diff::verdict(&manifest.object, live, fingerprint, key, MANAGER),
+            live,
+        ) {
+            (Verdict::Noop, Some(live)) => Ok(diff::unchanged(manifest, live)),
+            (Verdict::Ask, Some(live)) => self.ask(manifest, live).await,
+            _ => self.creation(manifest).await,
+        }
+    }
+
+    /// Asks the server what an existing object would become.
+    async fn ask(&self, manifest: &Manifest, live: &Object) -> Result<Change, Trouble> {
+        let stop = Trouble::Stop;
+        let gvk = manifest.object.gvk();
+        let Some(kind) = self.discovery.find(&gvk) else {
+            return Err(stop(cluster::Error::UnknownKind {
+                nearest: self.discovery.nearest(&gvk),
+                gvk,
+            }));
+        };
+        // Live objects are listed in the version that the server prefers; fields are compared in
+        // the version of the manifest.
+        let converted;
+        let live = if live.api_version() == manifest.object.api_version() {
+            live
+        } else {
+            converted = self
+                .cluster
+                .get_as(kind, &live.reference())
+                .await
+                .map_err(stop)?;
+            converted.as_ref().unwrap_or(live)
+        };
+        match self
+            .cluster
+            .dry_run(kind, &manifest.object, self.force)
+            .await
+        {
+            Ok(predicted) => {
+                let mut change = diff::change(manifest, Some(live), Some(&predicted), self.masker);
+                if self.found.strangers.contains(&change.target) && change.reason.is_empty() {
+                    "it exists already and becomes part of the app".clone_into(&mut change.reason);
+                }
+                Ok(change)
+            }
+            Err(cluster::Error::Invalid {
+                message,
+                immutable: true,
+                ..
+            }) if may_replace(&manifest.object) => {
+                let reason = self.masker.scrub(&message);
+                Ok(diff::replace(manifest, live, None, &reason, self.masker))
+            }
+            Err(error) => Err(self.trouble(manifest, error)),
+        }
+    }
+
+    /// A creation, tried where its namespace and kind are there already.
+    async fn creation(&self, manifest: &Manifest) -> Result<Change, Trouble> {
+        let change = diff::change(manifest, None, None, self.masker);
+        let kind = self.discovery.find(&manifest.object.gvk());
+        let (Some(kind), true, diff::Op::Create) = (kind, self.try_creations, change.op) else {
+            return Ok(change);
+        };
+        match self
+            .cluster
+            .dry_run(kind, &manifest.object, self.force)
+            .await
+        {
+            Err(error) if is_certain(&error) => Err(self.trouble(manifest, error)),
+            // Whatever else it is may be mended by what is applied before it.
+            _ => Ok(change),
+        }
+    }
+
+    fn trouble(&self, manifest: &Manifest, error: cluster::Error) -> Trouble {
+        let target = manifest.object.reference();
+        match error {
+            cluster::Error::Conflict { conflicts, .. } => Trouble::Contested(Contested {
+                target,
+                fields: conflicts,
+            }),
+            cluster::Error::Invalid {
+                message, immutable, ..
+            } => {
+                let hint = if immutable {
+                    "; it would have to be replaced"
+                } else {
+                    ""
+                };
+                let message = format!("{}{hint}", self.masker.scrub(&message));
+                Trouble::Refused(Refusal {
+                    target,
+                    source: Some(manifest.source.clone()),
+                    message,
+                })
+            }
+            cluster::Error::Forbidden { message, .. }
+            | cluster::Error::NotFound { message, .. } => {
+                let message = self.masker.scrub(&message);
+                Trouble::Refused(Refusal {
+                    target,
+                    source: Some(manifest.source.clone()),
+                    message,
+                })
+            }
+            other => Trouble::Stop(other.scrubbed(&|text| self.masker.scrub(text))),
+        }
+    }
+}
+
+/// Whether an object may be deleted and created again when a field that cannot change does.
+fn may_replace(object: &Object) -> bool {
+    matches!(
+        object.annotation("kapp.k14s.io/update-strategy"),
+        Some("fallback-on-replace" | "always-replace")
+    )
+}
+
+/// Whether a refused creation will be refused later, too, whatever is applied before it.
+fn is_certain(error: &cluster::Error) -> bool {
+    match error {
+        cluster::Error::Invalid { .. } => true,
+        cluster::Error::Forbidden { message, .. } => {
+            message.contains(" cannot ") || message.contains("denied the request")
+        }
+        _ => false,
+    }
+}
