@@ -3,6 +3,8 @@
 //! A client of the OCI distribution protocol, reading only. It knows images by their references;
 //! where they were found and what becomes of the digests is `image/`'s and the command's matter.
 
+#[cfg(test)]
+mod answers;
 mod challenge;
 mod client;
 mod docker_config;
@@ -54,7 +56,7 @@ pub async fn resolve_all(
     let mut resolved = BTreeMap::new();
     for image in images {
         match Reference::parse(image) {
-            Ok(reference) => spellings.entry(reference).or_default().push(image),
+            Ok(reference) => spellings.entry(normal(reference)).or_default().push(image),
             Err(error) => {
                 resolved.insert(image.clone(), Err(Error::from(error)));
             }
@@ -72,6 +74,16 @@ pub async fn resolve_all(
         }
     }
     resolved
+}
+
+/// The same reference for the same question: `latest` where tag and digest are missing.
+fn normal(mut reference: Reference) -> Reference {
+    if reference.digest.is_some() {
+        reference.tag = None;
+    } else {
+        reference.tag = Some(reference.tag_or_latest().to_owned());
+    }
+    reference
 }
 
 #[cfg(test)]

@@ -1,0 +1,394 @@
+//! Tests of the client against listeners that answer as told: limits, failures and logins that a
+//! real registry cannot be made to show.
+
+use super::*;
+use crate::image::Digest;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const DIGEST: &str = "sha256:f798cfd4c6a6a1d1d1e2d3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8";
+
+/// The requests that a listener got, without their TLS probes.
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// Starts a registry. `answer` gets the number of the request and its head and gives the whole
+/// answer, or `None` to cut the connection.
+fn serve(answer: impl Fn(usize, &str) -> Option<String> + Send + 'static) -> (String, Log) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let log = Log::default();
+    let requests = log.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let Some(head) = read_head(&mut stream) else {
+                continue;
+            };
+            let number = {
+                let mut log = requests.lock().unwrap();
+                log.push(head.clone());
+                log.len()
+            };
+            if let Some(answer) = answer(number, &head) {
+                drop(stream.write_all(answer.as_bytes()));
+            }
+        }
+    });
+    (address, log)
+}
+
+/// The head of a request; `None` for a TLS handshake, which is answered as Go's servers do.
+fn read_head(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).ok()? == 1 {
+        if head.is_empty() && byte[0] == 0x16 {
+            drop(stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent TLS"));
+            return None;
+        }
+        head.push(byte[0]);
+    }
+    (!head.is_empty()).then(|| String::from_utf8_lossy(&head).into_owned())
+}
+
+fn answer(status: &str, headers: &str, body: &str) -> Option<String> {
+    let length = body.len();
+    Some(format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
+    ))
+}
+
+fn found() -> Option<String> {
+    answer(
+        "200 OK",
+        &format!("Docker-Content-Digest: {DIGEST}\r\n"),
+        "",
+    )
+}
+
+fn settings() -> Settings {
+    Settings {
+        backoff: Duration::from_millis(1),
+        ..Settings::default()
+    }
+}
+
+async fn ask(registry: &str, settings: Settings) -> Result<String, Error> {
+    let client = Client::new(settings).unwrap();
+    let image = Reference::parse(&format!("{registry}/team/web:1")).unwrap();
+    client
+        .resolve(&image)
+        .await
+        .map(|digest| digest.to_string())
+}
+
+/// A docker configuration with a login for the registry.
+fn login(folder: &tempfile::TempDir, registry: &str, auth: &str) -> Vec<PathBuf> {
+    let path = folder.path().join("config.json");
+    std::fs::write(&path, format!("{{\"auths\": {{\"{registry}\": {auth}}}}}")).unwrap();
+    vec![path]
+}
+
+#[tokio::test]
+async fn a_tag_is_asked_for_once_by_head() {
+    let (registry, log) = serve(|_, _| found());
+    assert_eq!(ask(&registry, settings()).await.as_deref(), Ok(DIGEST));
+    let log = log.lock().unwrap();
+    assert_eq!(log.len(), 1);
+    assert!(
+        log[0].starts_with("HEAD /v2/team/web/manifests/1 HTTP/1.1\r\n"),
+        "{}",
+        log[0]
+    );
+    assert!(log[0].contains("application/vnd.oci.image.index.v1+json"));
+}
+
+#[tokio::test]
+async fn the_manifest_is_hashed_when_head_has_no_digest() {
+    let (registry, _) = serve(|_, head| match head.starts_with("HEAD") {
+        true => answer("200 OK", "", ""),
+        false => answer("200 OK", "", "{\"schemaVersion\":2}"),
+    });
+    let want = Digest::of(b"{\"schemaVersion\":2}").to_string();
+    assert_eq!(ask(&registry, settings()).await, Ok(want));
+}
+
+#[tokio::test]
+async fn a_digest_that_does_not_fit_the_manifest_is_refused() {
+    let (registry, _) = serve(|_, head| match head.starts_with("HEAD") {
+        true => answer("405 Method Not Allowed", "", ""),
+        false => answer(
+            "200 OK",
+            &format!("Docker-Content-Digest: {DIGEST}\r\n"),
+            "{}",
+        ),
+    });
+    let error = ask(&registry, settings()).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::WrongDigest { stated, .. } if stated == DIGEST),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn too_many_requests_are_retried_as_the_registry_asks() {
+    let (registry, log) = serve(|number, _| match number {
+        1 | 2 => answer("429 Too Many Requests", "Retry-After: 0\r\n", ""),
+        _ => found(),
+    });
+    assert_eq!(ask(&registry, settings()).await.as_deref(), Ok(DIGEST));
+    assert_eq!(log.lock().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_wait_that_is_too_long_is_an_error_at_once() {
+    let limited = || answer("429 Too Many Requests", "Retry-After: 3600\r\n", "");
+    let (registry, log) = serve(move |_, _| limited());
+    let error = ask(&registry, settings()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("registry {registry} limits the number of requests (429), it asks to wait 3600 s")
+    );
+    assert!(error.hint().unwrap().contains("docker login"));
+    assert_eq!(log.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_failing_registry_is_asked_four_times() {
+    let (registry, log) = serve(|_, _| answer("503 Service Unavailable", "", ""));
+    let error = ask(&registry, settings()).await.unwrap_err();
+    let want = format!("registry {registry} failed with status 503, tried 4 times");
+    assert_eq!(error.to_string(), want);
+    assert_eq!(log.lock().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_cut_connection_is_tried_again() {
+    let (registry, log) = serve(|number, _| if number < 3 { None } else { found() });
+    assert_eq!(ask(&registry, settings()).await.as_deref(), Ok(DIGEST));
+    assert_eq!(log.lock().unwrap().len(), 3);
+    let (registry, _) = serve(|_, _| None);
+    let error = ask(&registry, settings()).await.unwrap_err();
+    assert!(matches!(error, Error::Connection { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_silent_registry_ends_in_a_timeout() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let registry = listener.local_addr().unwrap().to_string();
+    let timeout = Duration::from_millis(50);
+    let error = ask(
+        &registry,
+        Settings {
+            timeout,
+            ..settings()
+        },
+    )
+    .await
+    .unwrap_err();
+    assert!(matches!(error, Error::Timeout { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn refused_names_and_ports_are_told_apart() {
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .to_string();
+    let error = ask(&free, settings()).await.unwrap_err();
+    assert_eq!(error, Error::Refused { registry: free });
+    let error = ask("registry.invalid", settings()).await.unwrap_err();
+    assert_eq!(
+        error,
+        Error::UnknownHost {
+            registry: "registry.invalid".to_owned()
+        }
+    );
+}
+
+#[tokio::test]
+async fn missing_tags_and_repositories_are_told_apart() {
+    let (registry, _) = serve(|_, head| match head.contains("/tags/list") {
+        true => answer("200 OK", "", "{\"tags\":[\"1.0\",\"2\",\"latest\",\"10\"]}"),
+        false => answer("404 Not Found", "", ""),
+    });
+    let error = ask(&registry, settings()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("repository {registry}/team/web has no tag 1 (404)")
+    );
+    assert_eq!(
+        error.hint().as_deref(),
+        Some("tags that are there: 10, 2, 1.0")
+    );
+    let (registry, _) = serve(|_, _| answer("404 Not Found", "", ""));
+    let error = ask(&registry, settings()).await.unwrap_err();
+    let want = format!("registry {registry} has no repository team/web (404)");
+    assert_eq!(error.to_string(), want);
+}
+
+#[tokio::test]
+async fn basic_logins_come_from_the_docker_configuration() {
+    let (registry, log) = serve(|_, head| match head.contains("Basic bWU6cHc=") {
+        true => found(),
+        false => answer(
+            "401 Unauthorized",
+            "WWW-Authenticate: Basic realm=\"r\"\r\n",
+            "",
+        ),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let docker_configs = login(&folder, &registry, "{\"auth\": \"bWU6cHc=\"}");
+    let with_login = Settings {
+        docker_configs,
+        ..settings()
+    };
+    assert_eq!(ask(&registry, with_login).await.as_deref(), Ok(DIGEST));
+    assert_eq!(log.lock().unwrap().len(), 2);
+
+    let error = ask(&registry, settings()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "registry {registry} wants a login for team/web (401): \
+             there is no docker configuration with credentials"
+        )
+    );
+    let docker_configs = login(&folder, &registry, "{\"auth\": \"bWU6bm8=\"}");
+    let file = docker_configs[0].display().to_string();
+    let error = ask(
+        &registry,
+        Settings {
+            docker_configs,
+            ..settings()
+        },
+    )
+    .await
+    .unwrap_err();
+    let want = format!("(401): the credentials in {file} are not accepted");
+    assert!(error.to_string().ends_with(&want), "{error}");
+}
+
+#[tokio::test]
+async fn bearer_tokens_are_fetched_with_the_login_and_used_again() {
+    let (registry, log) = serve(|_, head| {
+        let host = head
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .unwrap_or_default();
+        let challenge = format!(
+            "WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"s\",scope=\"a:b\"\r\n"
+        );
+        match head {
+            _ if head.starts_with("GET /token?service=s&scope=a%3Ab") => {
+                let known = head.contains("Basic bWU6cHc=");
+                answer(
+                    if known { "200 OK" } else { "401 Unauthorized" },
+                    "",
+                    "{\"token\":\"t\"}",
+                )
+            }
+            _ if head.contains("Bearer t\r\n") => found(),
+            _ => answer("401 Unauthorized", &challenge, ""),
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let docker_configs = login(&folder, &registry, "{\"auth\": \"bWU6cHc=\"}");
+    let client = Client::new(Settings {
+        docker_configs,
+        ..settings()
+    })
+    .unwrap();
+    for tag in ["1", "2"] {
+        let image = Reference::parse(&format!("{registry}/team/web:{tag}")).unwrap();
+        assert_eq!(client.resolve(&image).await.unwrap().as_str(), DIGEST);
+    }
+    assert_eq!(log.lock().unwrap().len(), 4);
+    let error = ask(&registry, settings()).await.unwrap_err();
+    assert!(matches!(error, Error::Unauthorized { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn identity_tokens_are_traded_for_bearer_tokens() {
+    let (registry, _) = serve(|_, head| {
+        let host = head
+            .lines()
+            .find_map(|line| line.strip_prefix("host: "))
+            .unwrap_or_default();
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\"\r\n");
+        match head {
+            _ if head.starts_with("POST /token ") => {
+                answer("200 OK", "", "{\"access_token\":\"t\"}")
+            }
+            _ if head.contains("Bearer t\r\n") => found(),
+            _ => answer("401 Unauthorized", &challenge, ""),
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let docker_configs = login(&folder, &registry, "{\"identitytoken\": \"x\"}");
+    let asked = ask(
+        &registry,
+        Settings {
+            docker_configs,
+            ..settings()
+        },
+    )
+    .await;
+    assert_eq!(asked.as_deref(), Ok(DIGEST));
+}
+
+#[tokio::test]
+async fn token_servers_without_tls_get_no_credentials() {
+    let realm = "WWW-Authenticate: Bearer realm=\"http://token.example.com/token\"\r\n";
+    let (registry, _) = serve(move |_, _| answer("401 Unauthorized", realm, ""));
+    let client = Client::new(settings()).unwrap();
+    let request = token::Request {
+        realm: "http://token.example.com/token",
+        service: None,
+        scope: String::new(),
+        credential: None,
+    };
+    let http = reqwest::Client::new();
+    let outcome = token::request(&http, "ghcr.io", Duration::from_secs(1), &request).await;
+    let error = outcome.err().unwrap().to_string();
+    assert!(
+        error.contains("token server token.example.com is not reached by https"),
+        "{error}"
+    );
+    drop((client, registry));
+}
+
+#[tokio::test]
+async fn every_image_is_asked_for_once_and_all_failures_are_kept() {
+    let (registry, log) = serve(|_, head| match head {
+        _ if head.contains("/good/") => found(),
+        _ if head.contains("/secret/") => answer("403 Forbidden", "", ""),
+        _ => answer("404 Not Found", "", ""),
+    });
+    let images = [
+        format!("{registry}/good/web"),
+        format!("{registry}/good/web:latest"),
+        format!("{registry}/good/web@{DIGEST}"),
+        format!("{registry}/secret/web"),
+        format!("{registry}/none/web"),
+        "Not/An/Image".to_owned(),
+    ];
+    let client = Client::new(settings()).unwrap();
+    let answers = resolve_all(&client, &images.iter().cloned().collect()).await;
+    let pinned = format!("{registry}/good/web@{DIGEST}");
+    for image in &images[..3] {
+        assert_eq!(answers[image].as_ref(), Ok(&pinned));
+    }
+    assert!(matches!(answers[&images[3]], Err(Error::Forbidden { .. })));
+    assert!(matches!(
+        answers[&images[4]],
+        Err(Error::NoRepository { .. })
+    ));
+    assert!(matches!(answers[&images[5]], Err(Error::Reference(_))));
+    let log = log.lock().unwrap();
+    assert_eq!(log.iter().filter(|head| head.contains("/good/")).count(), 1);
+}
