@@ -193,9 +193,9 @@ impl Printer<'_> {
             text[0] = b' ';
         }
         if matches!(text[1], b'I' | b'N') {
+            // Only an infinity shows its sign unasked.
             let unsigned = text[1] == b'N' && !flags.space && !flags.plus;
-            let show = unsigned || (text[0] == b'+' && !flags.plus);
-            return self.pad_with_spaces(if show { &text[1..] } else { &text });
+            return self.pad_with_spaces(if unsigned { &text[1..] } else { &text });
         }
         if flags.sharp && verb != 'b' {
             keep_zeros(&mut text, verb, precision);
