@@ -7,6 +7,7 @@
 
 mod args;
 mod case;
+mod constraint;
 mod defaults;
 mod dicts;
 mod encoding;
@@ -16,6 +17,7 @@ mod merge;
 mod paths;
 mod random;
 mod reflection;
+mod semver;
 mod strings;
 #[cfg(test)]
 mod testing;
@@ -37,6 +39,7 @@ const TABLES: &[&[Function]] = &[
     encoding::TABLE,
     reflection::TABLE,
     paths::TABLE,
+    semver::TABLE,
 ];
 
 /// All functions of this module.
