@@ -16,7 +16,10 @@ mod math;
 mod merge;
 mod paths;
 mod random;
+mod re2;
+mod re2_class;
 mod reflection;
+mod regex;
 mod semver;
 mod strings;
 #[cfg(test)]
@@ -39,6 +42,7 @@ const TABLES: &[&[Function]] = &[
     encoding::TABLE,
     reflection::TABLE,
     paths::TABLE,
+    regex::TABLE,
     semver::TABLE,
 ];
 

@@ -1,0 +1,686 @@
+//! Go's regular expressions (RE2 syntax): checked as Go checks them, and translated for the `regex`
+//! crate.
+//!
+//! Follows Go 1.26 `regexp/syntax/parse.go` with the flags that `regexp.Compile` sets. The crate's own
+//! syntax differs: its `\d`, `\w`, `\s` and `\b` know Unicode, brackets nest and have set operations,
+//! `\Q` and doubled group names do not exist. The translation therefore spells everything out.
+
+use super::re2_class::{perl_class, posix_class, unicode_class};
+use regex::{Regex, RegexBuilder};
+use std::fmt::Write;
+
+/// The highest parse tree.
+const MAX_HEIGHT: usize = 1000;
+
+/// How often the repeats of a pattern may multiply to.
+const MAX_REPEAT: u64 = 1000;
+
+/// How much memory a compiled pattern may take, in bytes.
+const MAX_SIZE: usize = 64 << 20;
+
+/// What matches no text.
+const NOTHING: &str = r"[^\s\S]";
+
+/// A compiled pattern with the names of its groups; group 0 is the whole match.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) regex: Regex,
+    pub(super) names: Vec<String>,
+}
+
+/// Why a pattern is none; `expr` is the offending part.
+#[derive(Debug)]
+pub(super) struct PatternError {
+    code: &'static str,
+    expr: String,
+}
+
+impl std::fmt::Display for PatternError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "error parsing regexp: {}: `{}`", self.code, self.expr)
+    }
+}
+
+pub(super) fn error<T>(code: &'static str, expr: &str) -> Result<T, PatternError> {
+    let expr = expr.to_owned();
+    Err(PatternError { code, expr })
+}
+
+/// Compiles a pattern as `regexp.Compile` does.
+pub(super) fn compile(pattern: &[u8]) -> Result<Pattern, PatternError> {
+    let Ok(text) = std::str::from_utf8(pattern) else {
+        return error("invalid UTF-8", &String::from_utf8_lossy(pattern));
+    };
+    let (translated, names) = Parser::new(text).parse()?;
+    let regex = stacker::maybe_grow(1 << 20, 8 << 20, || {
+        RegexBuilder::new(&translated)
+            .nest_limit(8 * MAX_HEIGHT as u32)
+            .size_limit(MAX_SIZE)
+            .build()
+    });
+    match regex {
+        Ok(regex) => Ok(Pattern { regex, names }),
+        Err(_) => error("expression too large", text),
+    }
+}
+
+/// The flags that `(?i)` and its like change.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Flags {
+    pub(super) fold_case: bool,
+    multi_line: bool,
+    dot_matches_newline: bool,
+    lazy: bool,
+}
+
+/// A translated part that a repetition may apply to.
+struct Atom {
+    text: String,
+    /// What the repeats within multiply to.
+    repeats: u64,
+    height: usize,
+}
+
+/// An open parenthesis and what has been read since.
+struct Group {
+    /// The text that opens the group in the translation; empty for the outermost.
+    open: &'static str,
+    /// The flags to go back to at its end.
+    flags: Flags,
+    /// Finished alternatives.
+    alternatives: Vec<Atom>,
+    /// The alternative at work.
+    atoms: Vec<Atom>,
+}
+
+struct Parser<'a> {
+    whole: &'a str,
+    rest: &'a str,
+    flags: Flags,
+    groups: Vec<Group>,
+    current: Group,
+    names: Vec<String>,
+}
+
+impl<'a> Parser<'a> {
+    fn new(whole: &'a str) -> Self {
+        Self {
+            whole,
+            rest: whole,
+            flags: Flags::default(),
+            groups: Vec::new(),
+            current: Group::new("", Flags::default()),
+            names: vec![String::new()],
+        }
+    }
+
+    fn parse(mut self) -> Result<(String, Vec<String>), PatternError> {
+        // The last repetition, from its operator to the end of the pattern.
+        let mut last_repeat = "";
+        while let Some(first) = self.rest.chars().next() {
+            let before = self.rest;
+            let mut repeat = "";
+            match first {
+                '(' if before.starts_with("(?") => self.perl_group()?,
+                '(' => {
+                    self.names.push(String::new());
+                    self.open("(");
+                    self.skip(1);
+                }
+                '|' => {
+                    self.current.end_alternative();
+                    self.skip(1);
+                }
+                ')' => self.close()?,
+                '^' => self.push_static(
+                    1,
+                    if self.flags.multi_line {
+                        "(?m:^)"
+                    } else {
+                        r"\A"
+                    },
+                )?,
+                '$' => self.push_static(
+                    1,
+                    if self.flags.multi_line {
+                        "(?m:$)"
+                    } else {
+                        r"\z"
+                    },
+                )?,
+                '.' if self.flags.dot_matches_newline => self.push_static(1, "(?s:.)")?,
+                '.' => self.push_static(1, r"[^\n]")?,
+                '[' => self.class()?,
+                '*' => repeat = self.repeat(1, (0, None), "*", last_repeat)?,
+                '+' => repeat = self.repeat(1, (1, None), "+", last_repeat)?,
+                '?' => repeat = self.repeat(1, (0, Some(1)), "?", last_repeat)?,
+                '{' => match counted(before) {
+                    None => {
+                        self.skip(1);
+                        self.literal('{')?;
+                    }
+                    Some((min, max, width)) => {
+                        let (min, max) = checked_count(min, max, &before[..width])?;
+                        let operator = match max {
+                            None => format!("{{{min},}}"),
+                            Some(max) => format!("{{{min},{max}}}"),
+                        };
+                        repeat = self.repeat(width, (min, max), &operator, last_repeat)?;
+                    }
+                },
+                '\\' => self.escape()?,
+                _ => {
+                    self.skip(first.len_utf8());
+                    self.literal(first)?;
+                }
+            }
+            last_repeat = repeat;
+        }
+        if !self.groups.is_empty() {
+            return error("missing closing )", self.whole);
+        }
+        Ok((self.current.finish().text, self.names))
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.rest = &self.rest[bytes..];
+    }
+
+    fn open(&mut self, open: &'static str) {
+        let group = Group::new(open, self.flags);
+        self.groups
+            .push(std::mem::replace(&mut self.current, group));
+    }
+
+    fn close(&mut self) -> Result<(), PatternError> {
+        let Some(outer) = self.groups.pop() else {
+            return error("unexpected )", self.whole);
+        };
+        let group = std::mem::replace(&mut self.current, outer);
+        self.flags = group.flags;
+        self.skip(1);
+        let open = group.open;
+        let mut atom = group.finish();
+        atom.text = format!("{open}{})", atom.text);
+        atom.height += usize::from(open == "(");
+        self.push(atom)
+    }
+
+    fn push(&mut self, atom: Atom) -> Result<(), PatternError> {
+        if atom.height > MAX_HEIGHT {
+            return error("expression nests too deeply", self.whole);
+        }
+        self.current.atoms.push(atom);
+        Ok(())
+    }
+
+    fn push_text(&mut self, text: String) -> Result<(), PatternError> {
+        self.push(Atom {
+            text,
+            repeats: 1,
+            height: 1,
+        })
+    }
+
+    fn push_static(&mut self, bytes: usize, text: &str) -> Result<(), PatternError> {
+        self.skip(bytes);
+        self.push_text(text.to_owned())
+    }
+
+    /// Pushes a class or a literal, which case folding concerns.
+    fn push_folded(&mut self, text: String) -> Result<(), PatternError> {
+        self.push_text(if self.flags.fold_case {
+            format!("(?i:{text})")
+        } else {
+            text
+        })
+    }
+
+    fn literal(&mut self, rune: char) -> Result<(), PatternError> {
+        self.push_folded(escaped(rune))
+    }
+
+    /// Applies a repetition to what comes before it; gives the rest from its operator on.
+    fn repeat(
+        &mut self,
+        width: usize,
+        (min, max): (u64, Option<u64>),
+        operator: &str,
+        last_repeat: &str,
+    ) -> Result<&'a str, PatternError> {
+        let before = self.rest;
+        self.skip(width);
+        let mut lazy = self.flags.lazy;
+        if self.rest.starts_with('?') {
+            self.skip(1);
+            lazy = !lazy;
+        }
+        if !last_repeat.is_empty() {
+            let both = &last_repeat[..last_repeat.len() - self.rest.len()];
+            return error("invalid nested repetition operator", both);
+        }
+        let own = &before[..before.len() - self.rest.len()];
+        let Some(mut atom) = self.current.atoms.pop() else {
+            return error("missing argument to repetition operator", own);
+        };
+        if operator.starts_with('{') {
+            let count = max.unwrap_or(min);
+            atom.repeats = match count {
+                0 if max == Some(0) => 1,
+                count => atom.repeats * count.max(1),
+            };
+            if (min >= 2 || max.is_some_and(|max| max >= 2)) && atom.repeats > MAX_REPEAT {
+                return error("invalid repeat count", own);
+            }
+        }
+        let lazy = if lazy { "?" } else { "" };
+        atom.text = format!("(?:{}){operator}{lazy}", atom.text);
+        atom.height += 1;
+        self.push(atom)?;
+        Ok(before)
+    }
+
+    /// `(?P<name>`, `(?<name>`, `(?flags)` or `(?flags:`.
+    fn perl_group(&mut self) -> Result<(), PatternError> {
+        let text = self.rest;
+        let name_at = if text.starts_with("(?P<") && text.len() > 4 {
+            Some(4)
+        } else if text.starts_with("(?<") && text.len() > 3 {
+            Some(3)
+        } else {
+            None
+        };
+        let Some(from) = name_at else {
+            return self.flag_group();
+        };
+        let Some(end) = text.find('>') else {
+            return error("invalid named capture", text);
+        };
+        let name = text.get(from..end).unwrap_or_default();
+        let word = |c: char| c == '_' || c.is_ascii_alphanumeric();
+        if name.is_empty() || !name.chars().all(word) {
+            return error("invalid named capture", &text[..=end]);
+        }
+        self.names.push(name.to_owned());
+        self.open("(");
+        self.skip(end + 1);
+        Ok(())
+    }
+
+    fn flag_group(&mut self) -> Result<(), PatternError> {
+        let text = self.rest;
+        let mut flags = self.flags;
+        let (mut set, mut any) = (true, false);
+        for (at, c) in text.char_indices().skip(2) {
+            match c {
+                'i' => flags.fold_case = set,
+                'm' => flags.multi_line = set,
+                's' => flags.dot_matches_newline = set,
+                'U' => flags.lazy = set,
+                '-' if set => {
+                    (set, any) = (false, false);
+                    continue;
+                }
+                ':' | ')' if set || any => {
+                    if c == ':' {
+                        // The old flags come back at the end of the group.
+                        self.open("(?:");
+                    }
+                    self.flags = flags;
+                    self.skip(at + 1);
+                    return Ok(());
+                }
+                _ => {
+                    let end = at + c.len_utf8();
+                    return error("invalid or unsupported Perl syntax", &text[..end]);
+                }
+            }
+            any = true;
+        }
+        error("invalid or unsupported Perl syntax", text)
+    }
+
+    fn escape(&mut self) -> Result<(), PatternError> {
+        let text = self.rest;
+        match text.as_bytes().get(1) {
+            Some(b'A') => return self.push_static(2, r"\A"),
+            Some(b'z') => return self.push_static(2, r"\z"),
+            Some(b'b') => return self.push_static(2, r"(?-u:\b)"),
+            Some(b'B') => return self.push_static(2, r"(?-u:\B)"),
+            Some(b'C') => return error("invalid escape sequence", &text[..2]),
+            Some(b'Q') => {
+                let (quoted, rest) = text[2..].split_once(r"\E").unwrap_or((&text[2..], ""));
+                self.rest = rest;
+                return quoted.chars().try_for_each(|c| self.literal(c));
+            }
+            _ => {}
+        }
+        if let Some((class, rest)) = unicode_class(text)? {
+            self.rest = rest;
+            return self.push_folded(class);
+        }
+        if let Some(class) = perl_class(text) {
+            self.skip(2);
+            return self.push_folded(class.to_owned());
+        }
+        let (rune, rest) = escaped_rune(text)?;
+        self.rest = rest;
+        match char::from_u32(rune) {
+            Some(rune) => self.literal(rune),
+            None => self.push_static(0, NOTHING),
+        }
+    }
+
+    /// `[…]`.
+    fn class(&mut self) -> Result<(), PatternError> {
+        let whole = self.rest;
+        let mut out = String::from("[");
+        self.skip(1);
+        if self.rest.starts_with('^') {
+            out.push('^');
+            self.skip(1);
+        }
+        let mut first = true;
+        while first || !self.rest.starts_with(']') {
+            first = false;
+            let text = self.rest;
+            if let Some((class, rest)) = posix_class(text)? {
+                out.push_str(class);
+                self.rest = rest;
+            } else if let Some((class, rest)) = unicode_class(text)? {
+                out.push_str(&class);
+                self.rest = rest;
+            } else if let Some(class) = perl_class(text) {
+                out.push_str(class);
+                self.skip(2);
+            } else {
+                let low = self.class_rune(whole)?;
+                let mut high = low;
+                if self.rest.len() >= 2
+                    && self.rest.starts_with('-')
+                    && !self.rest.starts_with("-]")
+                {
+                    self.skip(1);
+                    high = self.class_rune(whole)?;
+                    if high < low {
+                        let range = &text[..text.len() - self.rest.len()];
+                        return error("invalid character class range", range);
+                    }
+                }
+                push_range(&mut out, low, high);
+            }
+        }
+        self.skip(1);
+        out.push(']');
+        // Surrogates alone: no text contains them.
+        match out.as_str() {
+            "[]" => self.push_static(0, NOTHING),
+            "[^]" => self.push_static(0, "(?s:.)"),
+            _ => self.push_folded(out),
+        }
+    }
+
+    fn class_rune(&mut self, whole: &str) -> Result<u32, PatternError> {
+        let text = self.rest;
+        let Some(first) = text.chars().next() else {
+            return error("missing closing ]", whole);
+        };
+        if first == '\\' {
+            let (rune, rest) = escaped_rune(text)?;
+            self.rest = rest;
+            return Ok(rune);
+        }
+        self.skip(first.len_utf8());
+        Ok(u32::from(first))
+    }
+}
+
+impl Group {
+    fn new(open: &'static str, flags: Flags) -> Self {
+        Self {
+            open,
+            flags,
+            alternatives: Vec::new(),
+            atoms: Vec::new(),
+        }
+    }
+
+    fn end_alternative(&mut self) {
+        let joined = joined(std::mem::take(&mut self.atoms), "");
+        self.alternatives.push(joined);
+    }
+
+    fn finish(mut self) -> Atom {
+        self.end_alternative();
+        joined(self.alternatives, "|")
+    }
+}
+
+/// Parts one after another, or alternatives.
+fn joined(atoms: Vec<Atom>, separator: &str) -> Atom {
+    let deeper = usize::from(atoms.len() > 1);
+    let texts: Vec<&str> = atoms.iter().map(|atom| atom.text.as_str()).collect();
+    Atom {
+        text: texts.join(separator),
+        repeats: atoms.iter().map(|atom| atom.repeats).max().unwrap_or(1),
+        height: deeper + atoms.iter().map(|atom| atom.height).max().unwrap_or(1),
+    }
+}
+
+fn escaped(rune: char) -> String {
+    if rune.is_ascii_alphanumeric() {
+        rune.to_string()
+    } else {
+        format!(r"\x{{{:x}}}", u32::from(rune))
+    }
+}
+
+/// A range in a class. Surrogates, which no text contains, are left out.
+fn push_range(out: &mut String, low: u32, high: u32) {
+    let parts = [(low, high.min(0xd7ff)), (low.max(0xe000), high)];
+    for (low, high) in parts.into_iter().filter(|(low, high)| low <= high) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, r"\x{{{low:x}}}-\x{{{high:x}}}");
+    }
+}
+
+/// `{n}`, `{n,}` or `{n,m}` at the start of a text: the counts (`None` for a number that is too large),
+/// and the width.
+type Counted = (Option<u64>, Option<Option<u64>>, usize);
+
+fn counted(text: &str) -> Option<Counted> {
+    let (min, rest) = count(text.strip_prefix('{')?)?;
+    let (max, rest) = match rest.strip_prefix(',') {
+        None => (Some(min), rest),
+        Some(rest) if rest.starts_with('}') => (None, rest),
+        Some(rest) => {
+            let (max, rest) = count(rest)?;
+            (Some(max), rest)
+        }
+    };
+    let rest = rest.strip_prefix('}')?;
+    Some((min, max, text.len() - rest.len()))
+}
+
+fn count(text: &str) -> Option<(Option<u64>, &str)> {
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (digits, rest) = text.split_at(end);
+    if digits.is_empty() || digits.len() > 1 && digits.starts_with('0') {
+        return None;
+    }
+    Some((digits.parse().ok(), rest))
+}
+
+/// The counts of a repetition if they are in order and not too large.
+fn checked_count(
+    min: Option<u64>,
+    max: Option<Option<u64>>,
+    expr: &str,
+) -> Result<(u64, Option<u64>), PatternError> {
+    match (min, max) {
+        (Some(min), None) if min <= MAX_REPEAT => Ok((min, None)),
+        (Some(min), Some(Some(max))) if min <= max && max <= MAX_REPEAT => Ok((min, Some(max))),
+        _ => error("invalid repeat count", expr),
+    }
+}
+
+/// The rune that an escape stands for, and what follows.
+fn escaped_rune(text: &str) -> Result<(u32, &str), PatternError> {
+    let mut rest = text[1..].chars();
+    let Some(kind) = rest.next() else {
+        return error("trailing backslash at end of expression", "");
+    };
+    let simple = match kind {
+        'a' => Some(7),
+        'f' => Some(12),
+        'n' => Some(10),
+        'r' => Some(13),
+        't' => Some(9),
+        'v' => Some(11),
+        _ if kind.is_ascii() && !kind.is_ascii_alphanumeric() => Some(u32::from(kind)),
+        _ => None,
+    };
+    if let Some(rune) = simple {
+        return Ok((rune, rest.as_str()));
+    }
+    let octal = |c: char| c.to_digit(8);
+    match kind {
+        '0'..='7' if kind == '0' || rest.clone().next().and_then(octal).is_some() => {
+            let mut rune = octal(kind).unwrap_or(0);
+            for _ in 0..2 {
+                let Some(digit) = rest.clone().next().and_then(octal) else {
+                    break;
+                };
+                rune = rune * 8 + digit;
+                rest.next();
+            }
+            Ok((rune, rest.as_str()))
+        }
+        'x' => hexadecimal(text, rest),
+        _ => error(
+            "invalid escape sequence",
+            &text[..text.len() - rest.as_str().len()],
+        ),
+    }
+}
+
+/// `\xHH` or `\x{H…}`.
+fn hexadecimal<'a>(
+    text: &'a str,
+    mut rest: std::str::Chars<'a>,
+) -> Result<(u32, &'a str), PatternError> {
+    let digit = |c: char| c.to_digit(16);
+    let mut rune = None;
+    match rest.next() {
+        Some('{') => loop {
+            match rest.next() {
+                Some('}') => match rune {
+                    Some(rune) => return Ok((rune, rest.as_str())),
+                    None => break,
+                },
+                c => match c.and_then(digit) {
+                    Some(value) => {
+                        let next = rune.unwrap_or(0) * 16 + value;
+                        if next > 0x0010_ffff {
+                            break;
+                        }
+                        rune = Some(next);
+                    }
+                    None => break,
+                },
+            }
+        },
+        Some(first) => {
+            let second = rest.next().and_then(digit);
+            if let (Some(high), Some(low)) = (digit(first), second) {
+                return Ok((high * 16 + low, rest.as_str()));
+            }
+        }
+        None => {}
+    }
+    error(
+        "invalid escape sequence",
+        &text[..text.len() - rest.as_str().len()],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::compile;
+
+    fn message(pattern: &str) -> String {
+        compile(pattern.as_bytes()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn names_what_is_wrong_as_go_does() {
+        for (pattern, want) in [
+            ("(", "missing closing ): `(`"),
+            ("a)", "unexpected ): `a)`"),
+            ("[", "missing closing ]: `[`"),
+            ("[z-a]", "invalid character class range: `z-a`"),
+            ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
+            (r"\8", r"invalid escape sequence: `\8`"),
+            (r"\1", r"invalid escape sequence: `\1`"),
+            (r"\xzz", r"invalid escape sequence: `\xzz`"),
+            (r"\x{110000}", r"invalid escape sequence: `\x{110000`"),
+            (r"\pX", r"invalid character class range: `\pX`"),
+            (
+                r"\p{Alphabetic}",
+                r"invalid character class range: `\p{Alphabetic}`",
+            ),
+            ("*a", "missing argument to repetition operator: `*`"),
+            ("a|*?", "missing argument to repetition operator: `*?`"),
+            ("a**", "invalid nested repetition operator: `**`"),
+            ("a{2}{3}", "invalid nested repetition operator: `{2}{3}`"),
+            ("a{1001}", "invalid repeat count: `{1001}`"),
+            ("(a{40}){40}", "invalid repeat count: `{40}`"),
+            ("a{3,2}", "invalid repeat count: `{3,2}`"),
+            ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
+            ("(?x) a", "invalid or unsupported Perl syntax: `(?x`"),
+            ("(?i-)", "invalid or unsupported Perl syntax: `(?i-)`"),
+            ("(?P<n", "invalid named capture: `(?P<n`"),
+            ("(?P<n!>a)", "invalid named capture: `(?P<n!>`"),
+            ("\\", "trailing backslash at end of expression: ``"),
+        ] {
+            assert_eq!(
+                message(pattern),
+                format!("error parsing regexp: {want}"),
+                "{pattern}"
+            );
+        }
+        let deep = "(".repeat(2000) + &")".repeat(2000);
+        assert!(message(&deep).starts_with("error parsing regexp: expression nests too deeply"));
+    }
+
+    #[test]
+    fn matches_as_go_does() {
+        for (pattern, text, found) in [
+            (r"\d+", "٣4", Some("4")),
+            (r"\bé", "é", None),
+            (r"[a-z&&[^b]]", "b]", Some("b]")),
+            (r"[[a]", "[", Some("[")),
+            (r"\Qa.b\E+", "a.bb", Some("a.bb")),
+            (r"a{,2}", "a{,2}", Some("a{,2}")),
+            (r"x{2}?", "xxx", Some("xx")),
+            (r"(?U)a+", "aaa", Some("a")),
+            (r"(?i)k", "\u{212a}", Some("\u{212a}")),
+            (r"(?s).", "\n", Some("\n")),
+            (r"(?P<a>x)(?<a>y)", "xy", Some("xy")),
+            (r"^*a", "a", Some("a")),
+            (r"[^\D5]", "54", Some("4")),
+            (r"[]a]", "]", Some("]")),
+            (r"[a-]", "-", Some("-")),
+            (r"\pN\p{^Greek}", "1α2b", Some("2b")),
+            (r"(|a)*", "aa", Some("")),
+            (r"c$", "c\n", None),
+            (r"\x{d800}", "a", None),
+        ] {
+            let pattern = compile(pattern.as_bytes()).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+            let matched = pattern.regex.find(text).map(|m| m.as_str());
+            assert_eq!(matched, found, "{}", pattern.regex);
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! Regular expressions: `regexMatch`, `regexFind`, `regexReplaceAll`, `regexSplit` and the rest.
+//!
+//! Follows sprig 3.3.0 `regex.go` and Go 1.26 `regexp/regexp.go`, whose rules for empty matches differ
+//! from the `regex` crate's. The syntax is in [`super::re2`].
+
+use super::args::{Answer, Body, TEXT_LIMIT, bytes, check_count, function, int, text};
+use super::re2::{Pattern, compile};
+use crate::template::{Fault, Function, Param};
+use crate::value::quote::{can_backquote, quoted};
+use crate::value::rune::{RUNE_ERROR, decode_rune};
+use crate::value::{Elem, List, Str, Value};
+use std::borrow::Cow;
+
+const SS: &[Param] = &[Param::Str, Param::Str];
+const SSI: &[Param] = &[Param::Str, Param::Str, Param::Int];
+const SSS: &[Param] = &[Param::Str, Param::Str, Param::Str];
+
+/// A function and its `must` form, which differ in the text of a bad pattern only.
+const fn plain(name: &'static str, params: &'static [Param], body: Body) -> Function {
+    function(name, params, body)
+}
+
+/// The functions of this file.
+pub(super) const TABLE: &[Function] = &[
+    plain("regexMatch", SS, |_, a| {
+        let matched = compile(text(a, 0)).is_ok_and(|pattern| is_match(&pattern, text(a, 1)));
+        Ok(matched.into())
+    }),
+    plain("mustRegexMatch", SS, |_, a| {
+        Ok(is_match(&compiled(text(a, 0))?, text(a, 1)).into())
+    }),
+    plain("regexFind", SS, |_, a| {
+        find(&must_compile(text(a, 0))?, text(a, 1))
+    }),
+    plain("mustRegexFind", SS, |_, a| {
+        find(&compiled(text(a, 0))?, text(a, 1))
+    }),
+    plain("regexFindAll", SSI, |_, a| {
+        find_all(&must_compile(text(a, 0))?, text(a, 1), int(a, 2))
+    }),
+    plain("mustRegexFindAll", SSI, |_, a| {
+        find_all(&compiled(text(a, 0))?, text(a, 1), int(a, 2))
+    }),
+    plain("regexReplaceAll", SSS, |_, a| {
+        replace(&must_compile(text(a, 0))?, text(a, 1), text(a, 2), true)
+    }),
+    plain("mustRegexReplaceAll", SSS, |_, a| {
+        replace(&compiled(text(a, 0))?, text(a, 1), text(a, 2), true)
+    }),
+    plain("regexReplaceAllLiteral", SSS, |_, a| {
+        replace(&must_compile(text(a, 0))?, text(a, 1), text(a, 2), false)
+    }),
+    plain("mustRegexReplaceAllLiteral", SSS, |_, a| {
+        replace(&compiled(text(a, 0))?, text(a, 1), text(a, 2), false)
+    }),
+    plain("regexSplit", SSI, |_, a| {
+        split(
+            text(a, 0),
+            &must_compile(text(a, 0))?,
+            text(a, 1),
+            int(a, 2),
+        )
+    }),
+    plain("mustRegexSplit", SSI, |_, a| {
+        split(text(a, 0), &compiled(text(a, 0))?, text(a, 1), int(a, 2))
+    }),
+    plain("regexQuoteMeta", &[Param::Str], |_, a| {
+        bytes(quote_meta(text(a, 0)))
+    }),
+];
+
+/// `regexp.Compile`.
+fn compiled(pattern: &[u8]) -> Result<Pattern, Fault> {
+    compile(pattern).map_err(|error| Fault::new(error.to_string()))
+}
+
+/// `regexp.MustCompile`, which panics.
+fn must_compile(pattern: &[u8]) -> Result<Pattern, Fault> {
+    compile(pattern).map_err(|error| {
+        let pattern = if can_backquote(pattern) {
+            format!("`{}`", String::from_utf8_lossy(pattern))
+        } else {
+            quoted(pattern)
+        };
+        Fault::new(format!("regexp: Compile({pattern}): {error}"))
+    })
+}
+
+/// A text to search in. Bytes that are not UTF-8 count as U+FFFD each, as in Go; then positions in the
+/// searched text are not those in the bytes.
+struct Haystack<'a> {
+    bytes: &'a [u8],
+    text: Cow<'a, str>,
+    /// The position in `bytes` for each position in `text`, if they differ.
+    positions: Option<Vec<usize>>,
+}
+
+impl<'a> Haystack<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            return Self {
+                bytes,
+                text: text.into(),
+                positions: None,
+            };
+        }
+        let mut text = String::with_capacity(bytes.len() * 2);
+        let mut positions = Vec::with_capacity(bytes.len() * 2);
+        let mut at = 0;
+        while at < bytes.len() {
+            let (rune, width) = decode_rune(&bytes[at..]);
+            text.push(char::from_u32(rune).unwrap_or(char::REPLACEMENT_CHARACTER));
+            positions.resize(text.len(), at);
+            at += width;
+        }
+        positions.push(at);
+        Self {
+            bytes,
+            text: text.into(),
+            positions: Some(positions),
+        }
+    }
+
+    fn position(&self, at: usize) -> usize {
+        match &self.positions {
+            None => at,
+            Some(positions) => positions.get(at).copied().unwrap_or(self.bytes.len()),
+        }
+    }
+
+    /// The bytes of a part of the text.
+    fn part(&self, start: usize, end: usize) -> &'a [u8] {
+        &self.bytes[self.position(start)..self.position(end)]
+    }
+
+    /// The width of the rune at a position; 0 at the end.
+    fn width(&self, at: usize) -> usize {
+        self.text[at..].chars().next().map_or(0, char::len_utf8)
+    }
+}
+
+fn is_match(pattern: &Pattern, text: &[u8]) -> bool {
+    pattern.regex.is_match(&Haystack::new(text).text)
+}
+
+fn find(pattern: &Pattern, text: &[u8]) -> Answer {
+    let hay = Haystack::new(text);
+    match pattern.regex.find(&hay.text) {
+        Some(found) => bytes(hay.part(found.start(), found.end())),
+        None => bytes(""),
+    }
+}
+
+/// Go's successive matches: an empty one right after another match does not count.
+fn matches(
+    pattern: &Pattern,
+    hay: &Haystack<'_>,
+    limit: i64,
+) -> Result<Vec<(usize, usize)>, Fault> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut found = Vec::new();
+    let (mut at, mut previous_end) = (0, None);
+    while found.len() < limit && at <= hay.text.len() {
+        let Some(matched) = pattern.regex.find_at(&hay.text, at) else {
+            break;
+        };
+        let (start, end) = (matched.start(), matched.end());
+        let mut accept = true;
+        if end == at {
+            accept = previous_end != Some(start);
+            at += hay.width(at).max(1);
+        } else {
+            at = end;
+        }
+        previous_end = Some(end);
+        if accept {
+            check_count(found.len())?;
+            found.push((start, end));
+        }
+    }
+    Ok(found)
+}
+
+fn find_all(pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
+    let hay = Haystack::new(text);
+    let found = matches(pattern, &hay, limit)?;
+    if found.is_empty() {
+        return Ok(List::nil(Elem::Str).into());
+    }
+    let parts = found
+        .iter()
+        .map(|(start, end)| Str::from(hay.part(*start, *end)));
+    Ok(Value::strings(parts))
+}
+
+fn split(source: &[u8], pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
+    if limit == 0 {
+        return Ok(List::nil(Elem::Str).into());
+    }
+    if !source.is_empty() && text.is_empty() {
+        return Ok(Value::strings([Str::from("")]));
+    }
+    let hay = Haystack::new(text);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let found = matches(pattern, &hay, i64::try_from(limit).unwrap_or(i64::MAX))?;
+    let mut parts: Vec<Str> = Vec::new();
+    let (mut begin, mut end) = (0, 0);
+    for (start, stop) in found {
+        if parts.len() + 1 >= limit {
+            break;
+        }
+        end = start;
+        if stop != 0 {
+            parts.push(hay.part(begin, end).into());
+        }
+        begin = stop;
+    }
+    if end != hay.text.len() {
+        parts.push(hay.part(begin, hay.text.len()).into());
+    }
+    Ok(Value::strings(parts))
+}
+
+fn replace(pattern: &Pattern, text: &[u8], template: &[u8], expanding: bool) -> Answer {
+    let hay = Haystack::new(text);
+    let expanding = expanding && template.contains(&b'$');
+    let mut out = Vec::with_capacity(text.len());
+    let (mut copied, mut at) = (0, 0);
+    let mut locations = pattern.regex.capture_locations();
+    while at <= hay.text.len() {
+        let Some(found) = pattern
+            .regex
+            .captures_read_at(&mut locations, &hay.text, at)
+        else {
+            break;
+        };
+        let (start, end) = (found.start(), found.end());
+        out.extend_from_slice(hay.part(copied, start));
+        // No second replacement for an empty match right after another match.
+        if end > copied || start == 0 {
+            if expanding {
+                expand(&mut out, template, pattern, |group| {
+                    locations
+                        .get(group)
+                        .map(|(start, end)| hay.part(start, end))
+                });
+            } else {
+                out.extend_from_slice(template);
+            }
+        }
+        if out.len() > TEXT_LIMIT {
+            return Err("strings: Repeat output length overflow".into());
+        }
+        copied = end;
+        let next = at + hay.width(at);
+        at = if next > end {
+            next
+        } else {
+            end.max(at + usize::from(end == at))
+        };
+    }
+    out.extend_from_slice(hay.part(copied, hay.text.len()));
+    bytes(out)
+}
+
+/// Writes a replacement with `$1`, `${name}` and `$$` filled in.
+fn expand<'h>(
+    out: &mut Vec<u8>,
+    template: &[u8],
+    pattern: &Pattern,
+    group: impl Fn(usize) -> Option<&'h [u8]>,
+) {
+    let mut rest = template;
+    while let Some(dollar) = rest.iter().position(|byte| *byte == b'$') {
+        out.extend_from_slice(&rest[..dollar]);
+        rest = &rest[dollar + 1..];
+        if let Some(after) = rest.strip_prefix(b"$") {
+            out.push(b'$');
+            rest = after;
+            continue;
+        }
+        let Some((name, after)) = reference(rest) else {
+            out.push(b'$');
+            continue;
+        };
+        rest = after;
+        let part = match group_number(name) {
+            Some(number) => group(number),
+            // The first group of that name which took part in the match.
+            None => (0..pattern.names.len())
+                .filter(|at| pattern.names[*at].as_bytes() == name)
+                .find_map(&group),
+        };
+        out.extend_from_slice(part.unwrap_or_default());
+    }
+    out.extend_from_slice(rest);
+}
+
+/// A name after a dollar, in braces or as long as it goes, and what follows.
+fn reference(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (braces, text) = match text.strip_prefix(b"{") {
+        Some(text) => (true, text),
+        None => (false, text),
+    };
+    let mut end = 0;
+    loop {
+        let (rune, width) = decode_rune(&text[end..]);
+        let word = char::from_u32(rune).is_some_and(|c| c == '_' || c.is_alphanumeric());
+        if width == 0 || rune == RUNE_ERROR || !word {
+            break;
+        }
+        end += width;
+    }
+    let (name, rest) = text.split_at(end);
+    if name.is_empty() {
+        return None;
+    }
+    if braces {
+        return Some((name, rest.strip_prefix(b"}")?));
+    }
+    Some((name, rest))
+}
+
+/// The number that a name is; leading zeros make it a name.
+fn group_number(name: &[u8]) -> Option<usize> {
+    if name.len() > 1 && name[0] == b'0' || name.len() > 9 {
+        return None;
+    }
+    if !name.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(name).ok()?.parse().ok()
+}
+
+/// `regexp.QuoteMeta`.
+fn quote_meta(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    for byte in text {
+        if br"\.+*?()|[]{}^$".contains(byte) {
+            out.push(b'\\');
+        }
+        out.push(*byte);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{call, fails, value};
+    use crate::value::{Str, Value};
+
+    #[test]
+    fn replaces_with_groups() {
+        for (pattern, text, replacement, want) in [
+            ("a(x*)b", "-ab-axxb-", "${1}W", "-W-xxW-"),
+            ("a(x*)b", "-ab-axxb-", "$1W", "---"),
+            ("a(x*)b", "-ab-axxb-", "$$1", "-$1-$1-"),
+            ("(?P<n>a)", "banana", "[${n}]", "b[a]n[a]n[a]"),
+            ("a*", "baac", "-", "-b-c-"),
+            ("b", "abc", "${", "a${c"),
+            ("", "é", "-", "-é-"),
+            ("$", "ab", "!", "ab!"),
+        ] {
+            let args = [pattern.into(), text.into(), replacement.into()];
+            assert_eq!(
+                call("regexReplaceAll", &args),
+                want,
+                "{pattern} {replacement}"
+            );
+        }
+    }
+
+    #[test]
+    fn finds_and_splits() {
+        let all = |pattern: &str, text: &str, n| {
+            call(
+                "regexFindAll",
+                &[pattern.into(), text.into(), Value::int(n)],
+            )
+        };
+        assert_eq!(all("a*", "ABCabc", -1), "[   a  ]");
+        assert_eq!(all("[a-c]", "abcd", 2), "[a b]");
+        assert!(
+            value("regexFindAll", &["x".into(), "a".into(), Value::int(-1)])
+                .as_list()
+                .unwrap()
+                .is_nil()
+        );
+        let split = |pattern: &str, text: &str, n| {
+            call("regexSplit", &[pattern.into(), text.into(), Value::int(n)])
+        };
+        assert_eq!(split(",", "a,b,c", 2), "[a b,c]");
+        assert_eq!(split("\\w+", "abc", -1), "[ ]");
+        assert_eq!(split("", "abc", -1), "[a b c]");
+    }
+
+    #[test]
+    fn takes_broken_bytes_for_runes() {
+        let text = Value::Str(Str::from(&b"a\xff\xfeb"[..]));
+        let found = value("regexFind", &["a.".into(), text]);
+        assert_eq!(found.as_str().unwrap().as_bytes(), b"a\xff");
+    }
+
+    #[test]
+    fn complains_about_patterns() {
+        assert_eq!(call("regexMatch", &["(?=a)".into(), "a".into()]), "false");
+        assert_eq!(
+            fails("regexFind", &["[".into(), "a".into()]),
+            "regexp: Compile(`[`): error parsing regexp: missing closing ]: `[`"
+        );
+        assert_eq!(
+            fails("mustRegexFind", &["a**".into(), "a".into()]),
+            "error parsing regexp: invalid nested repetition operator: `**`"
+        );
+    }
+}
