@@ -8,9 +8,12 @@
 mod args;
 mod case;
 mod constraint;
+mod dates;
 mod defaults;
 mod dicts;
+mod duration;
 mod encoding;
+mod layout;
 mod lists;
 mod math;
 mod merge;
@@ -25,6 +28,8 @@ mod strings;
 #[cfg(test)]
 mod testing;
 mod text;
+pub mod time;
+mod time_parse;
 mod wrap;
 
 use crate::template::Function;
@@ -42,6 +47,7 @@ const TABLES: &[&[Function]] = &[
     encoding::TABLE,
     reflection::TABLE,
     paths::TABLE,
+    dates::TABLE,
     regex::TABLE,
     semver::TABLE,
 ];
