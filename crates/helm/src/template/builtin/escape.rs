@@ -13,6 +13,13 @@ pub(super) fn text_of(args: &[Slot]) -> Result<Str> {
     {
         return Ok(text.clone());
     }
+    if let [only] = args
+        && !only.value.is_nil()
+    {
+        let mut text = Vec::new();
+        fmt::append_action(&mut text, &only.value, false)?;
+        return Ok(text.into());
+    }
     let no_value = Value::str("<no value>");
     let shown = values(args).map(|value| if value.is_nil() { &no_value } else { value });
     Ok(fmt::sprint(shown)?)

@@ -47,10 +47,7 @@ pub(super) fn index(item: &Slot, keys: &[Slot]) -> Result {
                     .get(at)
                     .cloned()
                     .ok_or_else(|| Fault::new("reflect: slice index out of range"))?;
-                Slot {
-                    value,
-                    is_interface: list.elem() == Elem::Any,
-                }
+                Slot::new(value, list.elem() == Elem::Any)
             }
             Value::Str(text) | Value::Bytes(text) => {
                 let at = bound(&key.value, text.len())?;
@@ -67,12 +64,17 @@ pub(super) fn index(item: &Slot, keys: &[Slot]) -> Result {
             }
             Value::Map(map) => crate::template::eval::entry(map, map_key(&key.value)?),
             _ => {
-                let type_name = item.type_name();
+                let type_name = pointee(&item.value);
                 return Err(Fault::new(format!("can't index item of type {type_name}")));
             }
         };
     }
     Ok(item)
+}
+
+/// The type of a value, or of what it points to.
+fn pointee(value: &Value) -> String {
+    value.type_name().trim_start_matches('*').to_owned()
 }
 
 fn map_key(key: &Value) -> Result<&Str> {
@@ -105,7 +107,7 @@ pub(super) fn slice(item: &Slot, bounds: &[Slot]) -> Result<Value> {
         Value::Str(text) | Value::Bytes(text) => text.len(),
         Value::List(list) => list.len(),
         _ => {
-            let type_name = item.value.type_name();
+            let type_name = pointee(&item.value);
             return Err(Fault::new(format!("can't slice item of type {type_name}")));
         }
     };
@@ -149,8 +151,7 @@ pub(super) fn len(item: &Slot) -> Result<Value> {
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
         _ => {
-            let type_name = item.value.type_name();
-            let type_name = type_name.trim_start_matches('*');
+            let type_name = pointee(&item.value);
             return Err(Fault::new(format!("len of type {type_name}")));
         }
     };

@@ -65,10 +65,7 @@ impl Run<'_> {
 
     /// Runs the body for each element; `false` when there is none.
     fn iterate(&mut self, tree: &Tree, value: &Value, branch: &Branch) -> Evaluated<bool> {
-        let elem = |value: Value, any: bool| Slot {
-            value,
-            is_interface: any,
-        };
+        let elem = Slot::new;
         let plain = plain_value(value);
         match &*plain {
             Value::Nil => Ok(false),

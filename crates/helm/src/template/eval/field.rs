@@ -3,7 +3,7 @@
 use super::call::Callable;
 use super::{Evaluated, Run, Slot};
 use crate::template::ast::{NodeId, NodeKind, Tree};
-use crate::value::{Map, MapKind, Object, Str, Value};
+use crate::value::{Kind, Map, MapKind, Object, Str, Value};
 use std::rc::Rc;
 
 /// The nodes of a command, of which the first is the word itself, and the value before the pipe.
@@ -121,7 +121,11 @@ impl Run<'_> {
                 let cause = format!("{name} has arguments but cannot be invoked as function");
                 return Err(self.error(tree, cause));
             }
-            return Ok(Slot::returned(field));
+            let is_addressable = receiver.is_addressable || object.kind() == Kind::Ptr;
+            return Ok(Slot {
+                is_addressable,
+                ..Slot::returned(field)
+            });
         }
         match object.underlying() {
             Some(Value::Map(map)) if !is_call => Ok(entry(&map, name)),

@@ -7,6 +7,8 @@
 mod call;
 mod control;
 mod field;
+#[cfg(test)]
+mod object_tests;
 mod pipeline;
 mod runtime;
 #[cfg(test)]
@@ -35,32 +37,34 @@ pub(super) struct Slot {
     pub(super) value: Value,
     /// Whether the static type is `interface {}`, as for elements of maps and lists.
     pub(super) is_interface: bool,
+    /// Whether it is a field behind a pointer, whose own pointer's methods Go finds too.
+    is_addressable: bool,
 }
 
 impl Slot {
-    /// A value of its own type; nil is the invalid value.
-    pub(super) fn plain(value: Value) -> Self {
+    /// A value with or without an interface around it.
+    pub(super) fn new(value: Value, is_interface: bool) -> Self {
         Self {
             value,
-            is_interface: false,
+            is_interface,
+            is_addressable: false,
         }
+    }
+
+    /// A value of its own type; nil is the invalid value.
+    pub(super) fn plain(value: Value) -> Self {
+        Self::new(value, false)
     }
 
     /// A value in an empty interface.
     pub(super) fn interface(value: Value) -> Self {
-        Self {
-            value,
-            is_interface: true,
-        }
+        Self::new(value, true)
     }
 
     /// What a function returns: its nil comes out of an interface.
     fn returned(value: Value) -> Self {
         let is_interface = value.is_nil();
-        Self {
-            value,
-            is_interface,
-        }
+        Self::new(value, is_interface)
     }
 
     /// Nothing at all: Go's zero `reflect.Value`.
@@ -173,7 +177,7 @@ impl<'a> Run<'a> {
                     .is_some_and(|pipe| pipe.variables.is_empty())
                 {
                     self.node = id;
-                    self.print(tree, &slot.value)?;
+                    self.print(tree, &slot)?;
                 }
             }
             NodeKind::List(items) => {
@@ -222,15 +226,14 @@ impl<'a> Run<'a> {
     }
 
     /// Prints the result of an action.
-    fn print(&mut self, tree: &Tree, value: &Value) -> Evaluated<()> {
+    fn print(&mut self, tree: &Tree, slot: &Slot) -> Evaluated<()> {
         let start = self.out.len();
-        let printed = match value {
+        let printed = match &slot.value {
             Value::Nil => {
                 self.out.extend_from_slice(b"<no value>");
                 Ok(())
             }
-            Value::Object(object) => super::fmt::append_action(&mut self.out, &**object, value),
-            _ => super::fmt::append(&mut self.out, value),
+            value => super::fmt::append_action(&mut self.out, value, slot.is_addressable),
         };
         if let Err(unprintable) = printed {
             return Err(self.error(tree, Fault::from(unprintable).message));

@@ -18,7 +18,10 @@ impl Run<'_> {
         for &command in &pipe.commands {
             let slot = self.command(tree, dot, command, last)?;
             // An empty interface gives way to what it holds.
-            last = Some(Slot::plain(slot.value));
+            last = Some(Slot {
+                is_interface: false,
+                ..slot
+            });
         }
         let slot = last.unwrap_or(Slot::plain(Value::Nil));
         for &(_, symbol) in &pipe.variables {
@@ -162,10 +165,11 @@ impl Run<'_> {
         self.path(tree, dot, slot, id, path, (args, last))
     }
 
-    /// A value as `%v` prints it, for an error message.
+    /// A value as an action prints it, for an error message.
     pub(super) fn printed(&self, tree: &Tree, value: &Value) -> Evaluated<String> {
-        match fmt::text(value) {
-            Ok(text) => Ok(text.to_text().into_owned()),
+        let mut text = Vec::new();
+        match fmt::append_action(&mut text, value, false) {
+            Ok(()) => Ok(String::from_utf8_lossy(&text).into_owned()),
             Err(unprintable) => Err(self.error(tree, Fault::from(unprintable).message)),
         }
     }

@@ -7,7 +7,7 @@ mod basic;
 mod directive;
 mod value;
 
-use crate::value::{Kind, Object, Str, Value};
+use crate::value::{Kind, Str, Value};
 use basic::Flags;
 
 /// The longest text that one call writes, in bytes. Shared parts make a value print far longer than
@@ -82,14 +82,17 @@ pub fn append(out: &mut Vec<u8>, value: &Value) -> Result<(), Unprintable> {
     printer.finish()
 }
 
-/// Appends an object as an action prints it: through its pointer's methods, and a pointer as what
-/// it points to.
+/// Appends a value as an action prints it: a pointer as what it points to, and an addressable
+/// struct through the methods of its pointer.
 pub(super) fn append_action(
     out: &mut Vec<u8>,
-    object: &dyn Object,
     value: &Value,
+    is_addressable: bool,
 ) -> Result<(), Unprintable> {
-    if let Some(text) = object.pointer_to_str() {
+    let Value::Object(object) = value else {
+        return append(out, value);
+    };
+    if let (true, Some(text)) = (is_addressable, object.pointer_to_str()) {
         out.extend_from_slice(&text);
         return Ok(());
     }
@@ -97,7 +100,7 @@ pub(super) fn append_action(
         return append(out, value);
     }
     let mut printer = Printer::new(out);
-    printer.fields(object, 'v', 0);
+    printer.fields(&**object, 'v', 0);
     printer.finish()
 }
 
