@@ -101,9 +101,37 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
 
 fn shortest_digits(value: f64, bits: u32) -> Digits {
     if bits == 32 {
-        Digits::of(&format!("{:e}", value as f32))
+        let value = value as f32;
+        let text = format!("{value:e}");
+        return Digits::of(&even(text, value, 7, |value, places| {
+            format!("{value:.places$e}")
+        }));
+    }
+    let text = format!("{value:e}");
+    Digits::of(&even(text, value, 15, |value, places| {
+        format!("{value:.places$e}")
+    }))
+}
+
+/// Of two shortest texts equally near to the number Go takes the one that ends in an even digit. It
+/// is the one that rounding gives. Only long texts can have such a twin.
+fn even<F>(text: String, value: F, long: usize, round: fn(F, usize) -> String) -> String
+where
+    F: Copy + PartialEq + std::str::FromStr,
+{
+    let digits = text
+        .bytes()
+        .take_while(|byte| *byte != b'e')
+        .filter(u8::is_ascii_digit)
+        .count();
+    if digits < long {
+        return text;
+    }
+    let rounded = round(value, digits - 1);
+    if rounded.parse().is_ok_and(|read: F| read == value) {
+        rounded
     } else {
-        Digits::of(&format!("{value:e}"))
+        text
     }
 }
 
@@ -555,6 +583,7 @@ mod tests {
             (0.0001, b'g', -1, 64, "0.0001"),
             (0.00001, b'g', -1, 64, "1e-05"),
             (5e-324, b'g', -1, 64, "5e-324"),
+            (697_942_398_440_112.25, b'f', -1, 64, "697942398440112.2"),
             (1e23, b'f', -1, 64, "100000000000000000000000"),
             (0.1, b'g', -1, 32, "0.1"),
             (0.1, b'f', 20, 64, "0.10000000000000000555"),
