@@ -5,11 +5,12 @@
 //! can be repeated.
 //!
 //! The modules form one line, each using only those after it:
-//! `chart → { sprig, template } → { yaml, json } → value`.
+//! `chart → { sprig, template } → { yaml, json, toml } → value`.
 
 pub mod chart;
 pub mod json;
 pub mod sprig;
 pub mod template;
+pub mod toml;
 pub mod value;
 pub mod yaml;

@@ -1,0 +1,757 @@
+//! TOML to values. Follows BurntSushi/toml 1.6 parse.go, with its messages.
+
+use super::encode::tables;
+use super::lex::{Item, ItemKind, Lexer};
+use super::write_path;
+use crate::value::number::{NumberError, parse_float, parse_int};
+use crate::value::quote::quoted;
+use crate::value::{Elem, Map, MapKind, Value};
+use std::collections::{HashMap, HashSet};
+
+/// How deep arrays and inline tables may nest: Go's decoder has no limit but its stack.
+const MAX_DEPTH: usize = 10_000;
+/// How many pieces a dotted key may have.
+const MAX_PIECES: usize = 1000;
+const RED_ZONE: usize = 64 * 1024;
+const STACK: usize = 1024 * 1024;
+
+/// Which parts a TOML date or time has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatetimeKind {
+    /// Date, time and offset from UTC in seconds.
+    Offset(i32),
+    /// Date and time of no zone; BurntSushi's location `datetime-local`.
+    Local,
+    /// A date; BurntSushi's location `date-local`.
+    Date,
+    /// A time of day, on day 1 of year 0; BurntSushi's location `time-local`.
+    Time,
+}
+
+/// A date or time as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datetime {
+    /// Which of the parts count.
+    pub kind: DatetimeKind,
+    /// Year, 0 to 9999.
+    pub year: u16,
+    /// Month, 1 to 12.
+    pub month: u8,
+    /// Day, 1 to 31.
+    pub day: u8,
+    /// Hour, 0 to 23.
+    pub hour: u8,
+    /// Minute, 0 to 59.
+    pub minute: u8,
+    /// Second, 0 to 59.
+    pub second: u8,
+    /// Nanoseconds.
+    pub nanosecond: u32,
+}
+
+/// Reads a document into a `map[string]interface {}`. `datetime` makes values of dates and times.
+///
+/// # Errors
+/// Go's text: `toml: line 2 (last key "a"): …`.
+pub fn from_toml(text: &[u8], datetime: &dyn Fn(&Datetime) -> Value) -> Result<Map, String> {
+    let text = match text {
+        [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] | [0xef, 0xbb, 0xbf, rest @ ..] => rest,
+        rest => rest,
+    };
+    if text.iter().take(6).any(|byte| *byte == 0) {
+        return Err(
+            "toml: line 1: files cannot contain NULL bytes; probably using UTF-16; \
+             TOML files must be UTF-8"
+                .into(),
+        );
+    }
+    let root = Map::new(MapKind::Any);
+    let mut parser = Parser {
+        lexer: Lexer::new(text),
+        datetime,
+        root: root.clone(),
+        context: Vec::new(),
+        key: String::new(),
+        line: 0,
+        arrays: HashMap::new(),
+        implicit: HashSet::new(),
+    };
+    loop {
+        let item = parser.next()?;
+        if item.kind == ItemKind::Eof {
+            return Ok(root);
+        }
+        parser.top_level(&item)?;
+    }
+}
+
+struct Parser<'a> {
+    lexer: Lexer<'a>,
+    datetime: &'a dyn Fn(&Datetime) -> Value,
+    root: Map,
+    /// The table in scope, from the root.
+    context: Vec<String>,
+    /// The key at hand within it.
+    key: String,
+    /// The line of the last table name or key.
+    line: usize,
+    /// Whether a path is an array.
+    arrays: HashMap<String, bool>,
+    /// The paths that exist because something below them does.
+    implicit: HashSet<String>,
+}
+
+fn path_text(path: &[String]) -> String {
+    let mut out = Vec::new();
+    write_path(path.iter().map(String::as_bytes), &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+impl Parser<'_> {
+    fn error(&self, line: usize, message: &str) -> String {
+        let context = path_text(&self.context);
+        let last = match (self.key.is_empty(), context.is_empty()) {
+            (true, _) => context,
+            (false, true) => self.key.clone(),
+            (false, false) => format!("{context}.{}", self.key),
+        };
+        if last.is_empty() {
+            return format!("toml: line {line}: {message}");
+        }
+        format!("toml: line {line} (last key {}): {message}", quoted(&last))
+    }
+
+    fn error_here(&self, message: &str) -> String {
+        self.error(self.line, message)
+    }
+
+    fn next(&mut self) -> Result<Item, String> {
+        let item = self.lexer.next_item();
+        if item.kind == ItemKind::Error {
+            return Err(self.error(item.line, &item.text));
+        }
+        Ok(item)
+    }
+
+    fn top_level(&mut self, item: &Item) -> Result<(), String> {
+        match item.kind {
+            ItemKind::CommentStart => {
+                self.next()?;
+            }
+            ItemKind::TableStart => {
+                let key = self.read_key(ItemKind::TableEnd)?;
+                self.add_context(&key, false)?;
+                self.set_type("", false);
+            }
+            ItemKind::ArrayTableStart => {
+                let key = self.read_key(ItemKind::ArrayTableEnd)?;
+                self.add_context(&key, true)?;
+                self.set_type("", false);
+            }
+            _ => {
+                let outer = self.context.clone();
+                self.enter_key()?;
+                let value = self.next()?;
+                let (value, array) = self.value(&value, false, 0)?;
+                self.set_value(&self.key.clone(), value)?;
+                self.set_type(&self.key.clone(), array);
+                self.context = outer;
+                self.key.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the pieces of a name up to its end.
+    fn read_key(&mut self, end: ItemKind) -> Result<Vec<String>, String> {
+        let mut item = self.next()?;
+        self.line = item.line;
+        let mut key = Vec::new();
+        while item.kind != end && item.kind != ItemKind::Eof {
+            key.push(match item.kind {
+                ItemKind::StrWithEscapes | ItemKind::MultilineStr => self.string(&item)?,
+                _ => item.text,
+            });
+            if key.len() > MAX_PIECES {
+                return Err(self.error(item.line, "key has too many pieces"));
+            }
+            item = self.next()?;
+        }
+        Ok(key)
+    }
+
+    /// Reads `a.b.c =`, makes the tables before the last piece and that piece the key at hand.
+    fn enter_key(&mut self) -> Result<Vec<String>, String> {
+        let mut parents = self.read_key(ItemKind::KeyEnd)?;
+        self.key = parents.pop().unwrap_or_default();
+        for piece in &parents {
+            let mut path = self.context.clone();
+            path.push(piece.clone());
+            self.implicit.insert(path_text(&path));
+            self.add_context(&path, false)?;
+        }
+        Ok(parents)
+    }
+
+    // Tables.
+
+    /// The table inside a value on the way down a path: an array of tables stands for its last one.
+    fn table_of(value: Option<Value>) -> Option<Map> {
+        match value {
+            Some(Value::Map(map)) => Some(map),
+            Some(Value::List(list)) if list.elem() == Elem::Map => {
+                list.items().last().and_then(Value::as_map).cloned()
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes a path the table in scope.
+    fn add_context(&mut self, path: &[String], array: bool) -> Result<(), String> {
+        let Some((last, parents)) = path.split_last() else {
+            return Ok(());
+        };
+        let mut table = self.root.clone();
+        for (index, piece) in parents.iter().enumerate() {
+            let so_far = &parents[..=index];
+            if !table.contains(piece) {
+                self.implicit.insert(path_text(so_far));
+                table.insert(piece.as_str(), Value::empty_map());
+            }
+            table = Self::table_of(table.get(piece)).ok_or_else(|| {
+                let name = path_text(so_far);
+                self.error_here(&format!("Key '{name}' was already created as a hash."))
+            })?;
+        }
+        self.context = parents.to_vec();
+        if array {
+            let mut maps = match table.get(last) {
+                None => Vec::new(),
+                Some(Value::List(list)) if list.elem() == Elem::Map => list.items().to_vec(),
+                Some(_) => {
+                    let name = path_text(path);
+                    return Err(self.error_here(&format!(
+                        "Key '{name}' was already created and cannot be used as an array."
+                    )));
+                }
+            };
+            maps.push(Value::empty_map());
+            table.insert(last.as_str(), tables(maps));
+        } else {
+            self.set_value(last, Value::empty_map())?;
+        }
+        self.context.push(last.clone());
+        Ok(())
+    }
+
+    fn set_value(&mut self, key: &str, value: Value) -> Result<(), String> {
+        let mut table = self.root.clone();
+        for index in 0..self.context.len() {
+            table = Self::table_of(table.get(&self.context[index])).ok_or_else(|| {
+                let name = path_text(&self.context[..=index]);
+                self.error_here(&format!("Key '{name}' has already been defined."))
+            })?;
+        }
+        let mut path = self.context.clone();
+        path.push(key.to_owned());
+        let name = path_text(&path);
+        if table.contains(key) {
+            let implicit = self.implicit.remove(&name);
+            if !implicit {
+                return Err(self.error_here(&format!("Key '{name}' has already been defined.")));
+            }
+            if self.arrays.get(&name) != Some(&true) {
+                return Ok(());
+            }
+        }
+        table.insert(key, value);
+        Ok(())
+    }
+
+    fn set_type(&mut self, key: &str, array: bool) {
+        let mut path = self.context.clone();
+        if !key.is_empty() || path.is_empty() {
+            path.push(key.to_owned());
+        }
+        self.arrays.insert(path_text(&path), array);
+    }
+
+    // Values.
+
+    /// The value, and whether it is an array.
+    fn value(
+        &mut self,
+        item: &Item,
+        in_array: bool,
+        depth: usize,
+    ) -> Result<(Value, bool), String> {
+        if depth > MAX_DEPTH {
+            return Err(self.error(item.line, "value is nested too deeply"));
+        }
+        stacker::maybe_grow(RED_ZONE, STACK, || self.value_inner(item, in_array, depth))
+    }
+
+    fn value_inner(
+        &mut self,
+        item: &Item,
+        in_array: bool,
+        depth: usize,
+    ) -> Result<(Value, bool), String> {
+        let value = match item.kind {
+            ItemKind::Str | ItemKind::RawStr => Value::str(&item.text),
+            ItemKind::RawMultilineStr => Value::str(strip_first_line_end(&item.text)),
+            ItemKind::StrWithEscapes | ItemKind::MultilineStr => Value::str(self.string(item)?),
+            ItemKind::Integer => self.integer(item)?,
+            ItemKind::Float => self.float(item)?,
+            ItemKind::Bool => Value::Bool(item.text == "true"),
+            ItemKind::Datetime => {
+                let text = item.text.replace('z', "Z").replace(['t', ' '], "T");
+                match parse_datetime(&text) {
+                    Some(datetime) => (self.datetime)(&datetime),
+                    None => {
+                        let message = format!("invalid datetime: {}", quoted(&text));
+                        return Err(self.error(item.line, &message));
+                    }
+                }
+            }
+            ItemKind::Array => return Ok((self.array(depth)?, true)),
+            ItemKind::InlineTableStart => self.inline_table(in_array, depth)?,
+            _ => return Err(self.error(item.line, "unexpected item")),
+        };
+        Ok((value, false))
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, String> {
+        self.set_type(&self.key.clone(), true);
+        let mut items = Vec::new();
+        loop {
+            let item = self.next()?;
+            match item.kind {
+                ItemKind::ArrayEnd | ItemKind::Eof => return Ok(Value::list(items)),
+                ItemKind::CommentStart => {
+                    self.next()?;
+                }
+                _ => items.push(self.value(&item, true, depth + 1)?.0),
+            }
+        }
+    }
+
+    fn inline_table(&mut self, in_array: bool, depth: usize) -> Result<Value, String> {
+        let top = Map::new(MapKind::Any);
+        let outer_context = self.context.clone();
+        let outer_key = std::mem::take(&mut self.key);
+        let mut context = outer_context.clone();
+        context.push(outer_key.clone());
+        self.context.clone_from(&context);
+        self.implicit.insert(path_text(&context));
+        self.add_context(&context, in_array)?;
+        loop {
+            let item = self.next()?;
+            match item.kind {
+                ItemKind::InlineTableEnd | ItemKind::Eof => break,
+                ItemKind::CommentStart => {
+                    self.next()?;
+                    continue;
+                }
+                _ => {}
+            }
+            let parents = self.enter_key()?;
+            let item = self.next()?;
+            let (value, array) = self.value(&item, false, depth + 1)?;
+            self.set_value(&self.key.clone(), value.clone())?;
+            self.set_type(&self.key.clone(), array);
+            let mut table = top.clone();
+            for piece in &parents {
+                if !table.contains(piece) {
+                    table.insert(piece.as_str(), Value::empty_map());
+                }
+                let Some(Value::Map(inner)) = table.get(piece) else {
+                    let name = path_text(&self.context);
+                    return Err(self.error_here(&format!("{} is not a table", quoted(&name))));
+                };
+                table = inner;
+            }
+            table.insert(self.key.as_str(), value);
+            self.context.clone_from(&context);
+        }
+        self.context = outer_context;
+        self.key = outer_key;
+        Ok(Value::Map(top))
+    }
+
+    fn integer(&self, item: &Item) -> Result<Value, String> {
+        let text = &item.text;
+        let invalid = |why: &str| {
+            self.error(
+                item.line,
+                &format!("Invalid integer {}: {why}", quoted(text)),
+            )
+        };
+        if !underscores_fit(text) {
+            return Err(invalid("underscores must be surrounded by digits"));
+        }
+        if has_leading_zero(text) {
+            return Err(invalid("cannot have leading zeroes"));
+        }
+        match parse_int(text, 0) {
+            Ok(number) => Ok(Value::int64(number)),
+            Err(NumberError::Range(_)) => {
+                Err(self.error(item.line, &format!("{text} is out of range for int64")))
+            }
+            Err(NumberError::Syntax) => Err(format!(
+                "BUG: Expected integer value, but got '{text}'.\n\n"
+            )),
+        }
+    }
+
+    fn float(&self, item: &Item) -> Result<Value, String> {
+        let text = &item.text;
+        let invalid =
+            |why: &str| self.error(item.line, &format!("Invalid float {}: {why}", quoted(text)));
+        let mut parts = text
+            .split(['.', 'e', 'E'])
+            .filter(|part| !part.is_empty())
+            .peekable();
+        let first = parts.peek().copied().unwrap_or_default();
+        if !parts.all(underscores_fit) {
+            return Err(invalid("underscores must be surrounded by digits"));
+        }
+        if has_leading_zero(first) {
+            return Err(invalid("cannot have leading zeroes"));
+        }
+        if !periods_fit(text) {
+            return Err(invalid("'.' must be followed by one or more digits"));
+        }
+        let plain = text.replace('_', "");
+        let (plain, negative_nan) = match plain.as_str() {
+            "-nan" => ("nan", true),
+            "+nan" => ("nan", false),
+            other => (other, false),
+        };
+        match parse_float(plain, 64) {
+            Ok(number) if negative_nan => Ok(Value::Float(-number.abs())),
+            Ok(number) => Ok(Value::Float(number)),
+            Err(NumberError::Range(_)) => {
+                Err(self.error(item.line, &format!("{text} is out of range for float64")))
+            }
+            Err(NumberError::Syntax) => {
+                Err(self.error(item.line, &format!("Invalid float value: {}", quoted(text))))
+            }
+        }
+    }
+
+    /// The text of a string with escapes.
+    fn string(&self, item: &Item) -> Result<String, String> {
+        let joined;
+        let text = if item.kind == ItemKind::MultilineStr {
+            joined = join_lines(strip_first_line_end(&item.text));
+            joined.as_str()
+        } else {
+            item.text.as_str()
+        };
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('\\') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            let Some(letter) = rest.chars().next() else {
+                break;
+            };
+            let length = match letter {
+                'x' => 2,
+                'u' => 4,
+                'U' => 8,
+                _ => 0,
+            };
+            match letter {
+                'b' => out.push('\u{8}'),
+                't' => out.push('\t'),
+                'n' => out.push('\n'),
+                'f' => out.push('\u{c}'),
+                'r' => out.push('\r'),
+                'e' => out.push('\u{1b}'),
+                '"' | '\\' => out.push(letter),
+                'x' | 'u' | 'U' => {
+                    let digits = rest.get(1..=length).unwrap_or_default();
+                    let code = u32::from_str_radix(digits, 16)
+                        .ok()
+                        .and_then(char::from_u32);
+                    let Some(character) = code else {
+                        let message =
+                            format!("Escaped character '\\u{digits}' is not valid UTF-8.");
+                        return Err(self.error(item.line, &message));
+                    };
+                    out.push(character);
+                }
+                _ => {
+                    let message = format!("invalid escape: '\\{letter}'");
+                    return Err(self.error(item.line, &message));
+                }
+            }
+            rest = rest.get(letter.len_utf8() + length..).unwrap_or_default();
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+fn strip_first_line_end(text: &str) -> &str {
+    text.strip_prefix('\n')
+        .or_else(|| text.strip_prefix("\r\n"))
+        .unwrap_or(text)
+}
+
+/// Removes backslashes before line ends, with all blanks and line ends after them.
+fn join_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let after = &rest[at + 1..];
+        let blanks = after.len() - after.trim_start_matches([' ', '\t', '\r', '\n']).len();
+        if after.starts_with('\\') {
+            out.push_str(&rest[..at + 2]);
+            rest = &rest[at + 2..];
+        } else if after[..blanks].contains('\n') {
+            out.push_str(&rest[..at]);
+            rest = &after[blanks..];
+        } else {
+            out.push_str(&rest[..=at]);
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn has_leading_zero(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'0', next, ..] => !matches!(next, b'b' | b'o' | b'x'),
+        [b'+' | b'-', b'0', _, ..] => true,
+        _ => false,
+    }
+}
+
+fn underscores_fit(text: &str) -> bool {
+    if matches!(text, "nan" | "+nan" | "-nan" | "inf" | "+inf" | "-inf") {
+        return true;
+    }
+    let mut after_digit = false;
+    for c in text.chars() {
+        if c == '_' && !after_digit {
+            return false;
+        }
+        after_digit = c.is_ascii_hexdigit();
+    }
+    after_digit
+}
+
+fn periods_fit(text: &str) -> bool {
+    let mut after_period = false;
+    for c in text.chars() {
+        if after_period && !c.is_ascii_digit() {
+            return false;
+        }
+        after_period = c == '.';
+    }
+    !after_period
+}
+
+/// Two digits.
+fn pair(text: &[u8], at: usize) -> Option<u8> {
+    match text.get(at..at + 2)? {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some((a - b'0') * 10 + (b - b'0')),
+        _ => None,
+    }
+}
+
+fn parse_datetime(text: &str) -> Option<Datetime> {
+    let mut datetime = Datetime {
+        kind: DatetimeKind::Time,
+        year: 0,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        nanosecond: 0,
+    };
+    let bytes = text.as_bytes();
+    if bytes.get(2) == Some(&b':') {
+        return parse_time(bytes, &mut datetime)?
+            .is_empty()
+            .then_some(datetime);
+    }
+    if bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
+        return None;
+    }
+    datetime.year = u16::from(pair(bytes, 0)?) * 100 + u16::from(pair(bytes, 2)?);
+    datetime.month = pair(bytes, 5)?;
+    datetime.day = pair(bytes, 8)?;
+    let year = datetime.year;
+    let longest = match datetime.month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
+        2 => 28,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if datetime.day < 1 || datetime.day > longest {
+        return None;
+    }
+    let rest = match &bytes[10..] {
+        [] => {
+            datetime.kind = DatetimeKind::Date;
+            return Some(datetime);
+        }
+        [b'T', time @ ..] => parse_time(time, &mut datetime)?,
+        _ => return None,
+    };
+    datetime.kind = match rest {
+        [] => DatetimeKind::Local,
+        b"Z" => DatetimeKind::Offset(0),
+        [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
+            let (hours, minutes) = (pair(rest, 1)?, pair(rest, 4)?);
+            if hours > 24 || minutes > 60 {
+                return None;
+            }
+            let seconds = (i32::from(hours) * 60 + i32::from(minutes)) * 60;
+            DatetimeKind::Offset(if *sign == b'-' { -seconds } else { seconds })
+        }
+        _ => return None,
+    };
+    Some(datetime)
+}
+
+/// Reads `15:04` or `15:04:05.9`; gives what follows.
+fn parse_time<'t>(text: &'t [u8], datetime: &mut Datetime) -> Option<&'t [u8]> {
+    datetime.hour = pair(text, 0)?;
+    datetime.minute = pair(text, 3)?;
+    if text.get(2) != Some(&b':') || datetime.hour > 23 || datetime.minute > 59 {
+        return None;
+    }
+    let Some(b':') = text.get(5) else {
+        return Some(&text[5..]);
+    };
+    datetime.second = pair(text, 6)?;
+    if datetime.second > 59 {
+        return None;
+    }
+    let rest = &text[8..];
+    let [b'.', fraction @ ..] = rest else {
+        return Some(rest);
+    };
+    let count = fraction
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    if count == 0 {
+        return None;
+    }
+    let digits = fraction[..count].iter().chain(std::iter::repeat(&b'0'));
+    datetime.nanosecond = digits
+        .take(9)
+        .fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    Some(&fraction[count..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::to_json;
+
+    fn read(text: &str) -> String {
+        let datetime = |datetime: &Datetime| Value::str(format!("{:?}", datetime.kind));
+        match from_toml(text.as_bytes(), &datetime) {
+            Ok(map) => to_json(&Value::Map(map)).unwrap().to_text().into_owned(),
+            Err(error) => error,
+        }
+    }
+
+    /// Recorded from BurntSushi/toml 1.6.0.
+    #[test]
+    fn documents_become_what_burnt_sushi_reads() {
+        for (text, wanted) in [
+            ("", "{}"),
+            (
+                "a = 1\nb = 1.5 # c\n[f]\ng.h = 'x'",
+                r#"{"a":1,"b":1.5,"f":{"g":{"h":"x"}}}"#,
+            ),
+            (
+                "[[a]]\nb = 1\n[[a]]\n[a.c]\nd = 2",
+                r#"{"a":[{"b":1},{"c":{"d":2}}]}"#,
+            ),
+            (
+                "a = [1, [2, {b = 3, c.d = 4}],\n]",
+                r#"{"a":[1,[2,{"b":3,"c":{"d":4}}]]}"#,
+            ),
+            (
+                "a = \"\\u00e9\\t\\\\\"\nb = '\\n'",
+                r#"{"a":"é\t\\","b":"\\n"}"#,
+            ),
+            (
+                "a = \"\"\"\nx \\\n   y\"\"\"\nb = '''\n'a''''",
+                r#"{"a":"x y","b":"'a'"}"#,
+            ),
+            (
+                "\"a.b\".c = 0x_f",
+                "toml: line 1 (last key \"\\\"a.b\\\".c\"): \
+                not a hexadecimal number: '0x_'",
+            ),
+            (
+                "a = 0xf_f\nb = +1_0\nc = 1e3",
+                r#"{"a":255,"b":10,"c":1000}"#,
+            ),
+        ] {
+            assert_eq!(read(text), wanted, "{text}");
+        }
+    }
+
+    /// Recorded from BurntSushi/toml 1.6.0.
+    #[test]
+    fn errors_read_like_burnt_sushi() {
+        for (text, wanted) in [
+            ("bad", "line 1: unexpected EOF; expected key separator '='"),
+            (
+                "a = 1\na = 2",
+                "line 2 (last key \"a\"): Key 'a' has already been defined.",
+            ),
+            (
+                "a = \n",
+                "line 1 (last key \"a\"): expected value but found '\\n' instead",
+            ),
+            (
+                "a = 01",
+                "line 1 (last key \"a\"): Invalid integer \"01\": cannot have leading zeroes",
+            ),
+            (
+                "a = [1 2]",
+                "line 1 (last key \"a\"): \
+                expected a comma (',') or array terminator (']'), but got '2'",
+            ),
+            (
+                "a = 2024-13-01",
+                "line 1 (last key \"a\"): invalid datetime: \"2024-13-01\"",
+            ),
+            ("[a]\n[a]", "line 2: Key 'a' has already been defined."),
+        ] {
+            assert_eq!(read(text), format!("toml: {wanted}"), "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_and_times_keep_their_kind() {
+        assert_eq!(
+            read(
+                "a = 2024-01-02T03:04:05.5+01:00\nb = 2024-01-02 03:04\nc = 2024-01-02\nd = 03:04"
+            ),
+            r#"{"a":"Offset(3600)","b":"Local","c":"Date","d":"Time"}"#
+        );
+    }
+
+    #[test]
+    fn deep_arrays_are_refused() {
+        assert!(read(&("a = ".to_owned() + &"[".repeat(100_000))).contains("too deeply"));
+    }
+}

@@ -1,0 +1,403 @@
+//! Values to TOML. Follows BurntSushi/toml 1.6 encode.go.
+
+use super::{escape, write_key, write_path};
+use crate::value::number::format_float;
+use crate::value::{Elem, List, Map, MapKind, Object, Str, Value};
+
+/// Deeper values are taken for cyclic: Go's encoder would not end.
+const MAX_DEPTH: usize = 10_000;
+const RED_ZONE: usize = 64 * 1024;
+const STACK: usize = 1024 * 1024;
+
+/// Why a value has no TOML.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// An error that Go returns: `toToml` gives its text as the result.
+    #[error("{0}")]
+    Refused(String),
+    /// A panic in Go: the template fails.
+    #[error("{0}")]
+    Panicked(String),
+}
+
+/// Writes a value as `toToml` does.
+///
+/// # Errors
+/// When the value has no TOML form.
+pub fn to_toml(value: &Value) -> Result<Str, EncodeError> {
+    if value.is_nil() {
+        let text = "reflect: call of reflect.Value.Type on zero Value";
+        return Err(EncodeError::Panicked(text.into()));
+    }
+    let mut encoder = Encoder {
+        out: Vec::new(),
+        path: Vec::new(),
+    };
+    encoder.encode(value)?;
+    Ok(Str::from(encoder.out))
+}
+
+/// What TOML makes of a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Type {
+    Table,
+    Tables,
+    Other,
+}
+
+fn refused<T>(text: &str) -> Result<T, EncodeError> {
+    Err(EncodeError::Refused(text.into()))
+}
+
+/// A Go value with the fields it would be written with, or its text.
+enum Shape {
+    Table(Vec<(Str, Value)>),
+    /// A value that writes itself: quoted, or a date and time.
+    Text(Str, bool),
+    Plain(Value),
+}
+
+fn shape(object: &dyn Object) -> Shape {
+    if let Value::Str(text) = object.to_json() {
+        return Shape::Text(text, object.type_name() == "time.Time");
+    }
+    match object.underlying() {
+        Some(value) => Shape::Plain(value),
+        None => Shape::Table(
+            object
+                .fields()
+                .into_iter()
+                .map(|(name, value)| (Str::from(name), value))
+                .collect(),
+        ),
+    }
+}
+
+/// The type of a value; `None` for nil.
+fn type_of(value: &Value, depth: usize) -> Result<Option<Type>, EncodeError> {
+    if depth > MAX_DEPTH {
+        return refused("toml: value is nested too deeply");
+    }
+    stacker::maybe_grow(RED_ZONE, STACK, || type_of_inner(value, depth))
+}
+
+fn type_of_inner(value: &Value, depth: usize) -> Result<Option<Type>, EncodeError> {
+    Ok(Some(match value {
+        Value::Nil => return Ok(None),
+        Value::Map(map) if map.is_nil() => return Ok(None),
+        Value::List(list) if list.is_nil() => return Ok(None),
+        Value::Map(_) => Type::Table,
+        Value::List(list) => {
+            let mut tables = !list.is_empty();
+            for item in list.items() {
+                match type_of(item, depth + 1)? {
+                    None => return refused("toml: cannot encode array with nil element"),
+                    Some(kind) => tables &= kind == Type::Table,
+                }
+            }
+            if tables { Type::Tables } else { Type::Other }
+        }
+        Value::Complex(..) => return refused("unsupported type: complex128"),
+        Value::Object(object) => match shape(&**object) {
+            Shape::Table(_) => Type::Table,
+            Shape::Text(..) => Type::Other,
+            Shape::Plain(value) => return type_of(&value, depth + 1),
+        },
+        _ => Type::Other,
+    }))
+}
+
+fn is_nil(value: &Value) -> bool {
+    match value {
+        Value::Nil => true,
+        Value::Map(map) => map.is_nil(),
+        Value::List(list) => list.is_nil(),
+        _ => false,
+    }
+}
+
+struct Encoder {
+    out: Vec<u8>,
+    /// The keys down to the value at hand.
+    path: Vec<Str>,
+}
+
+impl Encoder {
+    fn newline(&mut self) {
+        if !self.out.is_empty() {
+            self.out.push(b'\n');
+        }
+    }
+
+    fn indent(&mut self) {
+        self.out.extend(std::iter::repeat_n(
+            b' ',
+            2 * self.path.len().saturating_sub(1),
+        ));
+    }
+
+    fn encode(&mut self, value: &Value) -> Result<(), EncodeError> {
+        if self.path.len() > MAX_DEPTH {
+            return refused("toml: value is nested too deeply");
+        }
+        stacker::maybe_grow(RED_ZONE, STACK, || self.encode_inner(value))
+    }
+
+    fn encode_inner(&mut self, value: &Value) -> Result<(), EncodeError> {
+        match value {
+            Value::Nil => Ok(()),
+            Value::Map(map) if map.is_nil() => Ok(()),
+            Value::Map(map) => self.table(table_entries(map)),
+            Value::List(list) if type_of(value, 0)? == Some(Type::Tables) => self.tables(list),
+            Value::Complex(..) => {
+                let mut key = Vec::new();
+                write_path(self.path.iter().map(Str::as_bytes), &mut key);
+                let key = String::from_utf8_lossy(&key);
+                refused(&format!("unsupported type for key '{key}': complex128"))
+            }
+            Value::Object(object) => match shape(&**object) {
+                Shape::Table(entries) => self.table(entries),
+                Shape::Plain(value) => self.encode(&value),
+                Shape::Text(..) => self.key_value(value),
+            },
+            value => self.key_value(value),
+        }
+    }
+
+    fn key_value(&mut self, value: &Value) -> Result<(), EncodeError> {
+        let Some(key) = self.path.last().cloned() else {
+            return self.element(value, 0);
+        };
+        self.indent();
+        write_key(&key, &mut self.out);
+        self.out.extend_from_slice(b" = ");
+        self.element(value, 0)?;
+        self.newline();
+        Ok(())
+    }
+
+    fn table(&mut self, entries: Vec<(Str, Value)>) -> Result<(), EncodeError> {
+        if self.path.len() == 1 {
+            self.newline();
+        }
+        if !self.path.is_empty() {
+            self.header(b"[", b"]");
+        }
+        self.entries(entries)
+    }
+
+    fn tables(&mut self, list: &List) -> Result<(), EncodeError> {
+        if self.path.is_empty() {
+            return refused("toml: top-level values must be Go maps or structs");
+        }
+        for item in list.items() {
+            let entries = match item {
+                Value::Map(map) => table_entries(map),
+                Value::Object(object) => match shape(&**object) {
+                    Shape::Table(entries) => entries,
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            self.newline();
+            self.header(b"[[", b"]]");
+            self.entries(entries)?;
+        }
+        Ok(())
+    }
+
+    fn header(&mut self, open: &[u8], close: &[u8]) {
+        self.indent();
+        self.out.extend_from_slice(open);
+        write_path(self.path.iter().map(Str::as_bytes), &mut self.out);
+        self.out.extend_from_slice(close);
+        self.newline();
+    }
+
+    /// Writes what is no table first.
+    fn entries(&mut self, entries: Vec<(Str, Value)>) -> Result<(), EncodeError> {
+        let (direct, tables) = split(entries)?;
+        for (key, value) in direct.into_iter().chain(tables) {
+            if is_nil(&value) {
+                continue;
+            }
+            self.path.push(key);
+            self.encode(&value)?;
+            self.path.pop();
+        }
+        Ok(())
+    }
+
+    fn element(&mut self, value: &Value, depth: usize) -> Result<(), EncodeError> {
+        if depth > MAX_DEPTH {
+            return refused("toml: value is nested too deeply");
+        }
+        stacker::maybe_grow(RED_ZONE, STACK, || self.element_inner(value, depth))
+    }
+
+    fn element_inner(&mut self, value: &Value, depth: usize) -> Result<(), EncodeError> {
+        match value {
+            Value::Nil => {}
+            Value::Bool(flag) => self.text(if *flag { "true" } else { "false" }),
+            Value::Int(number, _) => self.text(&number.to_string()),
+            Value::Uint(number, _) => self.text(&number.to_string()),
+            Value::Float(number) => self.text(&float_text(*number)),
+            Value::Str(text) => self.quoted(text),
+            Value::Bytes(bytes) => {
+                let items: Vec<String> = bytes.iter().map(u8::to_string).collect();
+                self.text(&format!("[{}]", items.join(", ")));
+            }
+            Value::List(list) => {
+                self.out.push(b'[');
+                for (index, item) in list.items().iter().enumerate() {
+                    self.text(if index > 0 { ", " } else { "" });
+                    self.element(item, depth + 1)?;
+                }
+                self.out.push(b']');
+            }
+            Value::Map(map) => self.inline(table_entries(map), depth)?,
+            Value::Complex(..) => return refused("unexpected type: complex128"),
+            Value::Object(object) => match shape(&**object) {
+                Shape::Table(entries) => self.inline(entries, depth)?,
+                Shape::Text(text, true) => self.out.extend_from_slice(&text),
+                Shape::Text(text, false) => self.quoted(&text),
+                Shape::Plain(value) => self.element(&value, depth + 1)?,
+            },
+        }
+        Ok(())
+    }
+
+    fn inline(&mut self, entries: Vec<(Str, Value)>, depth: usize) -> Result<(), EncodeError> {
+        let (direct, tables) = split(entries)?;
+        let (direct_count, table_count) = (direct.len(), tables.len());
+        self.out.push(b'{');
+        for (index, (key, value)) in direct.into_iter().chain(tables).enumerate() {
+            // A comma follows even when only nil values come after it, as in Go.
+            if !is_nil(&value) {
+                write_key(&key, &mut self.out);
+                self.text(" = ");
+                self.element(&value, depth + 1)?;
+                if index + 1 != direct_count + table_count {
+                    self.text(", ");
+                }
+            }
+        }
+        self.out.push(b'}');
+        Ok(())
+    }
+
+    fn text(&mut self, text: &str) {
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
+    fn quoted(&mut self, text: &[u8]) {
+        self.out.push(b'"');
+        escape(text, &mut self.out);
+        self.out.push(b'"');
+    }
+}
+
+type Entries = Vec<(Str, Value)>;
+
+/// Entries that are no tables, and those that are.
+fn split(entries: Entries) -> Result<(Entries, Entries), EncodeError> {
+    let (mut direct, mut tables) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match type_of(&entry.1, 0)? {
+            Some(Type::Table | Type::Tables) => tables.push(entry),
+            _ => direct.push(entry),
+        }
+    }
+    Ok((direct, tables))
+}
+
+fn table_entries(map: &Map) -> Entries {
+    let mut entries = map.entries();
+    if map.kind() == MapKind::Files {
+        for (_, value) in &mut entries {
+            if let Value::Str(text) = value {
+                *value = Value::Bytes(text.clone());
+            }
+        }
+    }
+    entries
+}
+
+fn float_text(number: f64) -> String {
+    if number.is_nan() {
+        return if number.is_sign_negative() {
+            "-nan"
+        } else {
+            "nan"
+        }
+        .into();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "inf" } else { "-inf" }.into();
+    }
+    let mut text = format_float(number, b'g', -1, 64);
+    if !text.contains(['e', '.']) {
+        text.push_str(".0");
+    }
+    text
+}
+
+/// A slice of maps, as an array of tables is read.
+pub(super) fn tables(maps: Vec<Value>) -> Value {
+    Value::List(List::new(maps, Elem::Map))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json::from_json;
+
+    fn toml(json: &str) -> String {
+        match to_toml(&from_json(json.as_bytes()).unwrap()) {
+            Ok(text) => text.to_text().into_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// Recorded from BurntSushi/toml 1.6.0.
+    #[test]
+    fn values_become_what_burnt_sushi_writes() {
+        for (json, wanted) in [
+            ("7", "7.0"),
+            (r#""a\"b""#, r#""a\"b""#),
+            ("[1, 1e21]", "[1.0, 1e+21]"),
+            ("{}", ""),
+            (
+                r#"{"b":1,"a":{"c":{"d":true}}}"#,
+                "b = 1.0\n\n[a]\n  [a.c]\n    d = true\n",
+            ),
+            (
+                r#"{"a":[{"b":1},{"c":{}}]}"#,
+                "[[a]]\n  b = 1.0\n\n[[a]]\n  [a.c]\n",
+            ),
+            (
+                r#"{"a":[{"b":{"c":1},"d":"x"},1]}"#,
+                "a = [{d = \"x\", b = {c = 1.0}}, 1.0]\n",
+            ),
+            (
+                r#"{"a":null,"b.c":[],"":"\n\u007f"}"#,
+                "\"\" = \"\\n\\u007f\"\n\"b.c\" = []\n",
+            ),
+            ("[null]", "toml: cannot encode array with nil element"),
+            (
+                r#"[{"a":1}]"#,
+                "toml: top-level values must be Go maps or structs",
+            ),
+        ] {
+            assert_eq!(toml(json), wanted, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_map_that_contains_itself_is_refused() {
+        let map = Map::new(MapKind::Any);
+        map.insert("a", Value::Map(map.clone()));
+        assert!(to_toml(&Value::Map(map.clone())).is_err());
+        map.remove("a");
+    }
+}
