@@ -188,3 +188,301 @@ fn lay_over(base: &mut Value, over: &Value) {
         (base, over) => *base = over.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diff::text::{LineKind, unified};
+    use crate::object::Source;
+    use serde_json::json;
+
+    fn masker() -> Masker {
+        Masker::new([1; 32], false)
+    }
+
+    fn manifest(tree: Value) -> Manifest {
+        let source = Source {
+            file: "t.yaml".to_owned(),
+            line: 1,
+        };
+        Manifest {
+            object: Object::new(tree).unwrap(),
+            source,
+        }
+    }
+
+    fn object(tree: &Value) -> Object {
+        Object::new(tree.clone()).unwrap()
+    }
+
+    fn text(change: &Change) -> String {
+        unified(change, 2)
+            .iter()
+            .map(|line| {
+                let mark = match line.kind {
+                    LineKind::Context => "  ",
+                    LineKind::Added => "+ ",
+                    LineKind::Removed => "- ",
+                    LineKind::Header => "@ ",
+                    LineKind::Skipped => ". ",
+                };
+                format!("{mark}{}\n", line.text)
+            })
+            .collect()
+    }
+
+    fn secret(data: &Value) -> Value {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "x"}, "data": data})
+    }
+
+    /// What a real server predicts for objects that did not change.
+    #[test]
+    fn predictions_of_unchanged_objects_are_noops() {
+        let cases: Vec<Value> =
+            serde_json::from_str(include_str!("../../tests/fixtures/live/unchanged.json")).unwrap();
+        for case in cases {
+            let (live, predicted) = (object(&case["live"]), object(&case["predicted"]));
+            let change = change(
+                &manifest(case["desired"].clone()),
+                Some(&live),
+                Some(&predicted),
+                &masker(),
+            );
+            assert_eq!(change.op, Op::Noop, "{}: {}", change.target, text(&change));
+        }
+    }
+
+    #[test]
+    fn a_real_change_is_shown_with_its_foreign_owner() {
+        let case: Value = serde_json::from_str(include_str!(
+            "../../tests/fixtures/live/scaled-and-changed.json"
+        ))
+        .unwrap();
+        let (live, predicted) = (object(&case["live"]), object(&case["predicted"]));
+        let change = change(
+            &manifest(case["desired"].clone()),
+            Some(&live),
+            Some(&predicted),
+            &masker(),
+        );
+        assert_eq!(change.op, Op::Update);
+        let fields: Vec<_> = change
+            .fields
+            .iter()
+            .map(|field| serde_json::to_string(field).unwrap())
+            .collect();
+        insta::assert_snapshot!(fields.join("\n"), @r#"
+        {"path":"spec.replicas","op":"replace","before":3,"after":2,"masked":false,"manager":"kubectl"}
+        {"path":"spec.template.spec.containers[name=web].env[name=B]","op":"remove","before":{"name":"B","valueFrom":{"configMapKeyRef":{"key":"b","name":"web"}}},"masked":false}
+        {"path":"spec.template.spec.containers[name=web].env[name=C]","op":"add","after":{"name":"C","value":"3"},"masked":false}
+        {"path":"spec.template.spec.containers[name=web].image","op":"replace","before":"nginx:1","after":"nginx:2","masked":false}
+        "#);
+        insta::assert_snapshot!(text(&change), @r#"
+        . 9 equal lines
+        @ spec
+          spec:
+            progressDeadlineSeconds: 600
+        -   replicas: 3
+        +   replicas: 2
+            revisionHistoryLimit: 10
+            selector:
+        . 16 equal lines
+        @ spec.template.spec.containers[name=web].env[name=C]
+                  - b
+                  env:
+        +         - name: C
+        +           value: "3"
+                  - name: A
+                    value: "1"
+        -         - name: B
+        -           valueFrom:
+        -             configMapKeyRef:
+        -               name: web
+        -               key: b
+        -         image: nginx:1
+        +         image: nginx:2
+                  imagePullPolicy: IfNotPresent
+                  ports:
+        . 33 equal lines
+        "#);
+    }
+
+    #[test]
+    fn a_creation_is_shown_whole_and_masked() {
+        let created = manifest(secret(&json!({"a": "aHVudGVyMg=="})));
+        let change = change(&created, None, None, &masker());
+        assert_eq!(change.op, Op::Create);
+        insta::assert_snapshot!(text(&change), @"
+        + apiVersion: v1
+        + kind: Secret
+        + metadata:
+        +   name: s
+        +   namespace: x
+        + data:
+        +   a: <masked f26b5407>
+        ");
+    }
+
+    #[test]
+    fn secrets_that_differ_can_be_told_apart_and_are_never_shown() {
+        let live = object(&secret(
+            &json!({"a": "aHVudGVyMg==", "b": "c2FtZQ==", "c": "Z29uZQ=="}),
+        ));
+        let desired = secret(&json!({"a": "bmV3", "b": "c2FtZQ=="}));
+        let predicted = object(&desired);
+        let change = change(&manifest(desired), Some(&live), Some(&predicted), &masker());
+        insta::assert_snapshot!(text(&change), @"
+        . 4 equal lines
+        @ data
+            namespace: x
+          data:
+        -   a: <masked f26b5407>
+        +   a: <masked 001869f7>
+            b: <masked 7df2d4e7>
+        -   c: <masked 34ba1674>
+        ");
+        assert!(change.fields.iter().all(|field| field.masked));
+        let shown = format!("{:?}{:?}{:?}", change.before, change.after, change.fields);
+        for value in ["hunter2", "aHVudGVyMg", "c2FtZQ", "bmV3", "Z29uZQ"] {
+            assert!(!shown.contains(value), "{value}");
+        }
+    }
+
+    #[test]
+    fn bookkeeping_is_shown_only_when_it_changes() {
+        let with = |part_of: &str, data: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s", "labels": {"applyset.kubernetes.io/part-of": part_of}}, "data": {"a": data}});
+        let changed = |before: Value, after: Value| {
+            let (live, predicted) = (object(&before), object(&after));
+            text(&change(
+                &manifest(after),
+                Some(&live),
+                Some(&predicted),
+                &masker(),
+            ))
+        };
+        assert!(!changed(with("x", "1"), with("x", "2")).contains("part-of"));
+        assert!(changed(with("x", "1"), with("z", "1")).contains("part-of: z"));
+    }
+
+    #[test]
+    fn a_change_of_ownership_alone_is_an_update_without_fields() {
+        let owned = |fields: Value| {
+            object(
+                &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s", "managedFields": [
+                {"manager": "windlass", "operation": "Apply", "apiVersion": "v1", "fieldsV1": fields}]}, "data": {"a": "1", "b": "2"}}),
+            )
+        };
+        let live = owned(json!({"f:data": {"f:a": {}}}));
+        let predicted = owned(json!({"f:data": {"f:a": {}, "f:b": {}}}));
+        let desired = manifest(
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s"}, "data": {"a": "1", "b": "2"}}),
+        );
+        let change = change(&desired, Some(&live), Some(&predicted), &masker());
+        assert_eq!((change.op, change.fields.len()), (Op::Update, 0));
+        assert_eq!(change.reason, "only the ownership of fields changes");
+    }
+
+    #[test]
+    fn annotations_of_kapp_decide_on_the_op() {
+        let with = |key: &str, value: &str| {
+            manifest(
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s", "annotations": {key: value}}, "data": {"a": "1"}}),
+            )
+        };
+        let live =
+            object(&json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s"}}));
+        for (key, value, present, absent) in [
+            ("kapp.k14s.io/exists", "", Op::Noop, Op::Exists),
+            ("kapp.k14s.io/noop", "", Op::Noop, Op::Noop),
+            ("kapp.k14s.io/update-strategy", "skip", Op::Noop, Op::Create),
+            (
+                "kapp.k14s.io/update-strategy",
+                "always-replace",
+                Op::Replace,
+                Op::Create,
+            ),
+            (
+                "kapp.k14s.io/update-strategy",
+                "fallback-on-replace",
+                Op::Update,
+                Op::Create,
+            ),
+        ] {
+            let desired = with(key, value);
+            assert_eq!(
+                change(&desired, Some(&live), None, &masker()).op,
+                present,
+                "{key} {value}"
+            );
+            assert_eq!(
+                change(&desired, None, None, &masker()).op,
+                absent,
+                "{key} {value}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_marked_to_stay_is_kept() {
+        let live = |key: &str, value: &str| {
+            object(
+                &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "annotations": {key: value}}, "data": {"a": "aHVudGVyMg=="}}),
+            )
+        };
+        let kept = removal(&live("helm.sh/resource-policy", "keep"), &masker());
+        assert_eq!(
+            (kept.op, kept.reason.as_str()),
+            (Op::Keep, "helm.sh/resource-policy: keep")
+        );
+        assert_eq!(
+            removal(&live("kapp.k14s.io/delete-strategy", "orphan"), &masker()).op,
+            Op::Keep
+        );
+        let gone = removal(&live("kapp.k14s.io/delete-strategy", ""), &masker());
+        assert_eq!(gone.op, Op::Delete);
+        insta::assert_snapshot!(text(&gone), @r#"
+        - apiVersion: v1
+        - kind: Secret
+        - metadata:
+        -   name: s
+        -   annotations:
+        -     kapp.k14s.io/delete-strategy: ""
+        - data:
+        -   a: <masked f26b5407>
+        "#);
+    }
+
+    #[test]
+    fn without_a_prediction_the_desired_fields_are_laid_over_the_live_ones() {
+        let live = object(
+            &json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "uid": "u"},
+            "spec": {"clusterIP": "10.0.0.1", "ports": [{"name": "a", "port": 1, "protocol": "TCP"}, {"name": "b", "port": 2}]}}),
+        );
+        let desired = manifest(
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
+            "spec": {"ports": [{"name": "a", "port": 3}]}}),
+        );
+        let change = change(&desired, Some(&live), None, &masker());
+        let paths: Vec<_> = change
+            .fields
+            .iter()
+            .map(|field| field.path.as_str())
+            .collect();
+        assert_eq!(paths, ["spec.ports[name=a].port", "spec.ports[name=b]"]);
+        let replaced = replace(&desired, &live, None, "spec.x is immutable", &masker());
+        assert_eq!((replaced.op, replaced.fields.len()), (Op::Replace, 2));
+    }
+
+    #[test]
+    fn large_objects_are_compared_in_bounded_time() {
+        let tree = |seed: u64| {
+            let lines: Vec<_> = (0..20_000u64)
+                .map(|i| format!("{}", (i * 7919 + seed) % 1_000_003))
+                .collect();
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s"}, "data": {"a": lines.join("\n")}})
+        };
+        let (live, desired) = (object(&tree(1)), tree(500_000));
+        let change = change(&manifest(desired), Some(&live), None, &masker());
+        assert!(unified(&change, 3).len() > 20_000);
+    }
+}

@@ -58,6 +58,15 @@ impl Masker {
         }
     }
 
+    /// Remembers the secrets of an object for [`Masker::scrub`]. To be done with everything that
+    /// will be sent before the first request: the server's refusal of it may quote a value.
+    pub fn learn(&self, object: &Object) {
+        let annotated = object.annotation(LAST_APPLIED).is_some();
+        if is_secret(object) || annotated {
+            self.mask(&mut object.clone());
+        }
+    }
+
     fn mask_field(&self, tree: &mut Value, field: &str) {
         match tree.get_mut(field) {
             Some(Value::Object(values)) => {
@@ -226,6 +235,14 @@ mod tests {
         insta::assert_snapshot!(masker.scrub(text), @r#"value "<masked>" (<masked>) abc <masked> \n-----END"#);
         let quoted = format!("invalid: {:?}", pem);
         assert!(!masker.scrub(&quoted).contains("MIIE"));
+    }
+
+    #[test]
+    fn secrets_can_be_learned_before_anything_is_shown() {
+        let masker = Masker::new([1; 32], false);
+        let tree = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "hunter2", "n": 12345}});
+        masker.learn(&Object::new(tree).unwrap());
+        assert_eq!(masker.scrub("hunter2 12345"), "<masked> <masked>");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub use pod::doom;
 use crate::object::{Gvk, Object};
 use condition::Condition;
 use serde::Serialize;
+use serde_json::Value;
 
 /// How far an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -134,24 +135,27 @@ pub fn is_waited(gvk: &Gvk) -> bool {
     )
 }
 
-/// What an object that is being deleted waits for.
+/// What an object that is being deleted waits for: its finalizers; for a namespace what is left in
+/// it, which its conditions tell.
 fn terminating(object: &Object) -> Status {
-    let finalizers: Vec<&str> = object
+    let finalizers = object
         .list(&["metadata", "finalizers"])
         .iter()
-        .chain(object.list(&["spec", "finalizers"]))
-        .filter_map(|finalizer| finalizer.as_str())
-        .collect();
-    let mut message = match finalizers.as_slice() {
-        [] => "is being deleted".to_owned(),
-        names => format!("waits for finalizers: {}", names.join(", ")),
-    };
-    if object.kind() == "Namespace" {
-        for condition in condition::all(object).filter(|condition| condition.status == "True") {
-            message = format!("{message}; {}", condition.text());
-        }
+        .filter_map(Value::as_str)
+        .collect::<Vec<_>>()
+        .join(", ");
+    let mut told = Vec::new();
+    if !finalizers.is_empty() {
+        told.push(format!("waits for finalizers: {finalizers}"));
     }
-    Status::new(State::Terminating, message)
+    if object.kind() == "Namespace" {
+        let left = condition::all(object).filter(|condition| condition.status == "True");
+        told.extend(left.map(|condition| condition.message.to_owned()));
+    }
+    if told.is_empty() {
+        told.push("is being deleted".to_owned());
+    }
+    Status::new(State::Terminating, told.join("; "))
 }
 
 /// Whether the controller has not seen the newest generation yet.
@@ -162,5 +166,56 @@ fn unobserved(object: &Object) -> Option<Status> {
         _ => Some(Status::in_progress(format!(
             "generation {generation} is not observed yet"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Source, manifest};
+
+    /// Every file of `tests/fixtures/status` is a live object; its first line says what is expected:
+    /// the state, the doom if there is one, a colon and the message.
+    #[test]
+    fn stored_objects_have_the_status_their_first_line_says() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/status");
+        let mut count = 0;
+        let mut wrong = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let (expected, _) = text.split_once('\n').unwrap();
+            let file = path.file_name().unwrap().to_string_lossy().into_owned();
+            let source = Source {
+                file: file.clone(),
+                line: 1,
+            };
+            let manifests = manifest::parse(text.as_bytes(), &source).unwrap();
+            let status = of(&manifests[0].object);
+            let doom = status
+                .doomed
+                .map(|doom| format!(" {doom:?}"))
+                .unwrap_or_default();
+            let found = format!("# {:?}{doom}: {}", status.state, status.message);
+            if found.trim_end() != expected {
+                wrong.push(format!("{file}\n  expected {expected}\n  found    {found}"));
+            }
+            count += 1;
+        }
+        wrong.sort();
+        assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+        assert!(count > 50);
+    }
+
+    #[test]
+    fn no_object_is_too_odd() {
+        for tree in [
+            "{}",
+            r#"{"kind":"Pod","apiVersion":"v1","status":[]}"#,
+            r#"{"kind":"Deployment","apiVersion":"apps/v1","status":{"conditions":[1,null,{}]},"spec":{"replicas":"x"}}"#,
+        ] {
+            let object = Object::new(serde_json::from_str(tree).unwrap()).unwrap();
+            assert_ne!(of(&object).state, State::Failed);
+        }
     }
 }

@@ -154,6 +154,7 @@ fn waiting(object: &Object, phase: &str) -> String {
         .collect();
     match (phase, unready.as_slice()) {
         ("", _) => "not scheduled yet".to_owned(),
+        ("Running", []) => "running but not ready".to_owned(),
         (_, []) => format!("phase {phase}"),
         (_, names) => format!("running but not ready: {}", names.join(", ")),
     }

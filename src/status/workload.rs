@@ -1,6 +1,6 @@
 //! Kinds that keep a number of pods running.
 
-use super::{Status, condition, unobserved};
+use super::{State, Status, condition, unobserved};
 use crate::object::Object;
 
 /// A Deployment: the newest generation is seen, all replicas are updated, available, and the old
@@ -16,7 +16,10 @@ pub(super) fn deployment(object: &Object) -> Status {
         && progressing.status == "False"
         && progressing.reason == "ProgressDeadlineExceeded"
     {
-        return Status::failed(progressing.text());
+        return Status {
+            state: State::Failed,
+            ..waiting(object, progressing.text())
+        };
     }
     let count = |field: &str| object.int(&["status", field]).unwrap_or_default();
     let desired = object.int(&["spec", "replicas"]).unwrap_or(1);
@@ -42,7 +45,7 @@ pub(super) fn deployment(object: &Object) -> Status {
     if replicas > updated {
         return waiting(
             object,
-            format!("{} old replicas still run", replicas - updated),
+            format!("old replicas still running: {}", replicas - updated),
         );
     }
     if count("readyReplicas") < desired {
@@ -95,7 +98,7 @@ pub(super) fn stateful_set(object: &Object) -> Status {
         return Status::in_progress(format!("{ready} of {desired} replicas ready"));
     }
     if replicas > desired {
-        return Status::in_progress(format!("{} replicas still to go", replicas - desired));
+        return Status::in_progress(format!("replicas still to go: {}", replicas - desired));
     }
     let partition = object
         .int(&["spec", "updateStrategy", "rollingUpdate", "partition"])
@@ -163,7 +166,7 @@ pub(super) fn replica_set(object: &Object) -> Status {
     }
     if count("replicas") > desired {
         return Status::in_progress(format!(
-            "{} replicas still to go",
+            "replicas still to go: {}",
             count("replicas") - desired
         ));
     }
