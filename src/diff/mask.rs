@@ -233,7 +233,7 @@ mod tests {
         );
         let text = "value \"hunter2\" (aHVudGVyMg==) abc MIIEvQIBADANBgkqhkiG \\n-----END";
         insta::assert_snapshot!(masker.scrub(text), @r#"value "<masked>" (<masked>) abc <masked> \n-----END"#);
-        let quoted = format!("invalid: {:?}", pem);
+        let quoted = format!("invalid: {pem:?}");
         assert!(!masker.scrub(&quoted).contains("MIIE"));
     }
 

@@ -37,12 +37,7 @@ pub fn verdict(
         return Verdict::Noop;
     }
     let same_version = desired.api_version() == live.api_version()
-        && managed_fields::entries(live).iter().all(|entry| {
-            entry.manager != manager
-                || entry.operation != "Apply"
-                || !entry.subresource.is_empty()
-                || entry.api_version == desired.api_version()
-        });
+        && managed_fields::applied_in(live, manager, desired.api_version());
     match managed_fields::applied_by(live, manager) {
         Some(owned) if same_version && owns_exactly(&owned, desired, live) => Verdict::Noop,
         _ => Verdict::Ask,

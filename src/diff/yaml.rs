@@ -5,6 +5,7 @@
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// Keys that come before all others, in this order.
 const FIRST: &[&str] = &["apiVersion", "kind", "metadata", "name"];
@@ -213,8 +214,7 @@ fn text(text: &str) -> Cow<'_, str> {
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
             c if is_hidden(c) => {
-                let code = u32::from(c);
-                quoted.push_str(&format!("\\u{code:04x}"));
+                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }
             c => quoted.push(c),
         }
@@ -227,38 +227,19 @@ fn is_plain(text: &str) -> bool {
     let Some(first) = text.chars().next() else {
         return false;
     };
-    let looks_like_number = first.is_ascii_digit() || matches!(first, '.' | '+' | '-');
-    let only_number_characters = text
-        .bytes()
-        .all(|b| b.is_ascii_hexdigit() || b"xXoO_:.+-TZ ".contains(&b));
-    !(looks_like_number && only_number_characters)
-        && !matches!(
-            first,
-            '!' | '&'
-                | '*'
-                | '-'
-                | '?'
-                | '|'
-                | '>'
-                | '@'
-                | '`'
-                | '"'
-                | '\''
-                | '%'
-                | '#'
-                | '{'
-                | '}'
-                | '['
-                | ']'
-                | ','
-                | ':'
-                | ' '
-        )
-        && !text.ends_with([' ', ':'])
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.chars().any(is_hidden)
-        && !WORDS.contains(&text.to_ascii_lowercase().as_str())
+    let signed = first.is_ascii_digit() || matches!(first, '.' | '+' | '-');
+    let like_number = signed
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_hexdigit() || b"xXoO_:.+-TZ ".contains(&b));
+    let misread = like_number
+        || "!&*-?|>@`\"'%#{}[],: ".contains(first)
+        || text.ends_with([' ', ':'])
+        || text.contains(": ")
+        || text.contains(" #")
+        || text.chars().any(is_hidden)
+        || WORDS.contains(&text.to_ascii_lowercase().as_str());
+    !misread
 }
 
 #[cfg(test)]

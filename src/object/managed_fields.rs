@@ -60,7 +60,7 @@ pub struct FieldSet {
     /// Whether the value itself is a member (`.`, or a leaf).
     pub member: bool,
     /// The parts of the value that have members.
-    pub parts: Vec<(Part, FieldSet)>,
+    pub parts: Vec<(Part, Self)>,
 }
 
 impl FieldSet {
@@ -192,15 +192,38 @@ pub fn entries(live: &Object) -> Vec<Entry> {
 /// The fields that a manager owns by server-side apply. `None` when it never applied the object.
 #[must_use]
 pub fn applied_by(live: &Object, manager: &str) -> Option<FieldSet> {
-    entries(live)
-        .into_iter()
-        .filter(|entry| {
-            entry.manager == manager && entry.operation == "Apply" && entry.subresource.is_empty()
+    applied_entries(live, manager)
+        .map(|entry| {
+            entry
+                .get("fieldsV1")
+                .map(FieldSet::parse)
+                .unwrap_or_default()
         })
-        .map(|entry| entry.fields)
         .reduce(|mut all, fields| {
             all.merge(fields);
             all
+        })
+}
+
+/// Whether all fields that a manager applied are named in a version of the API.
+#[must_use]
+pub fn applied_in(live: &Object, manager: &str, api_version: &str) -> bool {
+    applied_entries(live, manager)
+        .all(|entry| entry.get("apiVersion").and_then(Value::as_str) == Some(api_version))
+}
+
+/// The raw entries of what a manager applied; reading those of all others is dear.
+fn applied_entries<'a>(live: &'a Object, manager: &'a str) -> impl Iterator<Item = &'a Value> {
+    let is =
+        |entry: &Value, key: &str, text: &str| entry.get(key).and_then(Value::as_str) == Some(text);
+    live.list(&["metadata", "managedFields"])
+        .iter()
+        .filter(move |entry| {
+            is(entry, "manager", manager)
+                && is(entry, "operation", "Apply")
+                && entry
+                    .get("subresource")
+                    .is_none_or(|subresource| subresource == "")
         })
 }
 

@@ -16,25 +16,30 @@ pub struct Blocked {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// An annotation about order cannot be read.
-    #[error("{place}{target}: annotation {annotation} {value:?}: {message}")]
-    Annotation {
-        /// The object that carries it.
-        target: ObjectRef,
-        /// The file and line of the object, ending in `: `; empty for a live object.
-        place: String,
-        /// The key of the annotation.
-        annotation: String,
-        /// Its value.
-        value: String,
-        /// What is wrong with it.
-        message: String,
-    },
+    #[error(transparent)]
+    Annotation(Box<Annotation>),
     /// Changes wait for each other.
     #[error("changes wait for each other:{}", Cycle(.0))]
     Cycle(
         /// The changes, each waiting for the next, the last for the first.
         Vec<Blocked>,
     ),
+}
+
+/// An annotation about order that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}{target}: annotation {annotation} {value:?}: {message}")]
+pub struct Annotation {
+    /// The object that carries it.
+    pub target: ObjectRef,
+    /// The file and line of the object, ending in `: `; empty for a live object.
+    pub place: String,
+    /// The key of the annotation.
+    pub annotation: String,
+    /// Its value.
+    pub value: String,
+    /// What is wrong with it.
+    pub message: String,
 }
 
 struct Cycle<'a>(&'a [Blocked]);

@@ -75,7 +75,7 @@ impl Graph {
     /// Marks everything a node waits for, directly or not, and the node itself.
     pub(super) fn needed_by(&self, node: usize) -> Vec<bool> {
         self.reach(node, |at, next| {
-            next.extend(self.deps[at].iter().map(|(on, _)| *on))
+            next.extend(self.deps[at].iter().map(|(on, _)| *on));
         })
     }
 

@@ -3,6 +3,7 @@
 //! One graph takes in all vocabularies of order: kapp's change groups and rules, Helm's hooks,
 //! `config.kubernetes.io/depends-on` and the references in the objects themselves.
 
+mod builder;
 mod error;
 mod explain;
 mod graph;
@@ -16,7 +17,7 @@ mod rule;
 mod tests;
 mod wait;
 
-pub use error::{Blocked, Error};
+pub use error::{Annotation, Blocked, Error};
 pub use order::order;
 pub use progress::{Progress, Skipped};
 

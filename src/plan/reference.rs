@@ -66,7 +66,7 @@ pub(super) fn references(object: &Object) -> Vec<Reference> {
             }
         }
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
-            found.binding(object)
+            found.binding(object);
         }
         _ => {}
     }

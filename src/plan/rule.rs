@@ -5,7 +5,7 @@
 //! may be dropped.
 
 use super::group::{Facts, PREFIX, expand};
-use super::{Error, hook};
+use super::{Annotation, Error, hook};
 use crate::object::{Object, Source};
 use serde_json::Value;
 
@@ -271,7 +271,7 @@ pub(super) fn annotation_error(
     value: &str,
     message: &str,
 ) -> Error {
-    Error::Annotation {
+    Error::Annotation(Box::new(Annotation {
         target: object.reference(),
         place: source
             .map(|source| format!("{source}: "))
@@ -279,5 +279,5 @@ pub(super) fn annotation_error(
         annotation: key.to_owned(),
         value: value.to_owned(),
         message: message.to_owned(),
-    }
+    }))
 }
