@@ -158,6 +158,10 @@ func serve(dir string, temporary bool) error {
 // run starts a testbed, runs a command with its variables, stops the testbed in any case and
 // returns the exit code of the command.
 func run(kubeconfig string, command []string) error {
+	if _, err := exec.LookPath(command[0]); err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		return exitCode(127) // as a shell does
+	}
 	dir, err := folder("")
 	if err != nil {
 		return err

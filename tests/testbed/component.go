@@ -15,13 +15,17 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.etcd.io/etcd/server/v3/embed"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/component-base/cli"
 	apiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	controllermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
+	"sigs.k8s.io/kwok/pkg/apis/internalversion"
 	kwokconfig "sigs.k8s.io/kwok/pkg/config"
 	kwok "sigs.k8s.io/kwok/pkg/kwok/cmd"
 	kwoklog "sigs.k8s.io/kwok/pkg/log"
+	"sigs.k8s.io/kwok/pkg/utils/lifecycle"
 )
 
 // runComponent turns this process into one component, as if its own binary had been started.
@@ -106,9 +110,29 @@ func runKwok() error {
 	if err != nil {
 		return err
 	}
+	if err := warmKwok(ctx); err != nil {
+		return err
+	}
 	command := kwok.NewCommand(ctx)
 	command.PersistentFlags().AddFlagSet(flags)
 	return command.ExecuteContext(ctx)
+}
+
+// warmKwok matches one stage with one object of each type that kwok handles. Matching fills maps of
+// the easycel module that are global and without a lock; when the controllers for nodes, pods and
+// the rest do it at the same time, kwok 0.8 may die of "concurrent map writes".
+func warmKwok(ctx context.Context) error {
+	stages := kwokconfig.FilterWithTypeFromContext[*internalversion.Stage](ctx)
+	for _, object := range []any{&corev1.Node{}, &corev1.Pod{}, &unstructured.Unstructured{Object: map[string]any{}}} {
+		cycle, err := lifecycle.NewLifecycle(stages[:min(1, len(stages))])
+		if err != nil {
+			return err
+		}
+		if _, err := cycle.Match(ctx, &lifecycle.Event{Data: object}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func untilSignal() context.Context {
