@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
             (Some("imgpkg.carvel.dev/v1alpha1"), Some("ImagesLock")) => {
                 self.images_lock(root, config)
             }
-            (None, None) => Ok(()),
+            (None, None) if matches!(self.kind(root), NodeKind::Mapping(_)) => Ok(()),
             (version, kind) => Err(Error::NotConfig {
                 place: self.place(root),
                 found: format!(

@@ -392,3 +392,90 @@ async fn every_image_is_asked_for_once_and_all_failures_are_kept() {
     let log = log.lock().unwrap();
     assert_eq!(log.iter().filter(|head| head.contains("/good/")).count(), 1);
 }
+/// Starts a registry that speaks TLS with a certificate for `localhost` of the fixtures' authority.
+fn serve_tls() -> String {
+    use rustls::pki_types::pem::PemObject as _;
+    let certificate = include_bytes!("../../tests/fixtures/registry/localhost.pem");
+    let key = include_bytes!("../../tests/fixtures/registry/localhost.key.pem");
+    let certificates = rustls::pki_types::CertificateDer::pem_slice_iter(certificate);
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(
+        rustls::crypto::ring::default_provider(),
+    ))
+    .with_safe_default_protocol_versions()
+    .unwrap()
+    .with_no_client_auth()
+    .with_single_cert(
+        certificates.map(Result::unwrap).collect(),
+        rustls::pki_types::PrivateKeyDer::from_pem_slice(key).unwrap(),
+    )
+    .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else { return };
+            let connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(connection, stream);
+            let mut head = [0; 4096];
+            if matches!(stream.read(&mut head), Ok(1..)) {
+                drop(stream.write_all(found().unwrap_or_default().as_bytes()));
+                drop(stream.flush());
+            }
+        }
+    });
+    format!("localhost:{port}")
+}
+
+#[tokio::test]
+async fn certificates_are_checked_against_the_given_authorities() {
+    let registry = serve_tls();
+    let fixture = |name: &str| {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/registry")
+            .join(name)
+    };
+    let trusting = || Settings {
+        ca_files: vec![fixture("authority.pem")],
+        ..settings()
+    };
+    assert_eq!(ask(&registry, trusting()).await.as_deref(), Ok(DIGEST));
+    let unchecked = Settings {
+        verify_certificates: false,
+        ..settings()
+    };
+    assert_eq!(ask(&registry, unchecked).await.as_deref(), Ok(DIGEST));
+
+    // Neither is plain http tried nor the certificate accepted, also where http is allowed.
+    for insecure in [false, true] {
+        let error = ask(
+            &registry,
+            Settings {
+                insecure,
+                ..settings()
+            },
+        )
+        .await
+        .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "no trusted TLS connection to registry {registry}: \
+                 its certificate is signed by an unknown authority"
+            )
+        );
+        assert!(error.hint().unwrap().contains("--registry-ca-cert-path"));
+    }
+    let other_name = registry.replace("localhost", "127.0.0.1");
+    let error = ask(&other_name, trusting()).await.unwrap_err().to_string();
+    assert!(
+        error.ends_with("its certificate is for another host"),
+        "{error}"
+    );
+
+    let error = Client::new(Settings {
+        ca_files: vec![fixture("none.pem")],
+        ..settings()
+    });
+    assert!(error.unwrap_err().to_string().contains("none.pem: "));
+}

@@ -52,28 +52,35 @@ pub(super) fn may_speak_http(error: &Error) -> bool {
 
 const NOT_TLS: &str = "the server does not speak TLS";
 
+/// The causes of an error, the outermost first, also those that `io::Error` wraps without naming
+/// them as its source.
 fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(error.source(), |&error| error.source())
-}
-
-fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
-    chain(error).find_map(|cause| {
-        cause
+    std::iter::successors(error.source(), |&error| {
+        let wrapped = error
             .downcast_ref::<std::io::Error>()
-            .map(std::io::Error::kind)
+            .and_then(std::io::Error::get_ref);
+        match wrapped {
+            Some(wrapped) => Some(wrapped as &(dyn StdError + 'static)),
+            None => error.source(),
+        }
     })
 }
 
+/// The kind of the innermost system error.
+fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
+    chain(error)
+        .filter_map(|cause| {
+            cause
+                .downcast_ref::<std::io::Error>()
+                .map(std::io::Error::kind)
+        })
+        .last()
+}
+
 fn tls_cause(error: &reqwest::Error) -> Option<String> {
-    let tls = chain(error).find_map(|cause| {
-        let inner = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        inner
-            .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-            .or_else(|| cause.downcast_ref::<rustls::Error>())
-    })?;
-    Some(tls_words(tls))
+    chain(error)
+        .find_map(|cause| cause.downcast_ref::<rustls::Error>())
+        .map(tls_words)
 }
 
 fn tls_words(error: &rustls::Error) -> String {
