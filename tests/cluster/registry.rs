@@ -1,5 +1,11 @@
 //! The registry client and kbld's lock flow against real registries: one open, one with a login.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests fail the test"
+)]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
