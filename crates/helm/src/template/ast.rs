@@ -123,24 +123,15 @@ impl Unit {
         }
     }
 
-    /// Line from 1, bytes before the position in it, and the text of the line.
-    pub(super) fn position(&self, id: NodeId) -> (usize, usize, String) {
-        let source = self.source.as_bytes();
-        let pos = self.node(id).pos.min(source.len());
-        let start = source[..pos]
+    /// The line of a node, from 1, and the bytes before it in that line.
+    pub(super) fn position(&self, id: NodeId) -> (usize, usize) {
+        let before = &self.source[..self.node(id).pos.min(self.source.len())];
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        let start = before
             .iter()
             .rposition(|&byte| byte == b'\n')
             .map_or(0, |at| at + 1);
-        let line = 1 + source[..pos].iter().filter(|&&byte| byte == b'\n').count();
-        let text = source[start..]
-            .split(|&byte| byte == b'\n')
-            .next()
-            .unwrap_or_default();
-        (
-            line,
-            pos - start,
-            String::from_utf8_lossy(text).into_owned(),
-        )
+        (line, before.len() - start)
     }
 
     /// A node as Go prints it in error messages.

@@ -3,7 +3,9 @@
 //!
 //! `Display` is Go's text on one line, byte for byte; [`Error::trace`] is the layout of Helm 4.
 
+use crate::value::Str;
 use crate::value::quote::quoted;
+use std::borrow::Cow;
 use std::fmt;
 use std::rc::Rc;
 
@@ -22,7 +24,6 @@ pub enum ErrorKind {
 pub struct Error(Box<Detail>);
 
 /// The parts of an [`Error`].
-#[derive(Debug)]
 pub(super) struct Detail {
     pub(super) kind: ErrorKind,
     /// The name the text was parsed under.
@@ -31,8 +32,8 @@ pub(super) struct Detail {
     pub(super) line: usize,
     /// The bytes before the position in its line.
     pub(super) column: usize,
-    /// The text of the line.
-    pub(super) source_line: String,
+    /// The text that was parsed.
+    pub(super) source: Str,
     /// The template that ran.
     pub(super) template: Rc<str>,
     /// The expression as Go prints it.
@@ -45,22 +46,29 @@ pub(super) struct Detail {
     pub(super) inner: Option<Error>,
 }
 
+impl Drop for Detail {
+    /// Drops the errors underneath one by one: there can be more of them than the stack holds.
+    fn drop(&mut self) {
+        let mut next = self.inner.take();
+        while let Some(mut error) = next {
+            next = error.0.inner.take();
+        }
+    }
+}
+
 impl Error {
     pub(super) fn new(detail: Detail) -> Self {
         Self(Box::new(detail))
     }
 
     /// A parse error in a line of a file.
-    pub(super) fn parse(file: &Rc<str>, line: usize, text: &[u8], cause: String) -> Self {
-        let source_line = text
-            .split(|&byte| byte == b'\n')
-            .nth(line.saturating_sub(1));
+    pub(super) fn parse(file: &Rc<str>, line: usize, source: &Str, cause: String) -> Self {
         Self::new(Detail {
             kind: ErrorKind::Parse,
             file: Rc::clone(file),
             line,
             column: 0,
-            source_line: String::from_utf8_lossy(source_line.unwrap_or_default()).into_owned(),
+            source: source.clone(),
             template: Rc::clone(file),
             context: String::new(),
             cause,
@@ -81,7 +89,7 @@ impl Error {
             file: Rc::clone(root),
             line: 0,
             column: 0,
-            source_line: String::new(),
+            source: Str::from(""),
             template: Rc::clone(root),
             context: String::new(),
             cause,
@@ -117,8 +125,14 @@ impl Error {
 
     /// The text of the line, for an excerpt.
     #[must_use]
-    pub fn source_line(&self) -> &str {
-        &self.0.source_line
+    pub fn source_line(&self) -> Cow<'_, str> {
+        let mut lines = self.0.source.split(|&byte| byte == b'\n');
+        let line = self
+            .0
+            .line
+            .checked_sub(1)
+            .and_then(|before| lines.nth(before));
+        String::from_utf8_lossy(line.unwrap_or_default())
     }
 
     /// The name of the template that ran.

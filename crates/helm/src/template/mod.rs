@@ -3,8 +3,8 @@
 //! It does not know charts or Sprig: see [`crate::chart`] and [`crate::sprig`]. Of Helm it knows
 //! what the evaluator itself must do: how `include` and `tpl` run templates ([`Runtime`]).
 //!
-//! A text becomes tokens ([`lex`]), trees ([`parse`], [`ast`]) and output ([`eval`]). Texts, types and
-//! order of Go's error messages are kept throughout.
+//! A text becomes tokens (`lex`), trees (`parse`, `ast`) and output (`eval`, `builtin`). Texts, types
+//! and order of Go's error messages are kept throughout.
 
 mod ast;
 mod builtin;

@@ -259,13 +259,13 @@ impl<'a> Run<'a> {
         from_function: bool,
         inner: Option<Error>,
     ) -> Error {
-        let (line, column, source_line) = tree.unit.position(self.node);
+        let (line, column) = tree.unit.position(self.node);
         Error::new(Detail {
             kind: ErrorKind::Exec,
             file: Rc::clone(&tree.unit.name),
             line,
             column,
-            source_line,
+            source: tree.unit.source.clone(),
             template: Rc::clone(&tree.name),
             context: tree.unit.text(self.node),
             cause,

@@ -440,8 +440,23 @@ fn ends_every_recursion() {
         output.ends_with("exceeded maximum template depth (100000)"),
         "{output}"
     );
-    let source = "{{ $t := \"{{ tpl .t . }}\" }}{{ tpl \"{{ tpl .s . }}\" . }}";
-    assert_eq!(run(source), "text");
+    let names: String = (0..6)
+        .map(|i| {
+            format!(
+                "{{{{ define \"r{i}\" }}}}{{{{ include \"r{}\" . }}}}{{{{ end }}}}",
+                (i + 1) % 6
+            )
+        })
+        .collect();
+    let output = run(&format!("{names}{{{{ include \"r0\" . }}}}"));
+    assert_eq!(
+        output.matches("error calling include").count(),
+        6 * 1001 + 1
+    );
+    let output = run(
+        "{{ define \"r\" }}{{ tpl `{{ template \"r\" . }}` . }}{{ end }}{{ template \"r\" . }}",
+    );
+    assert!(output.ends_with("error calling tpl: tpl is nested more than 1000 times"));
 }
 
 #[test]
@@ -474,7 +489,7 @@ fn bounds_steps_and_output() {
         run.execute(tree, &data()).unwrap_err().to_string()
     };
     let error = fails("{{ range 1000000000 }}{{ end }}", |run| {
-        run.steps_left = 1000
+        run.steps_left = 1000;
     });
     assert!(
         error.ends_with("takes more than 100000000 steps"),
@@ -538,8 +553,85 @@ fn tells_where_an_error_is() {
         ("t", 2, Some(11))
     );
     assert_eq!(
-        (error.source_line(), error.context()),
+        (&*error.source_line(), error.context()),
         ("b {{ upper 5 }}", "5")
     );
     assert_eq!(error.cause(), "expected string; found 5");
 }
+
+proptest::proptest! {
+    #[test]
+    fn never_panics(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..24),
+        cut in 0_usize..400,
+    ) {
+        let mut source = pieces.concat();
+        if source.is_char_boundary(cut.min(source.len())) {
+            source.truncate(cut);
+        }
+        run(&source);
+    }
+}
+
+const PIECES: &[&str] = &[
+    "{{",
+    "}}",
+    "{{-",
+    "-}}",
+    " ",
+    "\n",
+    "(",
+    ")",
+    "|",
+    ".",
+    "$",
+    "$x",
+    ":=",
+    "=",
+    ",",
+    "1",
+    "-1",
+    "0x",
+    "1e9",
+    "'a'",
+    "\"",
+    "\"s\"",
+    "`",
+    "/*",
+    "*/",
+    "é",
+    "\u{0}",
+    "if",
+    "else",
+    "end",
+    "range",
+    "with",
+    "define",
+    "block",
+    "template",
+    "break",
+    "continue",
+    "nil",
+    "true",
+    ".s",
+    ".m.a",
+    ".l",
+    ".missing",
+    "{{ end }}",
+    "{{ range .l }}",
+    "{{ if .t }}",
+    "{{ with .m }}",
+    "{{ $x := .l }}",
+    "{{ define \"q\" }}",
+    "{{ include \"h\" . }}",
+    "{{ tpl \"{{ . }}\" .l }}",
+    " printf \"%*.[2]d\" ",
+    " index ",
+    " slice ",
+    " len ",
+    " eq ",
+    " html ",
+    " list ",
+    " and ",
+    " print ",
+];

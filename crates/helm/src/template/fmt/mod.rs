@@ -1,7 +1,7 @@
 //! Go's `fmt` over the engine's values: `print`, `println` and `printf`.
 //!
-//! [`value`] prints values by their kind, [`basic`] pads and writes what has no parts, [`directive`]
-//! reads format strings. Follows Go 1.26 `fmt/print.go`.
+//! `value` prints values by their kind, `basic` pads and writes what has no parts, `directive` reads
+//! format strings. Follows Go 1.26 `fmt/print.go`.
 
 mod basic;
 mod directive;
@@ -12,7 +12,7 @@ use basic::Flags;
 
 /// The longest text that one call writes, in bytes. Shared parts make a value print far longer than
 /// it is.
-const MAX_PRINTED: usize = 256 << 20;
+const MAX_PRINTED: usize = 64 << 20;
 
 /// How deep printing follows nested values; a map can contain itself.
 const MAX_PRINT_DEPTH: usize = 10_000;
