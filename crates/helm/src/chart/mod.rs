@@ -1,1 +1,42 @@
-//! TBD
+//! Helm: load a chart, compose its values, render its templates to manifests.
+//!
+//! The stages: [`load`] reads files, [`compose`] the user's values, [`render`] does the rest. Only
+//! [`load`] touches the file system.
+
+mod archive;
+mod capabilities;
+mod chart_object;
+mod context;
+mod decode;
+mod dependency;
+mod duration;
+mod error;
+mod files;
+mod functions;
+mod glob;
+mod hook;
+mod ignore;
+mod load;
+mod manifest;
+mod metadata;
+mod path_match;
+mod profile;
+mod render;
+mod schema;
+mod schema_text;
+mod split;
+mod strvals;
+mod toml;
+mod tree;
+mod values;
+
+pub use capabilities::{Capabilities, KubeVersion};
+pub use error::Error;
+pub use hook::{Hook, HookEvent};
+pub use load::load;
+pub use manifest::{Document, Rendered};
+pub use metadata::{Dependency, Lock, Maintainer, Metadata};
+pub use profile::Profile;
+pub use render::{Options, Prepared, Release, execute, prepare, render};
+pub use tree::{Chart, File};
+pub use values::{Overrides, compose, set_file_paths};

@@ -1,0 +1,247 @@
+//! A chart's directory or archive into files in memory: the only part of the engine that touches the
+//! file system, and only to read.
+//!
+//! Follows helm v4 `pkg/chart/v2/loader/directory.go`, except that a symbolic link may not lead out
+//! of the chart and of the repository that holds it.
+
+use super::{Chart, Error, Profile, archive, ignore::Rules};
+use crate::value::Str;
+use std::path::{Path, PathBuf};
+
+/// How many bytes a chart may have, unpacked: Helm's own limit.
+pub(super) const MAX_TOTAL: u64 = 100 * 1024 * 1024;
+/// How many bytes one file may have under Helm 3.
+const MAX_FILE_HELM3: u64 = 5 * 1024 * 1024;
+/// How many files a chart may have.
+pub(super) const MAX_FILES: usize = 100_000;
+/// How deep directories may nest; also ends loops of links.
+const MAX_DEPTH: usize = 100;
+
+/// Loads a chart from its directory or its archive.
+///
+/// # Errors
+/// What cannot be read or is no chart, with Helm's texts.
+pub fn load(path: &Path, profile: Profile) -> Result<Chart, Error> {
+    let files = read(path, profile).map_err(Error::Load)?;
+    Chart::from_files(files, profile)
+}
+
+/// Reads all files of a chart.
+fn read(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
+    let shown = path.display();
+    let meta = std::fs::metadata(path).map_err(|error| describe("stat", path, &error))?;
+    if meta.is_dir() {
+        return read_directory(path, profile);
+    }
+    if meta.len() > MAX_TOTAL {
+        return Err(format!("file '{shown}' is larger than the maximum size {MAX_TOTAL}"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| describe("open", path, &error))?;
+    if !archive::is_gzip(&bytes) {
+        if path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") {
+            return Err(format!(
+                "file '{shown}' seems to be a YAML file, but expected a gzipped archive"
+            ));
+        }
+        let kind = if std::str::from_utf8(&bytes).is_ok() {
+            "text/plain; charset=utf-8"
+        } else {
+            "application/octet-stream"
+        };
+        return Err(format!(
+            "file '{shown}' does not appear to be a gzipped archive; got '{kind}'"
+        ));
+    }
+    archive::unpack(&bytes).map_err(|error| format!("unable to load chart archive: {error}"))
+}
+
+/// A walk through one chart's directory.
+struct Walk {
+    top: PathBuf,
+    /// The directory that links must not leave.
+    fence: PathBuf,
+    rules: Rules,
+    profile: Profile,
+    files: Vec<(String, Str)>,
+    left: u64,
+}
+
+fn read_directory(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
+    let top = path.canonicalize().map_err(|error| describe("open", path, &error))?;
+    let manifest = top.join("Chart.yaml");
+    if !profile.is_helm3()
+        && let Err(error) = std::fs::metadata(&manifest)
+    {
+        let error = describe("open", &manifest, &error);
+        return Err(format!("unable to detect chart at {}: {error}", manifest.display()));
+    }
+    let rules = match std::fs::read(top.join(".helmignore")) {
+        Ok(text) => Rules::parse(&String::from_utf8_lossy(&text))?,
+        Err(_) => Rules::parse("")?,
+    };
+    let fence = top.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&top).to_owned();
+    let mut walk =
+        Walk { top: top.clone(), fence, rules, profile, files: Vec::new(), left: MAX_TOTAL };
+    walk.directory(&top, "", 0)?;
+    Ok(walk.files)
+}
+
+impl Walk {
+    fn directory(&mut self, dir: &Path, prefix: &str, depth: usize) -> Result<(), String> {
+        if depth > MAX_DEPTH {
+            return Err(format!("directories nest deeper than {MAX_DEPTH} at {prefix}"));
+        }
+        let entries = std::fs::read_dir(dir).map_err(|error| describe("open", dir, &error))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry.map_err(|error| describe("read", dir, &error))?.file_name());
+        }
+        names.sort();
+        for name in names {
+            let relative = format!("{prefix}{}", name.to_string_lossy());
+            self.entry(&dir.join(&name), &relative, depth)?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, path: &Path, relative: &str, depth: usize) -> Result<(), String> {
+        let link = std::fs::symlink_metadata(path)
+            .map_err(|error| describe("lstat", path, &error))?
+            .is_symlink();
+        let path = if link { self.follow(path)? } else { path.to_owned() };
+        let meta = std::fs::metadata(&path).map_err(|error| describe("stat", &path, &error))?;
+        if self.rules.ignores(relative, meta.is_dir()) {
+            return Ok(());
+        }
+        if meta.is_dir() {
+            return self.directory(&path, &format!("{relative}/"), depth + 1);
+        }
+        if !meta.is_file() {
+            return Err(format!(
+                "cannot load irregular file {} as it has file mode type bits set",
+                self.top.join(relative).display()
+            ));
+        }
+        self.file(&path, relative, meta.len())
+    }
+
+    /// Where a symbolic link leads, if it stays within the fence.
+    fn follow(&self, path: &Path) -> Result<PathBuf, String> {
+        let target = path
+            .canonicalize()
+            .map_err(|error| format!("error evaluating symlink {}: {error}", path.display()))?;
+        if target.starts_with(&self.fence) {
+            return Ok(target);
+        }
+        Err(format!(
+            "symbolic link {} leads out of {}",
+            path.display(),
+            self.fence.display()
+        ))
+    }
+
+    fn file(&mut self, path: &Path, relative: &str, size: u64) -> Result<(), String> {
+        if self.files.len() >= MAX_FILES {
+            return Err(format!("chart contains more than {MAX_FILES} files"));
+        }
+        if self.profile.is_helm3() && size > MAX_FILE_HELM3 {
+            let name = relative.rsplit('/').next().unwrap_or(relative);
+            return Err(format!(
+                "chart file {name:?} is larger than the maximum file size {MAX_FILE_HELM3}"
+            ));
+        }
+        let too_large = || {
+            format!(
+                "error reading {relative}: chart exceeds maximum decompressed size of {MAX_TOTAL} \
+                 bytes"
+            )
+        };
+        if size > self.left {
+            return Err(too_large());
+        }
+        let data = std::fs::read(path).map_err(|error| describe("open", path, &error))?;
+        self.left = self.left.checked_sub(data.len() as u64).ok_or_else(too_large)?;
+        self.files.push((relative.to_owned(), Str::from(without_bom(&data))));
+        Ok(())
+    }
+}
+
+/// The bytes without a UTF-8 byte order mark.
+pub(super) fn without_bom(data: &[u8]) -> &[u8] {
+    data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data)
+}
+
+/// An I/O error as Go words it: `open PATH: no such file or directory`.
+fn describe(verb: &str, path: &Path, error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    let lower = chars.next().map(|c| c.to_ascii_lowercase()).into_iter().chain(chars);
+    format!("{verb} {}: {}", path.display(), lower.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::load;
+    use crate::chart::Profile;
+    use std::fs;
+
+    fn chart(dir: &std::path::Path) {
+        fs::create_dir_all(dir.join("templates")).unwrap();
+        fs::write(dir.join("Chart.yaml"), "apiVersion: v2\nname: web\nversion: 1.0.0\n").unwrap();
+    }
+
+    #[test]
+    fn reads_a_directory_in_order_without_ignored_files() {
+        let dir = tempfile::tempdir().unwrap();
+        chart(dir.path());
+        fs::write(dir.path().join(".helmignore"), "*.bak\n").unwrap();
+        fs::write(dir.path().join("templates/b.yaml"), "b").unwrap();
+        fs::write(dir.path().join("templates/a.yaml"), "a").unwrap();
+        fs::write(dir.path().join("templates/.swp"), "").unwrap();
+        fs::write(dir.path().join("x.bak"), "").unwrap();
+        let chart = load(dir.path(), Profile::Helm4).unwrap();
+        let names: Vec<_> = chart.templates.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["templates/a.yaml", "templates/b.yaml"]);
+        let names: Vec<_> = chart.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, [".helmignore"]);
+    }
+
+    #[test]
+    fn follows_links_only_within_the_repository() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("repo/chart"), dir.path().join("secret"));
+        chart(&inside);
+        fs::create_dir(dir.path().join("repo/.git")).unwrap();
+        fs::write(dir.path().join("repo/shared.txt"), "shared").unwrap();
+        fs::write(&outside, "secret").unwrap();
+        std::os::unix::fs::symlink("../shared.txt", inside.join("s.txt")).unwrap();
+        let loaded = load(&inside, Profile::Helm4).unwrap();
+        assert_eq!(loaded.files[0].data.as_bytes(), b"shared");
+        std::os::unix::fs::symlink(&outside, inside.join("t.txt")).unwrap();
+        let error = load(&inside, Profile::Helm4).unwrap_err().to_string();
+        assert!(error.contains("leads out of"), "{error}");
+    }
+
+    #[test]
+    fn ends_loops_of_links() {
+        let dir = tempfile::tempdir().unwrap();
+        chart(dir.path());
+        std::os::unix::fs::symlink(".", dir.path().join("loop")).unwrap();
+        assert!(load(dir.path(), Profile::Helm4).is_err());
+    }
+
+    #[test]
+    fn says_what_is_no_chart() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = load(dir.path(), Profile::Helm4).unwrap_err().to_string();
+        assert!(error.starts_with("unable to detect chart at "), "{error}");
+        assert!(error.ends_with("Chart.yaml: no such file or directory"), "{error}");
+        let error = load(dir.path(), Profile::Helm3).unwrap_err().to_string();
+        assert_eq!(error, "Chart.yaml file is missing");
+        let file = dir.path().join("values.yaml");
+        fs::write(&file, "a: 1").unwrap();
+        let error = load(&file, Profile::Helm4).unwrap_err().to_string();
+        assert!(error.contains("seems to be a YAML file"), "{error}");
+    }
+}

@@ -1,0 +1,396 @@
+//! Rendered files to ordered documents, and documents to the text that `helm template` prints.
+//!
+//! Follows helm v4 `pkg/release/v1/util/{manifest_sorter,kind_sorter}.go`, `pkg/action/action.go` and
+//! `pkg/cmd/template.go`.
+
+use super::decode::{self, Fields};
+use super::hook::{Hook, HookEvent, Role, role};
+use super::path_match::path_match;
+use super::split::{documents, trim};
+use super::{Chart, Error, Profile};
+use crate::value::Str;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// One document of a rendered chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The path of its template, as in `# Source:`.
+    pub template: String,
+    /// The text, without separator and `# Source:` line.
+    pub text: Vec<u8>,
+    /// What makes it a hook, if it is one.
+    pub hook: Option<Hook>,
+    /// Whether it is a file of `crds/`; such a file is not rendered and may hold several objects.
+    pub is_crd: bool,
+    /// `apiVersion` as written; empty for files of `crds/`.
+    pub api_version: String,
+    /// `kind` as written; empty for files of `crds/`.
+    pub kind: String,
+    /// `metadata.name` as written; empty for files of `crds/`.
+    pub name: String,
+    /// The line of the template's output where the document begins, from 1.
+    pub first_line: usize,
+}
+
+/// A rendered chart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rendered {
+    /// The documents in the order in which they are printed: files of `crds/`, objects in the order of
+    /// their kinds, hooks.
+    pub documents: Vec<Document>,
+    /// The text of `NOTES.txt` of the chart itself.
+    pub notes: String,
+    /// What Helm would warn of.
+    pub warnings: Vec<String>,
+    /// The patterns of `--show-only`.
+    pub show_only: Vec<String>,
+}
+
+impl Document {
+    /// The document as it is printed: separator, source and text.
+    fn printed(&self) -> Vec<u8> {
+        let mut out = format!("---\n# Source: {}\n", self.template).into_bytes();
+        out.extend_from_slice(&self.text);
+        out.push(b'\n');
+        out
+    }
+}
+
+impl Rendered {
+    /// The bytes that `helm template` prints.
+    #[must_use]
+    pub fn to_text(&self) -> Vec<u8> {
+        let hooks = self.documents.iter().position(|document| document.hook.is_some());
+        let (objects, hooks) = self.documents.split_at(hooks.unwrap_or(self.documents.len()));
+        let mut out: Vec<u8> = objects.iter().flat_map(Document::printed).collect();
+        let trimmed = trim(&out).to_vec();
+        out = trimmed;
+        out.push(b'\n');
+        out.extend(hooks.iter().flat_map(Document::printed));
+        out
+    }
+
+    /// The bytes that `helm template --show-only` prints for the patterns given to the render; those of
+    /// [`Rendered::to_text`] when there are none.
+    ///
+    /// # Errors
+    /// A pattern matches nothing.
+    pub fn to_selected_text(&self, profile: Profile) -> Result<Vec<u8>, Error> {
+        let text = self.to_text();
+        if self.show_only.is_empty() {
+            return Ok(text);
+        }
+        let parts = documents(&text, profile);
+        let mut out = Vec::new();
+        for pattern in &self.show_only {
+            let mut missing = true;
+            for part in parts.iter().map(|range| &text[range.clone()]) {
+                let path = source_path(part);
+                if path.is_some_and(|path| path_match(pattern, &path).unwrap_or(false)) {
+                    out.extend_from_slice(b"---\n");
+                    out.extend_from_slice(part);
+                    out.push(b'\n');
+                    missing = false;
+                }
+            }
+            if missing {
+                return Err(Error::ShowOnly(pattern.clone()));
+            }
+        }
+        Ok(out)
+    }
+
+    /// What `helm template --output-dir` writes, in order: path below the directory and text to append.
+    #[must_use]
+    pub fn to_files(&self) -> Vec<(String, Vec<u8>)> {
+        let one = |document: &Document| (document.template.clone(), document.printed());
+        self.documents.iter().map(one).collect()
+    }
+}
+
+/// The path after the chart's name in the first `# Source:` line that has one.
+fn source_path(document: &[u8]) -> Option<String> {
+    String::from_utf8_lossy(document).lines().find_map(|line| {
+        let (_, path) = line.split_once("# Source: ")?.1.split_once('/')?;
+        (!path.is_empty()).then(|| path.to_owned())
+    })
+}
+
+/// What [`assemble`] leaves out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Select {
+    pub(super) profile: Profile,
+    pub(super) include_crds: bool,
+    pub(super) no_hooks: bool,
+    pub(super) skip_tests: bool,
+}
+
+/// Sorts rendered files into documents.
+///
+/// # Errors
+/// A document is not YAML, or its head is not that of an object.
+pub(super) fn assemble(
+    chart: &Chart,
+    files: &BTreeMap<String, Vec<u8>>,
+    select: Select,
+) -> Result<Vec<Document>, Error> {
+    let (mut objects, mut hooks) = (Vec::new(), Vec::new());
+    for (path, text) in files {
+        let base = path.rsplit('/').next().unwrap_or(path);
+        if path.ends_with("NOTES.txt") || base.starts_with('_') {
+            continue;
+        }
+        let mut lines = LineCounter::default();
+        for range in documents(text, select.profile) {
+            let first_line = lines.at(text, range.start);
+            let (document, role) = read(path, &text[range], first_line, select.profile)?;
+            match role {
+                Role::Object => objects.push(document),
+                Role::Hook(hook) => hooks.push(Document { hook: Some(hook), ..document }),
+                Role::Unknown => {}
+            }
+        }
+    }
+    let by_kind = |a: &Document, b: &Document| compare_kinds(&a.kind, &b.kind, select.profile);
+    objects.sort_by(by_kind);
+    hooks.sort_by(by_kind);
+    if select.no_hooks {
+        hooks.clear();
+    } else if select.skip_tests {
+        let is_test = |hook: &Hook| hook.events.contains(&HookEvent::Test);
+        hooks.retain(|document| !document.hook.as_ref().is_some_and(is_test));
+    }
+    let mut out = Vec::new();
+    if select.include_crds {
+        crds(chart, chart.name(), &mut out);
+    }
+    out.append(&mut objects);
+    out.append(&mut hooks);
+    Ok(out)
+}
+
+/// Counts lines up to ascending positions.
+#[derive(Default)]
+struct LineCounter {
+    position: usize,
+    breaks: usize,
+}
+
+impl LineCounter {
+    fn at(&mut self, text: &[u8], position: usize) -> usize {
+        let passed = &text[self.position..position];
+        self.breaks += passed.iter().filter(|&&byte| byte == b'\n').count();
+        self.position = position;
+        self.breaks + 1
+    }
+}
+
+fn read(
+    path: &str,
+    text: &[u8],
+    first_line: usize,
+    profile: Profile,
+) -> Result<(Document, Role), Error> {
+    let head = head(text, profile).map_err(|message| Error::Manifest {
+        path: path.to_owned(),
+        message,
+        first_line,
+        text: text.to_vec(),
+    })?;
+    let document = Document {
+        template: path.to_owned(),
+        text: text.to_vec(),
+        hook: None,
+        is_crd: false,
+        api_version: head.api_version,
+        kind: head.kind,
+        name: head.name,
+        first_line,
+    };
+    Ok((document, role(&head.annotations)))
+}
+
+/// What Helm reads of a document.
+#[derive(Default)]
+struct Head {
+    api_version: String,
+    kind: String,
+    name: String,
+    annotations: Vec<(String, String)>,
+}
+
+fn head(text: &[u8], profile: Profile) -> Result<Head, String> {
+    let package = if profile.is_helm3() { "releaseutil" } else { "util" };
+    let value = decode::exact(text)?;
+    let fields = Fields::document(&value, "SimpleHead", &format!("{package}.SimpleHead"))?;
+    let Some(fields) = fields else { return Ok(Head::default()) };
+    let mut head = Head {
+        api_version: fields.text("apiVersion")?,
+        kind: fields.text("kind")?,
+        ..Head::default()
+    };
+    const METADATA: &str = "struct { Name string \"json:\\\"name\\\"\"; Annotations \
+                            map[string]string \"json:\\\"annotations\\\"\" }";
+    if let Some(metadata) = fields.record("metadata", "", METADATA)? {
+        head.annotations = metadata.text_map("annotations")?.unwrap_or_default();
+        head.name = metadata.text("name")?;
+    }
+    Ok(head)
+}
+
+/// The files of `crds/` of a chart and of those below it.
+fn crds(chart: &Chart, path: &str, out: &mut Vec<Document>) {
+    out.extend(chart.crds().map(|file| Document {
+        template: format!("{path}/{}", file.name),
+        text: Str::to_vec(&file.data),
+        hook: None,
+        is_crd: true,
+        api_version: String::new(),
+        kind: String::new(),
+        name: String::new(),
+        first_line: 1,
+    }));
+    for sub in &chart.dependencies {
+        crds(sub, &format!("{path}/charts/{}", sub.name()), out);
+    }
+}
+
+/// The order in which kinds are installed; the last two in Helm 4 only.
+const INSTALL_ORDER: [&str; 38] = [
+    "PriorityClass",
+    "Namespace",
+    "NetworkPolicy",
+    "ResourceQuota",
+    "LimitRange",
+    "PodSecurityPolicy",
+    "PodDisruptionBudget",
+    "ServiceAccount",
+    "Secret",
+    "SecretList",
+    "ConfigMap",
+    "StorageClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleList",
+    "ClusterRoleBinding",
+    "ClusterRoleBindingList",
+    "Role",
+    "RoleList",
+    "RoleBinding",
+    "RoleBindingList",
+    "Service",
+    "DaemonSet",
+    "Pod",
+    "ReplicationController",
+    "ReplicaSet",
+    "Deployment",
+    "HorizontalPodAutoscaler",
+    "StatefulSet",
+    "Job",
+    "CronJob",
+    "IngressClass",
+    "Ingress",
+    "APIService",
+    "MutatingWebhookConfiguration",
+    "ValidatingWebhookConfiguration",
+];
+
+/// Kinds in the order of installation, those not in the list after it by name.
+fn compare_kinds(a: &str, b: &str, profile: Profile) -> Ordering {
+    let known = if profile.is_helm3() { INSTALL_ORDER.len() - 2 } else { INSTALL_ORDER.len() };
+    let place = |kind: &str| INSTALL_ORDER[..known].iter().position(|known| *known == kind);
+    match (place(a), place(b)) {
+        (Some(a), Some(b)) => a.cmp(&b),
+        (None, None) => a.cmp(b),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Rendered, Select, assemble};
+    use crate::chart::{Chart, Error, Profile};
+    use crate::value::Str;
+
+    fn rendered(files: &[(&str, &str)], profile: Profile) -> Result<Rendered, Error> {
+        let chart = vec![
+            ("Chart.yaml".to_owned(), Str::from("apiVersion: v2\nname: web\nversion: 1.0.0\n")),
+            ("crds/a.yaml".to_owned(), Str::from("kind: CustomResourceDefinition\n")),
+        ];
+        let chart = Chart::from_files(chart, profile).unwrap();
+        let files = files.iter().map(|(name, text)| {
+            (format!("web/templates/{name}"), text.as_bytes().to_vec())
+        });
+        let select = Select { profile, include_crds: true, no_hooks: false, skip_tests: false };
+        let documents = assemble(&chart, &files.collect(), select)?;
+        Ok(Rendered {
+            documents,
+            notes: String::new(),
+            warnings: Vec::new(),
+            show_only: vec!["templates/*.yaml".to_owned()],
+        })
+    }
+
+    const FILES: &[(&str, &str)] = &[
+        ("a.yaml", "\n---\nkind: Zebra\n\n---\nkind: Service\n"),
+        ("b.yaml", "kind: Namespace\n---\n# only a comment\n"),
+        ("c.yaml", "kind: Job\nmetadata: {annotations: {helm.sh/hook: test}}\n"),
+        ("d.yaml", "kind: Job\nmetadata: {annotations: {helm.sh/hook: nope}}\n"),
+        ("e.yaml", "kind: MutatingWebhookConfiguration"),
+        ("NOTES.txt", "not: [yaml"),
+        ("_x.tpl", "x"),
+    ];
+
+    #[test]
+    fn prints_crds_objects_by_kind_and_hooks() {
+        let text = rendered(FILES, Profile::Helm4).unwrap().to_text();
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"");
+        let text = rendered(FILES, Profile::Helm3).unwrap().to_text();
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"");
+    }
+
+    #[test]
+    fn knows_the_line_of_each_document() {
+        let rendered = rendered(FILES, Profile::Helm4).unwrap();
+        let line = |kind: &str| {
+            let found = rendered.documents.iter().find(|document| document.kind == kind);
+            found.map(|document| document.first_line)
+        };
+        assert_eq!((line("Zebra"), line("Service")), (Some(3), Some(6)));
+    }
+
+    #[test]
+    fn names_the_file_that_is_not_yaml() {
+        for (text, message) in [
+            ("kind: [x]", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct field SimpleHead.kind of type string"),
+            ("metadata: {annotations: {a: [x]}}", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct field .metadata.annotations of type string"),
+            ("metadata: x", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go struct field SimpleHead.metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }"),
+            ("x", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go value of type util.SimpleHead"),
+        ] {
+            let error = rendered(&[("a.yaml", text)], Profile::Helm4).unwrap_err().to_string();
+            assert_eq!(error, format!("YAML parse error on web/templates/a.yaml: {message}"));
+        }
+    }
+
+    #[test]
+    fn empty_render_is_one_line_break() {
+        let mut rendered = rendered(&[], Profile::Helm4).unwrap();
+        rendered.documents.clear();
+        assert_eq!(rendered.to_text(), b"\n");
+    }
+
+    #[test]
+    fn shows_only_what_is_asked_for() {
+        let mut rendered = rendered(FILES, Profile::Helm4).unwrap();
+        rendered.show_only = vec!["templates/b.*".to_owned(), "crds/*".to_owned()];
+        let text = rendered.to_selected_text(Profile::Helm4).unwrap();
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"");
+        rendered.show_only = vec!["nope".to_owned()];
+        let error = rendered.to_selected_text(Profile::Helm4).unwrap_err();
+        assert_eq!(error.to_string(), "could not find template nope in chart");
+    }
+}

@@ -1,0 +1,5 @@
+//! TOML for `toToml` and `fromToml`, as github.com/BurntSushi/toml v1.6.0 writes and reads it.
+
+mod encode;
+
+pub(super) use encode::encode;

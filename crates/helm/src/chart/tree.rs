@@ -1,0 +1,274 @@
+//! The chart as data, and how its files are sorted into it.
+//!
+//! Follows helm v4 `pkg/chart/v2/loader/load.go`. Nothing here touches the file system: see `load.rs`.
+
+use super::metadata::{Dependency, Lock, Metadata};
+use super::{Error, Profile, archive, values};
+use crate::value::{Map, MapKind, Str};
+use std::collections::BTreeMap;
+
+/// How deep charts may nest in `charts/`.
+const MAX_DEPTH: usize = 30;
+/// How many bytes the archives in `charts/` may unpack to, all together.
+const MAX_UNPACKED: u64 = 4 * super::load::MAX_TOTAL;
+
+/// One file of a chart.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// The path relative to its chart, with `/`.
+    pub name: String,
+    /// The content.
+    pub data: Str,
+}
+
+/// A chart and those below it.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    /// `Chart.yaml`.
+    pub metadata: Metadata,
+    /// `Chart.lock`.
+    pub lock: Option<Lock>,
+    /// `values.yaml`.
+    pub values: Map,
+    /// `values.schema.json`.
+    pub schema: Option<Str>,
+    /// The files below `templates/`.
+    pub templates: Vec<File>,
+    /// The files that are nothing else, those below `crds/` among them.
+    pub files: Vec<File>,
+    /// The charts in `charts/`.
+    pub dependencies: Vec<Self>,
+    /// What Helm would warn of while loading.
+    pub warnings: Vec<String>,
+}
+
+impl Chart {
+    /// Builds a chart of its files, given in the order of the directory or archive.
+    ///
+    /// # Errors
+    /// Helm's texts for charts that are none.
+    pub fn from_files(files: Vec<(String, Str)>, profile: Profile) -> Result<Self, Error> {
+        let api_version = files.iter().find(|(name, _)| name == "Chart.yaml");
+        if let Some((_, text)) = api_version
+            && !profile.is_helm3()
+        {
+            let metadata = Metadata::parse(text, profile)
+                .map_err(|error| Error::Load(format!("cannot load Chart.yaml: {error}")))?;
+            if !matches!(metadata.api_version.as_str(), "v1" | "v2") {
+                return Err(Error::Load("unsupported chart version".to_owned()));
+            }
+        }
+        build(files, profile, 0, &mut { MAX_UNPACKED }).map_err(Error::Load)
+    }
+
+    /// The name of the chart, or the alias that its parent gave it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.metadata.name
+    }
+
+    /// The dependencies that `Chart.yaml` names.
+    #[must_use]
+    pub fn requirements(&self) -> &[Dependency] {
+        self.metadata.dependencies.as_deref().unwrap_or_default()
+    }
+
+    /// The files below `crds/` that hold manifests.
+    pub fn crds(&self) -> impl Iterator<Item = &File> {
+        self.files.iter().filter(|file| {
+            let name = file.name.rsplit('/').next().unwrap_or_default();
+            let ext = name.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase());
+            file.name.starts_with("crds/")
+                && matches!(ext.as_deref(), Some("yaml" | "yml" | "json"))
+        })
+    }
+}
+
+fn build(
+    files: Vec<(String, Str)>,
+    profile: Profile,
+    depth: usize,
+    left: &mut u64,
+) -> Result<Chart, String> {
+    if depth > MAX_DEPTH {
+        return Err(format!("charts nest deeper than {MAX_DEPTH}"));
+    }
+    let mut metadata = None;
+    for (_, text) in files.iter().filter(|(name, _)| name == "Chart.yaml") {
+        let parsed = Metadata::parse(text, profile);
+        metadata = Some(parsed.map_err(|error| format!("cannot load Chart.yaml: {error}"))?);
+    }
+    let Some(metadata) = metadata else { return Err("Chart.yaml file is missing".to_owned()) };
+    let mut chart = Chart {
+        metadata,
+        lock: None,
+        values: Map::new(MapKind::Any),
+        schema: None,
+        templates: Vec::new(),
+        files: Vec::new(),
+        dependencies: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let mut subcharts = BTreeMap::<String, Vec<(String, Str)>>::new();
+    for (name, data) in files {
+        sort_in(&mut chart, &mut subcharts, name, data, profile)?;
+    }
+    chart.metadata.validate()?;
+    for (name, files) in subcharts {
+        if name.starts_with(['_', '.']) {
+            continue;
+        }
+        let sub = subchart(&name, files, profile, depth, left)
+            .map_err(|error| format!("error unpacking subchart {name} in {}: {error}", chart.name()))?;
+        chart.warnings.extend(sub.warnings.iter().cloned());
+        chart.dependencies.push(sub);
+    }
+    Ok(chart)
+}
+
+/// Puts one file where it belongs.
+fn sort_in(
+    chart: &mut Chart,
+    subcharts: &mut BTreeMap<String, Vec<(String, Str)>>,
+    name: String,
+    data: Str,
+    profile: Profile,
+) -> Result<(), String> {
+    let is_v1 = chart.metadata.api_version == "v1";
+    let wrap = |error: String| format!("cannot load {name}: {error}");
+    match name.as_str() {
+        "Chart.yaml" => {}
+        "Chart.lock" => chart.lock = Some(Lock::parse(&data, profile).map_err(wrap)?),
+        "values.yaml" => chart.values = values::read(&data, profile).map_err(wrap)?,
+        "values.schema.json" => chart.schema = Some(data),
+        "requirements.yaml" => {
+            chart.metadata.merge(&data, profile).map_err(wrap)?;
+            old_file(chart, name, data, is_v1, "dependencies");
+        }
+        "requirements.lock" => {
+            chart.lock = Some(Lock::parse(&data, profile).map_err(wrap)?);
+            old_file(chart, name, data, is_v1, "dependency locking");
+        }
+        _ if name.starts_with("templates/") => chart.templates.push(File { name, data }),
+        _ if name.starts_with("charts/") && !name.ends_with(".prov") => {
+            let rest = &name["charts/".len()..];
+            let first = rest.split('/').next().unwrap_or_default().to_owned();
+            subcharts.entry(first).or_default().push((rest.to_owned(), data));
+        }
+        _ => chart.files.push(File { name, data }),
+    }
+    Ok(())
+}
+
+/// A file of Helm 2: part of the files in charts of its format, else only worth a warning.
+fn old_file(chart: &mut Chart, name: String, data: Str, is_v1: bool, what: &str) {
+    if is_v1 {
+        chart.files.push(File { name, data });
+    } else {
+        chart.warnings.push(format!(
+            "chart {}: {what} belongs into Chart.yaml since apiVersion v2, not into {name}",
+            chart.name()
+        ));
+    }
+}
+
+fn subchart(
+    name: &str,
+    files: Vec<(String, Str)>,
+    profile: Profile,
+    depth: usize,
+    left: &mut u64,
+) -> Result<Chart, String> {
+    if name.ends_with(".tgz") {
+        let (path, data) = &files[0];
+        if path != name {
+            return Err(format!("expected {name}, got {path}"));
+        }
+        return build(archive::unpack_within(data, left)?, profile, depth + 1, left);
+    }
+    let inner = files.into_iter().filter_map(|(path, data)| {
+        let (_, rest) = path.split_once('/')?;
+        Some((rest.to_owned(), data))
+    });
+    build(inner.collect(), profile, depth + 1, left)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Chart;
+    use crate::chart::Profile;
+    use crate::chart::archive::tests::archive;
+    use crate::value::Str;
+
+    const HEAD: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+
+    fn build(files: &[(&str, &str)]) -> Result<Chart, String> {
+        let files = files.iter().map(|(name, data)| ((*name).to_owned(), Str::from(*data)));
+        Chart::from_files(files.collect(), Profile::Helm4).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn sorts_files_by_place() {
+        let chart = build(&[
+            ("Chart.yaml", HEAD),
+            ("README.md", "r"),
+            ("crds/a.YAML", "c"),
+            ("crds/b.txt", "c"),
+            ("templates/sub/x.txt", "t"),
+            ("charts/db/Chart.yaml", &HEAD.replace("web", "db")),
+            ("charts/db/templates/y.yaml", "t"),
+            ("charts/_skipped/Chart.yaml", "x"),
+            ("values.yaml", "a: 1"),
+        ])
+        .unwrap();
+        assert_eq!(chart.files.len(), 3);
+        assert_eq!(chart.crds().count(), 1);
+        assert_eq!(chart.templates[0].name, "templates/sub/x.txt");
+        assert_eq!(chart.dependencies[0].templates[0].name, "templates/y.yaml");
+        assert_eq!(chart.values.len(), 1);
+    }
+
+    #[test]
+    fn unpacks_subchart_archives() {
+        let head = HEAD.replace("web", "db");
+        let tgz = archive(&[("db/Chart.yaml", tar::EntryType::Regular, head.as_bytes())]);
+        let files = vec![
+            ("Chart.yaml".to_owned(), Str::from(HEAD)),
+            ("charts/db-1.0.0.tgz".to_owned(), Str::from(tgz)),
+        ];
+        let chart = Chart::from_files(files, Profile::Helm4).unwrap();
+        assert_eq!(chart.dependencies[0].name(), "db");
+    }
+
+    #[test]
+    fn validates_as_helm_does() {
+        for (head, message) in [
+            ("name: web\nversion: 1.0.0", ""),
+            ("apiVersion: v2\nversion: 1.0.0", "chart.metadata.name is required"),
+            ("apiVersion: v2\nname: ..\nversion: 1.0.0", "chart.metadata.name \"..\" is not allowed"),
+            ("apiVersion: v2\nname: a/b\nversion: 1.0.0", "chart.metadata.name \"a/b\" is invalid"),
+            ("apiVersion: v2\nname: a", "chart.metadata.version is required"),
+            ("apiVersion: v2\nname: a\nversion: x", "chart.metadata.version \"x\" is invalid"),
+            ("apiVersion: v2\nname: a\nversion: 1\ntype: x", "chart.metadata.type must be application or library"),
+            ("apiVersion: v2\nname: a\nversion: 1\nmaintainers: [null]", "maintainers must not contain empty or null nodes"),
+            ("apiVersion: v2\nname: a\nversion: 1\ndependencies: [{name: x}, {name: y, alias: x}]", "more than one dependency with name or alias \"x\""),
+            ("apiVersion: v2\nname: a\nversion: 1\ndependencies: [{name: x, alias: a.b}]", "dependency \"x\" has disallowed characters in the alias"),
+        ] {
+            let got = build(&[("Chart.yaml", head)]).err().unwrap_or_default();
+            let want = if message.is_empty() { String::new() } else { format!("validation: {message}") };
+            assert_eq!(got, want, "{head}");
+        }
+        assert_eq!(build(&[]).unwrap_err(), "Chart.yaml file is missing");
+        assert_eq!(build(&[("Chart.yaml", "apiVersion: v9")]).unwrap_err(), "unsupported chart version");
+    }
+
+    #[test]
+    fn coerces_scalars_to_text() {
+        let chart = build(&[("Chart.yaml", "apiVersion: v2\nNAME: web\nversion: 1.10\nappVersion: 20240101\ndescription: yes\n")]);
+        let metadata = chart.unwrap().metadata;
+        assert_eq!(metadata.name, "web");
+        assert_eq!(metadata.version, "1.1");
+        assert_eq!(metadata.app_version, "20240101");
+        assert_eq!(metadata.description, "true");
+    }
+}

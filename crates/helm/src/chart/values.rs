@@ -1,0 +1,518 @@
+//! Values: reading them, composing what the user gives, and coalescing it with the charts' defaults.
+//!
+//! Follows helm v4 `pkg/cli/values/options.go` and `pkg/chart/common/util/coalesce.go`, in both
+//! profiles. Conditions and `import-values` are in `dependency.rs`.
+
+use super::strvals::{self, Mode};
+use super::{Chart, Error, Profile};
+use crate::template::fmt;
+use crate::value::{List, Map, MapKind, Str, Value};
+use crate::yaml;
+use std::collections::BTreeMap;
+
+/// The key of the values that all charts share.
+const GLOBAL: &str = "global";
+
+/// What the user gives beyond the chart's defaults, in Helm's order of precedence from low to high.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `-f`: name (for messages) and text of each file.
+    pub files: Vec<(String, Vec<u8>)>,
+    /// `--set-json`.
+    pub set_json: Vec<String>,
+    /// `--set`.
+    pub set: Vec<String>,
+    /// `--set-string`.
+    pub set_string: Vec<String>,
+    /// `--set-file`; the files' contents are in `contents`, see [`set_file_paths`].
+    pub set_file: Vec<String>,
+    /// The files that `set_file` names, by path as written there.
+    pub contents: BTreeMap<String, Vec<u8>>,
+    /// `--set-literal`.
+    pub set_literal: Vec<String>,
+}
+
+/// The paths of the files that a `--set-file` argument names.
+///
+/// # Errors
+/// The argument is malformed.
+pub fn set_file_paths(argument: &str) -> Result<Vec<String>, Error> {
+    let mut paths = Vec::new();
+    let mut record = |path: &str| {
+        paths.push(path.to_owned());
+        Ok(Vec::new())
+    };
+    strvals::parse_into(argument, &Map::new(MapKind::Any), Mode::File(&mut record))
+        .map_err(|error| Error::Values(format!("failed parsing --set-file data: {error}")))?;
+    Ok(paths)
+}
+
+/// The user's values as one map.
+///
+/// # Errors
+/// A file that is no map, or a malformed argument, with Helm's texts.
+pub fn compose(overrides: &Overrides, profile: Profile) -> Result<Map, Error> {
+    let mut base = Map::new(MapKind::Any);
+    for (name, text) in &overrides.files {
+        let file = read(text, profile)
+            .map_err(|error| Error::Values(format!("failed to parse {name}: {error}")))?;
+        base = overlay(&base, &file);
+    }
+    for argument in &overrides.set_json {
+        base = set_json(base, argument, profile)?;
+    }
+    let mut read_file = |path: &str| {
+        let content = overrides.contents.get(path).cloned();
+        content.ok_or_else(|| format!("open {path}: no such file or directory"))
+    };
+    let flag = |flag: &'static str| {
+        move |error: String| Error::Values(format!("failed parsing {flag} data: {error}"))
+    };
+    for argument in &overrides.set {
+        strvals::parse_into(argument, &base, Mode::Typed).map_err(flag("--set"))?;
+    }
+    for argument in &overrides.set_string {
+        strvals::parse_into(argument, &base, Mode::Text).map_err(flag("--set-string"))?;
+    }
+    for argument in &overrides.set_file {
+        let mode = Mode::File(&mut read_file);
+        strvals::parse_into(argument, &base, mode).map_err(flag("--set-file"))?;
+    }
+    for argument in &overrides.set_literal {
+        strvals::parse_into(argument, &base, Mode::Literal).map_err(flag("--set-literal"))?;
+    }
+    Ok(base)
+}
+
+/// One `--set-json`: in Helm 4 also a whole object.
+fn set_json(base: Map, argument: &str, profile: Profile) -> Result<Map, Error> {
+    if argument.trim().starts_with('{') && !profile.is_helm3() {
+        return match serde_json::from_str(argument.trim()).map(strvals::from_json) {
+            Ok(Value::Map(object)) => Ok(overlay(&base, &object)),
+            _ => Err(Error::Values(format!("failed parsing --set-json data JSON: {argument}"))),
+        };
+    }
+    strvals::parse_into(argument, &base, Mode::Json)
+        .map_err(|_| Error::Values(format!("failed parsing --set-json data {argument}")))?;
+    Ok(base)
+}
+
+/// Reads a values file. Helm 4 merges all documents of it, Helm 3 sees only the first.
+pub(super) fn read(text: &[u8], profile: Profile) -> Result<Map, String> {
+    if profile.is_helm3() {
+        return table(text);
+    }
+    let mut values = Map::new(MapKind::Any);
+    for document in documents(text)? {
+        let table = table(&document)
+            .map_err(|error| format!("cannot unmarshal yaml document: {error}"))?;
+        values = overlay(&values, &table);
+    }
+    Ok(values)
+}
+
+fn table(text: &[u8]) -> Result<Map, String> {
+    yaml::from_yaml_map(text).map_err(|error| error.to_string())
+}
+
+/// Splits a values file at lines that begin with `---`.
+///
+/// Follows k8s.io/apimachinery `pkg/util/yaml/decoder.go`, `YAMLReader`.
+fn documents(text: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+    let mut out = Vec::new();
+    let mut document = Vec::new();
+    for line in text.split_inclusive(|&byte| byte == b'\n') {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let mut is_separator = false;
+        if let Some(rest) = line.strip_prefix(b"---") {
+            let rest = String::from_utf8_lossy(rest);
+            let rest = rest.trim();
+            if !rest.is_empty() && !rest.starts_with('#') {
+                return Err(format!(
+                    "error reading yaml document: invalid Yaml document separator: {rest}"
+                ));
+            }
+            is_separator = !document.is_empty();
+        }
+        if is_separator {
+            out.push(std::mem::take(&mut document));
+        } else {
+            document.extend_from_slice(line);
+            document.push(b'\n');
+        }
+    }
+    if !document.is_empty() {
+        out.push(document);
+    }
+    Ok(out)
+}
+
+/// `over` laid over `base`: maps are merged, everything else is replaced, also by null.
+fn overlay(base: &Map, over: &Map) -> Map {
+    deep(|| {
+        let out = base.shallow_copy();
+        for (key, value) in over.entries() {
+            let merged = match (out.get(&key), &value) {
+                (Some(Value::Map(below)), Value::Map(above)) => Value::Map(overlay(&below, above)),
+                _ => value,
+            };
+            out.insert(key, merged);
+        }
+        out
+    })
+}
+
+/// A copy that shares no map with the original.
+pub(super) fn deep_copy(map: &Map) -> Map {
+    deep(|| {
+        let out = Map::new(MapKind::Any);
+        for (key, value) in map.entries() {
+            out.insert(key, copy_value(&value));
+        }
+        out
+    })
+}
+
+fn copy_value(value: &Value) -> Value {
+    match value {
+        Value::Map(map) if !map.is_nil() => Value::Map(deep_copy(map)),
+        Value::List(list) if !list.is_nil() => {
+            let items = deep(|| list.items().iter().map(copy_value).collect());
+            Value::List(List::new(items, list.elem()))
+        }
+        other => other.clone(),
+    }
+}
+
+/// Runs a step of a recursion over values, which may nest as deep as their reader allows.
+pub(super) fn deep<T>(step: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(64 * 1024, 1024 * 1024, step)
+}
+
+/// How values are merged.
+pub(super) struct Coalesce<'w> {
+    profile: Profile,
+    /// Whether nulls are kept for a later coalescing instead of deleting what they stand over.
+    keep_nulls: bool,
+    warnings: &'w mut Vec<String>,
+}
+
+impl<'w> Coalesce<'w> {
+    /// Merging in which null deletes a default.
+    pub(super) fn new(profile: Profile, warnings: &'w mut Vec<String>) -> Self {
+        Self { profile, keep_nulls: false, warnings }
+    }
+
+    /// Merging that keeps nulls.
+    pub(super) fn keeping_nulls(profile: Profile, warnings: &'w mut Vec<String>) -> Self {
+        Self { profile, keep_nulls: true, warnings }
+    }
+
+    /// The values of a chart and its dependencies, under what the user gives, which is not changed.
+    ///
+    /// # Errors
+    /// The values hold something else than a map where those of a subchart belong.
+    pub(super) fn values(&mut self, chart: &Chart, user: &Map) -> Result<Map, String> {
+        let values = deep_copy(user);
+        self.chart(chart, &values, "")?;
+        Ok(values)
+    }
+
+    fn chart(&mut self, chart: &Chart, dest: &Map, prefix: &str) -> Result<(), String> {
+        self.defaults(chart, dest, prefix);
+        self.dependencies(chart, dest, prefix)
+    }
+
+    /// Puts the chart's own defaults under `dest`.
+    fn defaults(&mut self, chart: &Chart, dest: &Map, prefix: &str) {
+        let prefix = join(prefix, chart.name());
+        let defaults = deep_copy(&chart.values);
+        for (key, default) in defaults.entries() {
+            match dest.get(&key) {
+                None => self.default_alone(dest, key, default),
+                Some(Value::Nil) if !self.keep_nulls => {
+                    dest.remove(&key);
+                }
+                Some(Value::Map(table)) => {
+                    self.default_table(chart, &table, &key, &default, &prefix);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// A default where the user has a table.
+    fn default_table(
+        &mut self,
+        chart: &Chart,
+        table: &Map,
+        key: &Str,
+        default: &Value,
+        prefix: &str,
+    ) {
+        let path = join(prefix, &key.to_text());
+        match default {
+            Value::Map(default) => {
+                let keep = self.keep_nulls || is_subchart(chart, key);
+                if !keep && !self.profile.is_helm3() {
+                    drop_nulls(default);
+                }
+                self.tables(table, default, &path, keep);
+            }
+            Value::Nil => {}
+            _ => self.warn(format!("skipped value for {path}: not a table")),
+        }
+    }
+
+    /// A default that the user says nothing about.
+    fn default_alone(&self, dest: &Map, key: Str, default: Value) {
+        if !self.keep_nulls && !self.profile.is_helm3() {
+            match &default {
+                Value::Nil => return,
+                Value::Map(table) => drop_nulls(table),
+                _ => {}
+            }
+        }
+        dest.insert(key, default);
+    }
+
+    fn dependencies(&mut self, chart: &Chart, dest: &Map, prefix: &str) -> Result<(), String> {
+        for sub in &chart.dependencies {
+            let table = match dest.get(sub.name()) {
+                None => {
+                    let table = Map::new(MapKind::Any);
+                    dest.insert(sub.name(), Value::Map(table.clone()));
+                    table
+                }
+                Some(Value::Map(table)) => table,
+                Some(other) => {
+                    let name = sub.name();
+                    return Err(format!("type mismatch on {name}: {}", bad_boolean(&other)));
+                }
+            };
+            let prefix = join(prefix, chart.name());
+            self.globals(&table, dest, &prefix);
+            self.chart(sub, &table, &prefix)?;
+        }
+        Ok(())
+    }
+
+    /// Hands the globals of a chart down to a subchart; the parent's win.
+    fn globals(&mut self, dest: &Map, source: &Map, prefix: &str) {
+        let (to, from) = match (dest.get(GLOBAL), source.get(GLOBAL)) {
+            (Some(Value::Map(to)), Some(Value::Map(from))) => (to, from),
+            (None, Some(Value::Map(from))) => (Map::new(MapKind::Any), from),
+            (Some(Value::Map(to)), None) => (to, Map::new(MapKind::Any)),
+            (None, None) => (Map::new(MapKind::Any), Map::new(MapKind::Any)),
+            (Some(Value::Map(_)) | None, Some(_)) => {
+                return self.warn(format!("skipped globals: {GLOBAL} of {prefix} is not a table"));
+            }
+            (Some(_), _) => {
+                return self.warn(format!(
+                    "skipped globals: {GLOBAL} of a subchart of {prefix} is not a table"
+                ));
+            }
+        };
+        for (key, value) in from.entries() {
+            match (&value, to.get(&key)) {
+                (Value::Map(table), None) => {
+                    to.insert(key, Value::Map(table.shallow_copy()));
+                }
+                (Value::Map(table), Some(Value::Map(below))) => {
+                    let table = table.shallow_copy();
+                    self.tables(&table, &below, &join(prefix, &key.to_text()), true);
+                    to.insert(key, Value::Map(table));
+                }
+                (Value::Map(_), Some(_)) => {
+                    let key = key.to_text();
+                    self.warn(format!("cannot merge map onto non-map for {key:?}, skipped"));
+                }
+                (_, Some(Value::Map(_))) => {
+                    let key = key.to_text();
+                    self.warn(format!("key {key} is a table, skipped"));
+                }
+                _ => {
+                    to.insert(key, value);
+                }
+            }
+        }
+        dest.insert(GLOBAL, Value::Map(to));
+    }
+
+    /// Merges two tables into `dest`, which wins.
+    pub(super) fn tables(&mut self, dest: &Map, source: &Map, path: &str, keep_nulls: bool) {
+        let nulled: Vec<Str> = dest
+            .entries()
+            .into_iter()
+            .filter_map(|(key, value)| value.is_nil().then_some(key))
+            .collect();
+        if !keep_nulls {
+            for key in &nulled {
+                if source.get(key).is_some_and(|value| !value.is_nil()) {
+                    dest.remove(key);
+                }
+            }
+        }
+        for (key, value) in source.entries() {
+            if nulled.contains(&key) {
+                continue;
+            }
+            let path = join(path, &key.to_text());
+            match (dest.get(&key), &value) {
+                (None, _) => {
+                    dest.insert(key, value);
+                }
+                (Some(Value::Map(dest)), Value::Map(source)) => {
+                    deep(|| self.tables(&dest, source, &path, keep_nulls));
+                }
+                (Some(_), Value::Map(_)) => {
+                    self.warn(format!("cannot overwrite table with non table for {path}"));
+                }
+                (Some(Value::Map(_)), other) if !other.is_nil() => {
+                    self.warn(format!("{path} is a table, a value that is none is ignored"));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        if !self.warnings.contains(&text) {
+            self.warnings.push(text);
+        }
+    }
+}
+
+fn is_subchart(chart: &Chart, key: &[u8]) -> bool {
+    chart.dependencies.iter().any(|sub| sub.name().as_bytes() == key)
+}
+
+/// Removes null entries, at any depth of maps.
+fn drop_nulls(map: &Map) {
+    for (key, value) in map.entries() {
+        match value {
+            Value::Nil => {
+                map.remove(&key);
+            }
+            Value::Map(inner) => deep(|| drop_nulls(&inner)),
+            _ => {}
+        }
+    }
+}
+
+fn join(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+}
+
+/// What Go prints for `%t` of something that is no boolean.
+fn bad_boolean(value: &Value) -> String {
+    match value {
+        Value::Bool(flag) => flag.to_string(),
+        Value::Nil => "%!t(<nil>)".to_owned(),
+        other => {
+            let text = fmt::text(other).unwrap_or_else(|_| Str::from("?"));
+            format!("%!t({}={})", other.type_name(), text.to_text())
+        }
+    }
+}
+
+/// The table at a dotted path.
+pub(super) fn table_at(values: &Map, path: &str) -> Option<Map> {
+    let mut table = values.clone();
+    for name in path.split('.') {
+        match table.get(name) {
+            Some(Value::Map(next)) => table = next,
+            _ => return None,
+        }
+    }
+    Some(table)
+}
+
+/// The value at a dotted path, unless it is a table.
+pub(super) fn value_at(values: &Map, path: &str) -> Option<Value> {
+    let (table, key) = match path.rsplit_once('.') {
+        Some((table, key)) => (table_at(values, table)?, key),
+        None => (values.clone(), path),
+    };
+    table.get(key).filter(|value| !matches!(value, Value::Map(_)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Coalesce, Overrides, compose};
+    use crate::chart::{Chart, Profile};
+    use crate::value::{Map, Str};
+
+    fn chart(files: &[(&str, &str)], profile: Profile) -> Chart {
+        let files = files.iter().map(|(name, text)| ((*name).to_owned(), Str::from(*text)));
+        Chart::from_files(files.collect(), profile).unwrap()
+    }
+
+    fn user(text: &str, profile: Profile) -> Map {
+        let files = vec![("v.yaml".to_owned(), text.as_bytes().to_vec())];
+        compose(&Overrides { files, ..Overrides::default() }, profile).unwrap()
+    }
+
+    fn coalesced(files: &[(&str, &str)], values: &str, profile: Profile) -> (String, Vec<String>) {
+        let chart = chart(files, profile);
+        let mut warnings = Vec::new();
+        let user = user(values, profile);
+        let values = Coalesce::new(profile, &mut warnings).values(&chart, &user).unwrap();
+        (format!("{values:?}"), warnings)
+    }
+
+    const WEB: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    const DB: &str = "apiVersion: v2\nname: db\nversion: 1.0.0\n";
+
+    #[test]
+    fn later_sources_win() {
+        let overrides = Overrides {
+            files: vec![
+                ("a".into(), b"x: {a: 1, b: 2}\ny: 1\n---\ny: 2\n".to_vec()),
+                ("b".into(), b"x: {b: 3}\nz: null\n".to_vec()),
+            ],
+            set_json: vec![r#"x.c={"d":1}"#.into(), r#"{"w": [1]}"#.into()],
+            set: vec!["x.a=s".into()],
+            set_string: vec!["n=1".into()],
+            set_file: vec!["f=p.txt".into()],
+            contents: [("p.txt".to_owned(), b"text".to_vec())].into(),
+            set_literal: vec!["l={a,b}".into()],
+        };
+        insta::assert_snapshot!(
+            format!("{:?}", compose(&overrides, Profile::Helm4).unwrap()),
+            @""
+        );
+    }
+
+    #[test]
+    fn null_deletes_a_default() {
+        let files = [("Chart.yaml", WEB), ("values.yaml", "a: 1\nb: {c: 1, d: 2}\ne: null")];
+        let (helm4, _) = coalesced(&files, "a: null\nb: {c: null}", Profile::Helm4);
+        insta::assert_snapshot!(helm4, @"");
+        let (helm3, _) = coalesced(&files, "a: null\nb: {c: null}", Profile::Helm3);
+        insta::assert_snapshot!(helm3, @"");
+    }
+
+    #[test]
+    fn globals_go_down_and_the_parent_wins() {
+        let files = [
+            ("Chart.yaml", WEB),
+            ("values.yaml", "global: {a: 1, t: {x: 1}}\ndb: {port: 1}"),
+            ("charts/db/Chart.yaml", DB),
+            ("charts/db/values.yaml", "global: {a: 2, b: 3, t: {x: 2, y: 2}}\nport: 2\nhost: h"),
+        ];
+        let (values, warnings) = coalesced(&files, "", Profile::Helm4);
+        insta::assert_snapshot!(values, @"");
+        assert!(warnings.is_empty());
+    }
+
+    #[test]
+    fn warns_of_tables_that_meet_scalars() {
+        let files = [("Chart.yaml", WEB), ("values.yaml", "a: {b: 1}\nc: 1\nd: {e: {f: 1}, g: 1}")];
+        let (values, warnings) =
+            coalesced(&files, "a: 1\nc: {x: 1}\nd: {e: 2, g: {h: 1}}", Profile::Helm4);
+        insta::assert_snapshot!(values, @"");
+        insta::assert_snapshot!(warnings.join("\n"), @"");
+    }
+}
