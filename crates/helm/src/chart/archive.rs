@@ -27,7 +27,9 @@ pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(Strin
     if !is_gzip(bytes) {
         return Err("gzip: invalid header".to_owned());
     }
-    let limit = MAX_TOTAL.min(*budget).min((bytes.len() as u64).saturating_mul(MAX_RATIO).max(SMALL));
+    let limit = MAX_TOTAL
+        .min(*budget)
+        .min((bytes.len() as u64).saturating_mul(MAX_RATIO).max(SMALL));
     let unzipped = flate2::read::MultiGzDecoder::new(bytes);
     // Headers and padding count too: an archive of empty entries is long as well.
     let headroom = 2 * 512 * MAX_FILES as u64;
@@ -45,7 +47,10 @@ pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(Strin
         }
         let name = safe_name(&raw)?;
         if !(kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse()) {
-            return Err(format!("chart contains {}, which is not a regular file", quoted(&raw)));
+            return Err(format!(
+                "chart contains {}, which is not a regular file",
+                quoted(&raw)
+            ));
         }
         if !seen.insert(name.clone()) {
             return Err(format!("chart contains {} twice", quoted(&raw)));
@@ -58,7 +63,11 @@ pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(Strin
             return Err(too_large());
         }
         let mut data = Vec::new();
-        entry.by_ref().take(left + 1).read_to_end(&mut data).map_err(|error| error.to_string())?;
+        entry
+            .by_ref()
+            .take(left + 1)
+            .read_to_end(&mut data)
+            .map_err(|error| error.to_string())?;
         left = left.checked_sub(data.len() as u64).ok_or_else(too_large)?;
         files.push((name, Str::from(without_bom(&data))));
     }
@@ -96,14 +105,20 @@ fn safe_name(raw: &str) -> Result<String, String> {
         ));
     }
     if name.starts_with("..") {
-        return Err(format!("chart illegally references parent directory: {}", quoted(raw)));
+        return Err(format!(
+            "chart illegally references parent directory: {}",
+            quoted(raw)
+        ));
     }
     let mut head = name.chars();
     if head.next().is_some_and(|c| c.is_ascii_alphabetic())
         && head.next() == Some(':')
         && head.next() == Some('/')
     {
-        return Err(format!("chart contains illegally named files: {}", quoted(raw)));
+        return Err(format!(
+            "chart contains illegally named files: {}",
+            quoted(raw)
+        ));
     }
     Ok(name)
 }
@@ -120,7 +135,11 @@ fn clean(path: &str) -> String {
             _ => out.push(part),
         }
     }
-    if out.is_empty() { ".".to_owned() } else { out.join("/") }
+    if out.is_empty() {
+        ".".to_owned()
+    } else {
+        out.join("/")
+    }
 }
 
 #[cfg(test)]
@@ -162,11 +181,21 @@ pub(super) mod tests {
 
     #[test]
     fn refuses_names_that_leave_the_chart() {
-        for name in ["web/../../x", "web/..", "web//etc/passwd", "web/c:/x", "web", "Chart.yaml"] {
+        for name in [
+            "web/../../x",
+            "web/..",
+            "web//etc/passwd",
+            "web/c:/x",
+            "web",
+            "Chart.yaml",
+        ] {
             assert!(safe_name(name).is_err(), "{name}");
         }
         assert!(safe_name("web/a\0b").is_err());
-        assert_eq!(safe_name(r"web\templates\a.yaml").unwrap(), "templates/a.yaml");
+        assert_eq!(
+            safe_name(r"web\templates\a.yaml").unwrap(),
+            "templates/a.yaml"
+        );
         assert_eq!(safe_name("web/a/../b").unwrap(), "b");
     }
 
@@ -177,7 +206,10 @@ pub(super) mod tests {
         assert!(unpack(&link).unwrap_err().contains("not a regular file"));
         let twice = archive(&[("web/x", file, b"1"), ("web/./x", file, b"2")]);
         assert!(unpack(&twice).unwrap_err().contains("twice"));
-        assert_eq!(unpack(&archive(&[])).unwrap_err(), "no files in chart archive");
+        assert_eq!(
+            unpack(&archive(&[])).unwrap_err(),
+            "no files in chart archive"
+        );
         assert!(unpack(b"<html>").is_err());
         assert!(unpack(&archive(&[("web/x", file, b"123")])[..40]).is_err());
     }
@@ -188,7 +220,11 @@ pub(super) mod tests {
         let bomb = archive(&[("web/x", tar::EntryType::Regular, &zeros)]);
         // A thousandfold of its few kilobytes is less than what it holds, unless it is small.
         if (bomb.len() as u64) * super::MAX_RATIO < zeros.len() as u64 {
-            assert!(unpack(&bomb).unwrap_err().contains("larger than the maximum size"));
+            assert!(
+                unpack(&bomb)
+                    .unwrap_err()
+                    .contains("larger than the maximum size")
+            );
         }
     }
 }

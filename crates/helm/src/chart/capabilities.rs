@@ -43,7 +43,10 @@ impl Capabilities {
                 major: "1".into(),
                 minor: "37".into(),
             },
-            api_versions: API_VERSIONS.iter().map(|&version| version.to_owned()).collect(),
+            api_versions: API_VERSIONS
+                .iter()
+                .map(|&version| version.to_owned())
+                .collect(),
         }
     }
 }
@@ -68,7 +71,12 @@ impl KubeVersion {
             format!("v{text}")
         };
         let [major, minor] = [joined[0].clone(), joined[1].clone()];
-        Ok(Self { version, normalized, major, minor })
+        Ok(Self {
+            version,
+            normalized,
+            major,
+            minor,
+        })
     }
 }
 
@@ -85,7 +93,9 @@ fn generic_version(text: &str) -> Result<Vec<u64>, String> {
         }
         numbers.push(&rest[at..at + digits]);
         at += digits;
-        let more = rest[at..].strip_prefix('.').is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
+        let more = rest[at..]
+            .strip_prefix('.')
+            .is_some_and(|r| r.starts_with(|c: char| c.is_ascii_digit()));
         if !more {
             break;
         }
@@ -99,11 +109,16 @@ fn generic_version(text: &str) -> Result<Vec<u64>, String> {
     }
     if numbers[0].len() > 1 && numbers[0].starts_with('0') {
         let number = quoted(numbers[0]);
-        return Err(format!("illegal zero-prefixed version component {number} in {shown}"));
+        return Err(format!(
+            "illegal zero-prefixed version component {number} in {shown}"
+        ));
     }
     let parse = |number: &&str| {
         number.parse().map_err(|_| {
-            format!("illegal non-numeric version component {} in {shown}", quoted(number))
+            format!(
+                "illegal non-numeric version component {} in {shown}",
+                quoted(number)
+            )
         })
     };
     numbers.iter().map(parse).collect()
@@ -179,12 +194,19 @@ pub(super) struct Root {
 
 /// `.Capabilities` as a value.
 pub(super) fn value(capabilities: Capabilities, profile: Profile) -> Value {
-    Value::Object(Rc::new(Root { capabilities, profile }))
+    Value::Object(Rc::new(Root {
+        capabilities,
+        profile,
+    }))
 }
 
 impl Root {
     fn package(&self) -> &'static str {
-        if self.profile.is_helm3() { "chartutil" } else { "common" }
+        if self.profile.is_helm3() {
+            "chartutil"
+        } else {
+            "common"
+        }
     }
 }
 
@@ -198,18 +220,37 @@ impl Object for Root {
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let Capabilities { kube_version, api_versions } = self.capabilities.clone();
+        let Capabilities {
+            kube_version,
+            api_versions,
+        } = self.capabilities.clone();
         let package = self.package();
-        let kube_version = KubeVersionValue { version: kube_version, profile: self.profile };
+        let kube_version = KubeVersionValue {
+            version: kube_version,
+            profile: self.profile,
+        };
         vec![
             ("KubeVersion", Value::Object(Rc::new(kube_version))),
-            ("APIVersions", Value::Object(Rc::new(VersionSet { versions: api_versions, package }))),
-            ("HelmVersion", Value::Object(Rc::new(BuildInfo(self.profile)))),
+            (
+                "APIVersions",
+                Value::Object(Rc::new(VersionSet {
+                    versions: api_versions,
+                    package,
+                })),
+            ),
+            (
+                "HelmVersion",
+                Value::Object(Rc::new(BuildInfo(self.profile))),
+            ),
         ]
     }
 
     fn method(&self, name: &[u8]) -> Option<Method> {
-        (name == b"Copy").then_some(Method { name: "Copy", params: &[], variadic: false })
+        (name == b"Copy").then_some(Method {
+            name: "Copy",
+            params: &[],
+            variadic: false,
+        })
     }
 
     fn call(&self, _name: &str, _args: &[Value]) -> Result<Value, String> {
@@ -234,12 +275,21 @@ struct KubeVersionValue {
 
 impl Object for KubeVersionValue {
     fn type_name(&self) -> Cow<'static, str> {
-        let package = if self.profile.is_helm3() { "chartutil" } else { "common" };
+        let package = if self.profile.is_helm3() {
+            "chartutil"
+        } else {
+            "common"
+        };
         format!("{package}.KubeVersion").into()
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        let KubeVersion { version, normalized, major, minor } = &self.version;
+        let KubeVersion {
+            version,
+            normalized,
+            major,
+            minor,
+        } = &self.version;
         let mut fields = vec![("Version", Value::from(version.as_str()))];
         if !self.profile.is_helm3() {
             // Not exported, but printed.
@@ -253,7 +303,9 @@ impl Object for KubeVersionValue {
     fn field(&self, name: &[u8]) -> Option<Value> {
         let mut fields = self.fields().into_iter();
         let exported = name.first().is_some_and(u8::is_ascii_uppercase);
-        fields.find(|(n, _)| exported && n.as_bytes() == name).map(|(_, value)| value)
+        fields
+            .find(|(n, _)| exported && n.as_bytes() == name)
+            .map(|(_, value)| value)
     }
 
     fn method(&self, name: &[u8]) -> Option<Method> {
@@ -262,7 +314,11 @@ impl Object for KubeVersionValue {
             b"GitVersion" => "GitVersion",
             _ => return None,
         };
-        Some(Method { name, params: &[], variadic: false })
+        Some(Method {
+            name,
+            params: &[],
+            variadic: false,
+        })
     }
 
     fn call(&self, name: &str, _args: &[Value]) -> Result<Value, String> {
@@ -306,17 +362,25 @@ impl Object for VersionSet {
     }
 
     fn method(&self, name: &[u8]) -> Option<Method> {
-        (name == b"Has").then_some(Method { name: "Has", params: &["string"], variadic: false })
+        (name == b"Has").then_some(Method {
+            name: "Has",
+            params: &["string"],
+            variadic: false,
+        })
     }
 
     fn call(&self, _name: &str, args: &[Value]) -> Result<Value, String> {
         let wanted = args.first().and_then(Value::as_str);
-        let has = |version: &String| wanted.is_some_and(|text| text.as_bytes() == version.as_bytes());
+        let has =
+            |version: &String| wanted.is_some_and(|text| text.as_bytes() == version.as_bytes());
         Ok(Value::Bool(self.versions.iter().any(has)))
     }
 
     fn underlying(&self) -> Option<Value> {
-        let items = self.versions.iter().map(|version| Value::from(version.as_str()));
+        let items = self
+            .versions
+            .iter()
+            .map(|version| Value::from(version.as_str()));
         Some(Value::List(List::new(items.collect(), Elem::Str)))
     }
 
@@ -395,18 +459,40 @@ mod tests {
         assert_eq!(version.version, "v1.33.4-gke.1");
         assert_eq!(version.normalized, "v1.33.4");
         let version = KubeVersion::parse("v1.33.4-gke.1", Profile::Helm3).unwrap();
-        assert_eq!((version.version.as_str(), version.minor.as_str()), ("v1.33.4", "33"));
-        assert_eq!(KubeVersion::parse("v1.20", Profile::Helm4).unwrap().normalized, "v1.20");
+        assert_eq!(
+            (version.version.as_str(), version.minor.as_str()),
+            ("v1.33.4", "33")
+        );
+        assert_eq!(
+            KubeVersion::parse("v1.20", Profile::Helm4)
+                .unwrap()
+                .normalized,
+            "v1.20"
+        );
     }
 
     #[test]
     fn refuses_what_is_no_version() {
         for (text, message) in [
-            ("x", "invalid kube version 'x': could not parse \"x\" as version"),
-            ("1", "invalid kube version '1': illegal version string \"1\""),
-            ("01.2", "invalid kube version '01.2': illegal zero-prefixed version component \"01\" in \"01.2\""),
+            (
+                "x",
+                "invalid kube version 'x': could not parse \"x\" as version",
+            ),
+            (
+                "1",
+                "invalid kube version '1': illegal version string \"1\"",
+            ),
+            (
+                "01.2",
+                "invalid kube version '01.2': illegal zero-prefixed version component \"01\" in \"01.2\"",
+            ),
         ] {
-            assert_eq!(KubeVersion::parse(text, Profile::Helm4).unwrap_err().to_string(), message);
+            assert_eq!(
+                KubeVersion::parse(text, Profile::Helm4)
+                    .unwrap_err()
+                    .to_string(),
+                message
+            );
         }
     }
 }

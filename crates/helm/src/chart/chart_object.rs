@@ -10,7 +10,10 @@ use std::rc::Rc;
 
 /// `.Chart` of a chart.
 pub(super) fn value(metadata: &Metadata, is_root: bool) -> Value {
-    Value::Object(Rc::new(Root { metadata: Rc::new(fields_of(metadata)), is_root }))
+    Value::Object(Rc::new(Root {
+        metadata: Rc::new(fields_of(metadata)),
+        is_root,
+    }))
 }
 
 /// The anonymous struct around the metadata.
@@ -27,12 +30,19 @@ impl Object for Root {
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
         let metadata: Rc<dyn Object> = Rc::clone(&self.metadata) as Rc<dyn Object>;
-        vec![("Metadata", Value::Object(metadata)), ("IsRoot", Value::Bool(self.is_root))]
+        vec![
+            ("Metadata", Value::Object(metadata)),
+            ("IsRoot", Value::Bool(self.is_root)),
+        ]
     }
 
     fn field(&self, name: &[u8]) -> Option<Value> {
-        let own = self.fields().into_iter().find(|(n, _)| n.as_bytes() == name);
-        own.map(|(_, value)| value).or_else(|| self.metadata.field(name))
+        let own = self
+            .fields()
+            .into_iter()
+            .find(|(n, _)| n.as_bytes() == name);
+        own.map(|(_, value)| value)
+            .or_else(|| self.metadata.field(name))
     }
 
     fn to_json(&self) -> Value {
@@ -69,7 +79,10 @@ impl Object for Record {
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        self.fields.iter().map(|(name, _, value)| (*name, value.clone())).collect()
+        self.fields
+            .iter()
+            .map(|(name, _, value)| (*name, value.clone()))
+            .collect()
     }
 
     fn to_json(&self) -> Value {
@@ -105,7 +118,9 @@ fn texts(texts: &[String]) -> Value {
 
 fn fields_of(metadata: &Metadata) -> Record {
     let pointers = |records: Vec<Record>| {
-        let objects = records.into_iter().map(|record| Value::Object(Rc::new(record)));
+        let objects = records
+            .into_iter()
+            .map(|record| Value::Object(Rc::new(record)));
         Value::list(objects.collect())
     };
     let dependencies = metadata.dependencies.iter().flatten();
@@ -116,19 +131,36 @@ fn fields_of(metadata: &Metadata) -> Record {
         ("Version", "version", text(&metadata.version)),
         ("Description", "description", text(&metadata.description)),
         ("Keywords", "keywords", texts(&metadata.keywords)),
-        ("Maintainers", "maintainers", pointers(metadata.maintainers.iter().map(maintainer).collect())),
+        (
+            "Maintainers",
+            "maintainers",
+            pointers(metadata.maintainers.iter().map(maintainer).collect()),
+        ),
         ("Icon", "icon", text(&metadata.icon)),
         ("APIVersion", "apiVersion", text(&metadata.api_version)),
         ("Condition", "condition", text(&metadata.condition)),
         ("Tags", "tags", text(&metadata.tags)),
         ("AppVersion", "appVersion", text(&metadata.app_version)),
         ("Deprecated", "deprecated", Value::Bool(metadata.deprecated)),
-        ("Annotations", "annotations", Value::Map(metadata.annotations_map())),
+        (
+            "Annotations",
+            "annotations",
+            Value::Map(metadata.annotations_map()),
+        ),
         ("KubeVersion", "kubeVersion", text(&metadata.kube_version)),
-        ("Dependencies", "dependencies", pointers(dependencies.map(dependency).collect())),
+        (
+            "Dependencies",
+            "dependencies",
+            pointers(dependencies.map(dependency).collect()),
+        ),
         ("Type", "type", text(&metadata.kind)),
     ];
-    Record { type_name: "chart.Metadata", kind: Kind::Struct, fields, always: &[] }
+    Record {
+        type_name: "chart.Metadata",
+        kind: Kind::Struct,
+        fields,
+        always: &[],
+    }
 }
 
 fn maintainer(maintainer: &Maintainer) -> Record {
@@ -137,7 +169,12 @@ fn maintainer(maintainer: &Maintainer) -> Record {
         ("Email", "email", text(&maintainer.email)),
         ("URL", "url", text(&maintainer.url)),
     ];
-    Record { type_name: "*chart.Maintainer", kind: Kind::Ptr, fields, always: &[] }
+    Record {
+        type_name: "*chart.Maintainer",
+        kind: Kind::Ptr,
+        fields,
+        always: &[],
+    }
 }
 
 fn dependency(dependency: &Dependency) -> Record {
@@ -148,7 +185,11 @@ fn dependency(dependency: &Dependency) -> Record {
         ("Condition", "condition", text(&dependency.condition)),
         ("Tags", "tags", texts(&dependency.tags)),
         ("Enabled", "enabled", Value::Bool(dependency.enabled)),
-        ("ImportValues", "import-values", Value::list(dependency.import_values.clone())),
+        (
+            "ImportValues",
+            "import-values",
+            Value::list(dependency.import_values.clone()),
+        ),
         ("Alias", "alias", text(&dependency.alias)),
     ];
     Record {

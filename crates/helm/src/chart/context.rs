@@ -62,7 +62,9 @@ fn collect(
 ) -> Map {
     let get = |key: &str| parent.get(key).unwrap_or(Value::Nil);
     let values = if is_root {
-        parent.get("Values").and_then(|values| values.as_map().cloned())
+        parent
+            .get("Values")
+            .and_then(|values| values.as_map().cloned())
     } else {
         table_at(parent, &format!("Values.{}", chart.name()))
     };
@@ -127,9 +129,15 @@ fn metadata_map(metadata: &Metadata) -> Map {
     map.insert("Keywords", texts(&metadata.keywords));
     map.insert("Deprecated", Value::Bool(metadata.deprecated));
     map.insert("Annotations", Value::Map(metadata.annotations_map()));
-    map.insert("Maintainers", list(metadata.maintainers.iter().map(maintainer_map).collect()));
+    map.insert(
+        "Maintainers",
+        list(metadata.maintainers.iter().map(maintainer_map).collect()),
+    );
     let dependencies = metadata.dependencies.iter().flatten();
-    map.insert("Dependencies", list(dependencies.map(dependency_map).collect()));
+    map.insert(
+        "Dependencies",
+        list(dependencies.map(dependency_map).collect()),
+    );
     map
 }
 
@@ -150,15 +158,25 @@ fn dependency_map(dependency: &Dependency) -> Map {
     map.insert("Condition", Value::from(dependency.condition.as_str()));
     map.insert("Tags", Value::list(tags));
     map.insert("Enabled", Value::Bool(dependency.enabled));
-    map.insert("ImportValues", Value::list(dependency.import_values.clone()));
+    map.insert(
+        "ImportValues",
+        Value::list(dependency.import_values.clone()),
+    );
     map.insert("Alias", Value::from(dependency.alias.as_str()));
     map
 }
 
 /// A map as Helm's type `Values`, which has methods.
 fn typed(map: &Map, profile: Profile) -> Value {
-    let kind = if profile.is_helm3() { MapKind::Values3 } else { MapKind::Values };
-    let methods = ValuesMethods { map: map.clone(), profile };
+    let kind = if profile.is_helm3() {
+        MapKind::Values3
+    } else {
+        MapKind::Values
+    };
+    let methods = ValuesMethods {
+        map: map.clone(),
+        profile,
+    };
     Value::Map(map.view(kind, Some(Rc::new(methods))))
 }
 
@@ -176,22 +194,38 @@ impl std::fmt::Debug for ValuesMethods {
 
 impl Object for ValuesMethods {
     fn type_name(&self) -> Cow<'static, str> {
-        let kind = if self.profile.is_helm3() { MapKind::Values3 } else { MapKind::Values };
+        let kind = if self.profile.is_helm3() {
+            MapKind::Values3
+        } else {
+            MapKind::Values
+        };
         kind.type_name().into()
     }
 
     fn method(&self, name: &[u8]) -> Option<Method> {
-        const METHODS: [(&str, &[&str]); 4] =
-            [("AsMap", &[]), ("PathValue", &["string"]), ("Table", &["string"]), ("YAML", &[])];
+        const METHODS: [(&str, &[&str]); 4] = [
+            ("AsMap", &[]),
+            ("PathValue", &["string"]),
+            ("Table", &["string"]),
+            ("YAML", &[]),
+        ];
         let (name, params) = METHODS.into_iter().find(|(n, _)| n.as_bytes() == name)?;
-        Some(Method { name, params, variadic: false })
+        Some(Method {
+            name,
+            params,
+            variadic: false,
+        })
     }
 
     fn call(&self, name: &str, args: &[Value]) -> Result<Value, String> {
-        let path = args.first().and_then(Value::as_str).map(Str::to_text).unwrap_or_default();
+        let path = args
+            .first()
+            .and_then(Value::as_str)
+            .map(Str::to_text)
+            .unwrap_or_default();
         match name {
             "AsMap" => Ok(Value::Map(self.map.clone())),
-            "YAML" => yaml::to_yaml(&Value::Map(self.map.clone())).map(|text| {
+            "YAML" => yaml::emit::to_yaml(&Value::Map(self.map.clone())).map(|text| {
                 let mut text = text.to_vec();
                 text.push(b'\n');
                 Value::str(text)

@@ -18,17 +18,26 @@ pub(super) struct Place {
 impl Place {
     /// The outside of a struct type.
     pub(super) fn root(record: &'static str) -> Self {
-        Self { record, path: String::new() }
+        Self {
+            record,
+            path: String::new(),
+        }
     }
 
     fn field(&self, name: &str) -> Self {
         let dot = if self.path.is_empty() { "" } else { "." };
-        Self { record: self.record, path: format!("{}{dot}{name}", self.path) }
+        Self {
+            record: self.record,
+            path: format!("{}{dot}{name}", self.path),
+        }
     }
 
     /// The same place, inside of a struct type.
     fn inside(&self, record: &'static str) -> Self {
-        Self { record, path: self.path.clone() }
+        Self {
+            record,
+            path: self.path.clone(),
+        }
     }
 }
 
@@ -47,7 +56,10 @@ impl Fields {
     ) -> Result<Option<Self>, String> {
         match value {
             Value::Nil => Ok(None),
-            Value::Map(map) => Ok(Some(Self { map: map.clone(), place: Place::root(record) })),
+            Value::Map(map) => Ok(Some(Self {
+                map: map.clone(),
+                place: Place::root(record),
+            })),
             other => Err(mismatch_value(other, go_type)),
         }
     }
@@ -84,7 +96,10 @@ impl Fields {
     /// A field as a list of text.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, String> {
         let place = self.place.field(name);
-        self.items(name, "[]string")?.iter().map(|item| text_of(item, &place)).collect()
+        self.items(name, "[]string")?
+            .iter()
+            .map(|item| text_of(item, &place))
+            .collect()
     }
 
     /// A field as a list of anything.
@@ -107,10 +122,16 @@ impl Fields {
         let go_type = format!("{package}.{record}");
         let one = |item: Value| match item {
             Value::Nil => Ok(None),
-            Value::Map(map) => Ok(Some(Self { map, place: place.inside(record) })),
+            Value::Map(map) => Ok(Some(Self {
+                map,
+                place: place.inside(record),
+            })),
             other => Err(mismatch(&other, &place, &go_type)),
         };
-        self.items(name, &format!("[]*{go_type}"))?.into_iter().map(one).collect()
+        self.items(name, &format!("[]*{go_type}"))?
+            .into_iter()
+            .map(one)
+            .collect()
     }
 
     /// A field that is a struct; `None` when it is missing or null.
@@ -123,7 +144,10 @@ impl Fields {
         let place = self.place.field(name);
         match self.get(name) {
             None | Some(Value::Nil) => Ok(None),
-            Some(Value::Map(map)) => Ok(Some(Self { map, place: place.inside(record) })),
+            Some(Value::Map(map)) => Ok(Some(Self {
+                map,
+                place: place.inside(record),
+            })),
             Some(other) => Err(mismatch(&other, &place, go_type)),
         }
     }
@@ -138,7 +162,11 @@ impl Fields {
                 let pair = |(key, value): &(crate::value::Str, Value)| {
                     Ok((key.to_text().into_owned(), text_of(value, &place)?))
                 };
-                entries.iter().map(pair).collect::<Result<_, String>>().map(Some)
+                entries
+                    .iter()
+                    .map(pair)
+                    .collect::<Result<_, String>>()
+                    .map(Some)
             }
             Some(other) => Err(mismatch(&other, &place, "map[string]string")),
         }
@@ -218,7 +246,9 @@ fn from_exact_json(json: serde_json::Value) -> Value {
             Value::list(deep(|| items.into_iter().map(from_exact_json).collect()))
         }
         Json::Object(entries) => {
-            let pairs = entries.into_iter().map(|(key, value)| (key.into(), from_exact_json(value)));
+            let pairs = entries
+                .into_iter()
+                .map(|(key, value)| (key.into(), from_exact_json(value)));
             Value::Map(Map::from_entries(MapKind::Any, deep(|| pairs.collect())))
         }
     }

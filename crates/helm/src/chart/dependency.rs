@@ -31,12 +31,18 @@ pub(super) fn process(
 /// There are such names.
 pub(super) fn check_present(chart: &Chart) -> Result<(), String> {
     let present = |name: &str| chart.dependencies.iter().any(|sub| sub.name() == name);
-    let requirements = chart.requirements().iter().map(|requirement| requirement.name.as_str());
+    let requirements = chart
+        .requirements()
+        .iter()
+        .map(|requirement| requirement.name.as_str());
     let missing: Vec<_> = requirements.filter(|name| !present(name)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    Err(format!("found in Chart.yaml, but missing in charts/ directory: {}", missing.join(", ")))
+    Err(format!(
+        "found in Chart.yaml, but missing in charts/ directory: {}",
+        missing.join(", ")
+    ))
 }
 
 fn enable(
@@ -46,7 +52,9 @@ fn enable(
     profile: Profile,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
-    let Some(mut requirements) = chart.metadata.dependencies.take() else { return Ok(()) };
+    let Some(mut requirements) = chart.metadata.dependencies.take() else {
+        return Ok(());
+    };
     chart.dependencies = named(chart, &requirements);
     for requirement in &mut requirements {
         if !requirement.alias.is_empty() {
@@ -88,7 +96,11 @@ fn named(chart: &Chart, requirements: &[Dependency]) -> Vec<Chart> {
     let mut out: Vec<Chart> = chart
         .dependencies
         .iter()
-        .filter(|sub| !requirements.iter().any(|requirement| fits(sub, requirement)))
+        .filter(|sub| {
+            !requirements
+                .iter()
+                .any(|requirement| fits(sub, requirement))
+        })
         .cloned()
         .collect();
     for requirement in requirements {
@@ -148,14 +160,18 @@ fn import(chart: &mut Chart, profile: Profile, warnings: &mut Vec<String>) -> Re
     for sub in &mut chart.dependencies {
         import(sub, profile, warnings)?;
     }
-    let Some(mut requirements) = chart.metadata.dependencies.take() else { return Ok(()) };
+    let Some(mut requirements) = chart.metadata.dependencies.take() else {
+        return Ok(());
+    };
     let nothing = Map::new(MapKind::Any);
     let values = Coalesce::keeping_nulls(profile, warnings).values(chart, &nothing)?;
     let imported = Map::new(MapKind::Any);
     for requirement in &mut requirements {
         let imports = std::mem::take(&mut requirement.import_values);
         for item in imports {
-            let Some((child, parent)) = import_paths(&item) else { continue };
+            let Some((child, parent)) = import_paths(&item) else {
+                continue;
+            };
             match table_at(&values, &format!("{}.{child}", requirement.name)) {
                 Some(table) => {
                     let table = at_path(&parent, table);
@@ -187,7 +203,8 @@ fn import_paths(item: &Value) -> Option<(String, String)> {
         Value::Map(map) => {
             let text = |key: &str| {
                 let text = fmt::text(&map.get(key).unwrap_or(Value::Nil));
-                text.map(|text| text.to_text().into_owned()).unwrap_or_default()
+                text.map(|text| text.to_text().into_owned())
+                    .unwrap_or_default()
             };
             Some((text("child"), text("parent")))
         }
@@ -218,20 +235,40 @@ mod tests {
     /// A chart `web` with subcharts `db` (which has `inner`) and `mq`.
     fn chart(dependencies: &str, files: &[(&str, &str)]) -> Chart {
         let web = format!("{HEAD}web\ndependencies: {dependencies}\n");
-        let inner = "dependencies: [{name: inner, version: '*', condition: inner.on}]";
+        let inner = "dependencies: [{name: inner, version: '*', condition: inner.enabled}]";
         let mut all = vec![
             ("Chart.yaml".to_owned(), Str::from(web)),
-            ("charts/db/Chart.yaml".to_owned(), Str::from(format!("{HEAD}db\n{inner}\n"))),
-            ("charts/db/charts/inner/Chart.yaml".to_owned(), Str::from(format!("{HEAD}inner\n"))),
-            ("charts/mq/Chart.yaml".to_owned(), Str::from(format!("{HEAD}mq\n"))),
+            (
+                "charts/db/Chart.yaml".to_owned(),
+                Str::from(format!("{HEAD}db\n{inner}\n")),
+            ),
+            (
+                "charts/db/charts/inner/Chart.yaml".to_owned(),
+                Str::from(format!("{HEAD}inner\n")),
+            ),
+            (
+                "charts/mq/Chart.yaml".to_owned(),
+                Str::from(format!("{HEAD}mq\n")),
+            ),
         ];
-        all.extend(files.iter().map(|(name, text)| ((*name).to_owned(), Str::from(*text))));
+        all.extend(
+            files
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), Str::from(*text))),
+        );
         Chart::from_files(all, Profile::Helm4).unwrap()
     }
 
     fn processed(mut chart: Chart, values: &str) -> (Chart, Vec<String>) {
         let files = vec![("v".to_owned(), values.as_bytes().to_vec())];
-        let user = compose(&Overrides { files, ..Overrides::default() }, Profile::Helm4).unwrap();
+        let user = compose(
+            &Overrides {
+                files,
+                ..Overrides::default()
+            },
+            Profile::Helm4,
+        )
+        .unwrap();
         let mut warnings = Vec::new();
         process(&mut chart, &user, Profile::Helm4, &mut warnings).unwrap();
         (chart, warnings)
@@ -240,44 +277,92 @@ mod tests {
     fn names(chart: &Chart) -> String {
         let names = chart.dependencies.iter().map(|sub| {
             let inner = names(sub);
-            if inner.is_empty() { sub.name().to_owned() } else { format!("{}({inner})", sub.name()) }
+            if inner.is_empty() {
+                sub.name().to_owned()
+            } else {
+                format!("{}({inner})", sub.name())
+            }
         });
         names.collect::<Vec<_>>().join(" ")
     }
 
     #[test]
     fn undeclared_charts_come_first_and_aliases_rename() {
-        let chart = chart("[{name: db, version: 1.x, alias: one}, {name: db, version: ^1, alias: two}]", &[]);
+        let chart = chart(
+            "[{name: db, version: 1.x, alias: one}, {name: db, version: ^1, alias: two}]",
+            &[],
+        );
         assert_eq!(names(&processed(chart, "").0), "mq one(inner) two(inner)");
     }
 
     #[test]
     fn conditions_beat_tags_and_are_rooted_at_the_top() {
-        let declared = "[{name: db, version: '*', tags: [x], condition: db.on}, {name: mq, version: '*', tags: [x, y]}]";
+        let declared = "[{name: db, version: '*', tags: [x], condition: db.enabled}, {name: mq, version: '*', tags: [x, y]}]";
         let build = || chart(declared, &[]);
         assert_eq!(names(&processed(build(), "tags: {x: false}").0), "");
-        assert_eq!(names(&processed(build(), "tags: {x: false, y: true}").0), "mq");
-        assert_eq!(names(&processed(build(), "tags: {x: false}\ndb: {on: true}").0), "db(inner)");
-        assert_eq!(names(&processed(build(), "db: {inner: {on: false}}").0), "db mq");
-        let (_, warnings) = processed(build(), "db: {on: 'no'}");
-        assert_eq!(warnings, [r#"condition "db.on" for chart db is not a boolean"#]);
+        assert_eq!(
+            names(&processed(build(), "tags: {x: false, y: true}").0),
+            "mq"
+        );
+        assert_eq!(
+            names(&processed(build(), "tags: {x: false}\ndb: {enabled: true}").0),
+            "db(inner)"
+        );
+        assert_eq!(
+            names(&processed(build(), "db: {inner: {enabled: false}}").0),
+            "db mq"
+        );
+        let (_, warnings) = processed(build(), "db: {enabled: 'no'}");
+        assert_eq!(
+            warnings,
+            [r#"condition "db.enabled" for chart db is not a boolean"#]
+        );
     }
 
     #[test]
     fn imports_tables_below_the_own_values() {
-        let declared = "[{name: db, version: '*', import-values: [net, {child: a.b, parent: top.x}, {child: nope, parent: y}]}]";
-        let chart = chart(declared, &[
-            ("values.yaml", "port: 1"),
-            ("charts/db/values.yaml", "exports: {net: {port: 5, host: h}}\na: {b: {c: 1}}"),
-        ]);
+        let declared = "[{name: db, version: '*', import-values: [net, {child: a.b, parent: top.x}, {child: nope, parent: z}]}]";
+        let chart = chart(
+            declared,
+            &[
+                ("values.yaml", "port: 1"),
+                (
+                    "charts/db/values.yaml",
+                    "exports: {net: {port: 5, host: h}}\na: {b: {c: 1}}",
+                ),
+            ],
+        );
         let (chart, warnings) = processed(chart, "");
-        insta::assert_snapshot!(format!("{:?}", chart.values), @"");
+        let values = crate::value::Value::Map(chart.values);
+        insta::assert_snapshot!(crate::yaml::emit::to_yaml(&values).unwrap().to_text(), @r#"
+        db:
+          a:
+            b:
+              c: 1
+          exports:
+            net:
+              host: h
+              port: 5
+          global: {}
+          inner:
+            global: {}
+        host: h
+        mq:
+          global: {}
+        port: 1
+        top:
+          x:
+            c: 1
+        "#);
         assert_eq!(warnings, [r#"import-values: chart db has no table "nope""#]);
     }
 
     #[test]
     fn names_what_is_missing() {
-        let chart = chart("[{name: db, version: '*'}, {name: a, version: '*'}, {name: b, version: '*'}]", &[]);
+        let chart = chart(
+            "[{name: db, version: '*'}, {name: a, version: '*'}, {name: b, version: '*'}]",
+            &[],
+        );
         assert_eq!(
             check_present(&chart).unwrap_err(),
             "found in Chart.yaml, but missing in charts/ directory: a, b"

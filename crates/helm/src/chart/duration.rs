@@ -21,26 +21,47 @@ pub(super) static FUNCTIONS: &[Function] = &[
     function("mustToDuration", &[Param::Any], |_, args| {
         from_value(&args[0]).map(value).map_err(Fault::new)
     }),
-    function("durationSeconds", &[Param::Any], |_, args| float(args, |d| parts(d, SECOND))),
-    function("durationMinutes", &[Param::Any], |_, args| float(args, |d| parts(d, MINUTE))),
-    function("durationHours", &[Param::Any], |_, args| float(args, |d| parts(d, HOUR))),
-    function("durationDays", &[Param::Any], |_, args| float(args, |d| parts(d, HOUR) / 24.0)),
+    function("durationSeconds", &[Param::Any], |_, args| {
+        float(args, |d| parts(d, SECOND))
+    }),
+    function("durationMinutes", &[Param::Any], |_, args| {
+        float(args, |d| parts(d, MINUTE))
+    }),
+    function("durationHours", &[Param::Any], |_, args| {
+        float(args, |d| parts(d, HOUR))
+    }),
+    function("durationDays", &[Param::Any], |_, args| {
+        float(args, |d| parts(d, HOUR) / 24.0)
+    }),
     function("durationWeeks", &[Param::Any], |_, args| {
         float(args, |d| parts(d, HOUR) / 24.0 / 7.0)
     }),
-    function("durationMilliseconds", &[Param::Any], |_, args| int(args, MILLISECOND)),
-    function("durationMicroseconds", &[Param::Any], |_, args| int(args, MICROSECOND)),
-    function("durationNanoseconds", &[Param::Any], |_, args| int(args, 1)),
-    function("durationRoundTo", &[Param::Any, Param::Any], |_, args| to_multiple(args, round)),
-    function("durationTruncateTo", &[Param::Any, Param::Any], |_, args| {
-        to_multiple(args, truncate)
+    function("durationMilliseconds", &[Param::Any], |_, args| {
+        int(args, MILLISECOND)
     }),
+    function("durationMicroseconds", &[Param::Any], |_, args| {
+        int(args, MICROSECOND)
+    }),
+    function("durationNanoseconds", &[Param::Any], |_, args| int(args, 1)),
+    function("durationRoundTo", &[Param::Any, Param::Any], |_, args| {
+        to_multiple(args, round)
+    }),
+    function(
+        "durationTruncateTo",
+        &[Param::Any, Param::Any],
+        |_, args| to_multiple(args, truncate),
+    ),
 ];
 
 type Body = fn(&mut dyn Runtime, &[Value]) -> Result<Value, Fault>;
 
 const fn function(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    Function { name, params, variadic: false, body }
+    Function {
+        name,
+        params,
+        variadic: false,
+        body,
+    }
 }
 
 /// A `time.Duration` as a value.
@@ -62,18 +83,37 @@ impl Object for Duration {
 
     fn method(&self, name: &[u8]) -> Option<Method> {
         const NAMES: [&str; 8] = [
-            "Abs", "Hours", "Microseconds", "Milliseconds", "Minutes", "Nanoseconds", "Seconds",
+            "Abs",
+            "Hours",
+            "Microseconds",
+            "Milliseconds",
+            "Minutes",
+            "Nanoseconds",
+            "Seconds",
             "String",
         ];
         if let Some(name) = NAMES.into_iter().find(|n| n.as_bytes() == name) {
-            return Some(Method { name, params: &[], variadic: false });
+            return Some(Method {
+                name,
+                params: &[],
+                variadic: false,
+            });
         }
-        let name = ["Round", "Truncate"].into_iter().find(|n| n.as_bytes() == name)?;
-        Some(Method { name, params: &["time.Duration"], variadic: false })
+        let name = ["Round", "Truncate"]
+            .into_iter()
+            .find(|n| n.as_bytes() == name)?;
+        Some(Method {
+            name,
+            params: &["time.Duration"],
+            variadic: false,
+        })
     }
 
     fn call(&self, name: &str, args: &[Value]) -> Result<Value, String> {
-        let multiple = args.first().and_then(|arg| from_value(arg).ok()).unwrap_or_default();
+        let multiple = args
+            .first()
+            .and_then(|arg| from_value(arg).ok())
+            .unwrap_or_default();
         Ok(match name {
             "Abs" => value(self.0.checked_abs().unwrap_or(i64::MAX)),
             "Hours" => Value::Float(parts(self.0, HOUR)),
@@ -110,23 +150,36 @@ fn float(args: &[Value], show: fn(i64) -> f64) -> Result<Value, Fault> {
 }
 
 fn int(args: &[Value], unit: i64) -> Result<Value, Fault> {
-    Ok(Value::int64(from_value(&args[0]).map_or(0, |duration| duration / unit)))
+    Ok(Value::int64(
+        from_value(&args[0]).map_or(0, |duration| duration / unit),
+    ))
 }
 
 fn to_multiple(args: &[Value], step: fn(i64, i64) -> i64) -> Result<Value, Fault> {
-    let Ok(duration) = from_value(&args[0]) else { return Ok(value(0)) };
-    Ok(value(from_value(&args[1]).map_or(duration, |multiple| step(duration, multiple))))
+    let Ok(duration) = from_value(&args[0]) else {
+        return Ok(value(0));
+    };
+    Ok(value(
+        from_value(&args[1]).map_or(duration, |multiple| step(duration, multiple)),
+    ))
 }
 
 /// How many units a duration has, as Go computes it: whole ones and the rest apart.
-#[expect(clippy::cast_precision_loss, reason = "Go converts both parts to float64 as well")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Go converts both parts to float64 as well"
+)]
 fn parts(duration: i64, unit: i64) -> f64 {
     (duration / unit) as f64 + (duration % unit) as f64 / unit as f64
 }
 
 /// `Duration.Truncate`.
 fn truncate(duration: i64, multiple: i64) -> i64 {
-    if multiple <= 0 { duration } else { duration - duration % multiple }
+    if multiple <= 0 {
+        duration
+    } else {
+        duration - duration % multiple
+    }
 }
 
 /// `Duration.Round`: half away from zero, saturating.
@@ -139,7 +192,11 @@ fn round(duration: i64, multiple: i64) -> i64 {
     if i128::from(rest.unsigned_abs()) * 2 < i128::from(multiple) {
         return down;
     }
-    if duration < 0 { down.saturating_sub(multiple) } else { down.saturating_add(multiple) }
+    if duration < 0 {
+        down.saturating_sub(multiple)
+    } else {
+        down.saturating_add(multiple)
+    }
 }
 
 /// Reads whatever Helm takes for a duration; plain numbers are seconds.
@@ -231,7 +288,11 @@ fn parse(text: &str) -> Option<i64> {
 fn parse_part(text: &str) -> Option<(u64, &str)> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let whole_len = digits(text);
-    let whole: u64 = if whole_len == 0 { 0 } else { text[..whole_len].parse().ok()? };
+    let whole: u64 = if whole_len == 0 {
+        0
+    } else {
+        text[..whole_len].parse().ok()?
+    };
     if whole > 1 << 63 {
         return None;
     }
@@ -245,7 +306,9 @@ fn parse_part(text: &str) -> Option<(u64, &str)> {
     if whole_len == 0 && fraction.is_empty() {
         return None;
     }
-    let unit_len = rest.find(|c: char| c == '.' || c.is_ascii_digit()).unwrap_or(rest.len());
+    let unit_len = rest
+        .find(|c: char| c == '.' || c.is_ascii_digit())
+        .unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(unit_len);
     let unit: u64 = match unit {
         "ns" => 1,
@@ -259,8 +322,12 @@ fn parse_part(text: &str) -> Option<(u64, &str)> {
     let mut total = whole.checked_mul(unit).filter(|total| *total <= 1 << 63)?;
     let (mut value, mut scale) = (0_u64, 1.0_f64);
     for digit in fraction.bytes() {
-        let next = value.checked_mul(10).and_then(|v| v.checked_add(u64::from(digit - b'0')));
-        let Some(next) = next.filter(|next| *next <= 1 << 63) else { break };
+        let next = value
+            .checked_mul(10)
+            .and_then(|v| v.checked_add(u64::from(digit - b'0')));
+        let Some(next) = next.filter(|next| *next <= 1 << 63) else {
+            break;
+        };
         value = next;
         scale *= 10.0;
     }
@@ -353,7 +420,10 @@ mod tests {
         assert_eq!(from_value(&Value::from(2.5)), Ok(2_500_000_000));
         assert_eq!(from_value(&Value::from("3")), Ok(3 * SECOND));
         assert_eq!(from_value(&Value::int(90)), Ok(90 * SECOND));
-        assert_eq!(from_value(&Value::from("x")), Err("could not parse duration \"x\"".into()));
+        assert_eq!(
+            from_value(&Value::from("x")),
+            Err("could not parse duration \"x\"".into())
+        );
         assert!(from_value(&Value::int(i64::MAX)).is_err());
         assert!(from_value(&Value::from(f64::NAN)).is_err());
     }

@@ -17,13 +17,24 @@ struct Files(BTreeMap<Str, Str>);
 
 /// `.Files` of these files.
 pub(super) fn value(files: &[File]) -> Value {
-    to_value(files.iter().map(|file| (file.name.as_str().into(), file.data.clone())).collect())
+    to_value(
+        files
+            .iter()
+            .map(|file| (file.name.as_str().into(), file.data.clone()))
+            .collect(),
+    )
 }
 
 fn to_value(files: BTreeMap<Str, Str>) -> Value {
-    let entries = files.iter().map(|(name, data)| (name.clone(), Value::Bytes(data.clone())));
+    let entries = files
+        .iter()
+        .map(|(name, data)| (name.clone(), Value::Bytes(data.clone())));
     let entries = entries.collect();
-    Value::Map(Map::with_methods(MapKind::Files, entries, Rc::new(Files(files))))
+    Value::Map(Map::with_methods(
+        MapKind::Files,
+        entries,
+        Rc::new(Files(files)),
+    ))
 }
 
 impl Files {
@@ -35,9 +46,16 @@ impl Files {
         let pattern = pattern.to_text();
         let glob = Glob::new(&pattern);
         // Helm takes a malformed pattern for `**`.
-        let matches = |name: &Str| glob.as_ref().is_none_or(|glob| glob.matches(&name.to_text()));
+        let matches = |name: &Str| {
+            glob.as_ref()
+                .is_none_or(|glob| glob.matches(&name.to_text()))
+        };
         let found = self.0.iter().filter(|(name, _)| matches(name));
-        to_value(found.map(|(name, data)| (name.clone(), data.clone())).collect())
+        to_value(
+            found
+                .map(|(name, data)| (name.clone(), data.clone()))
+                .collect(),
+        )
     }
 
     /// The files by base name as YAML, each content made text by `show`.
@@ -47,7 +65,7 @@ impl Files {
             let base = name.rsplit(|&byte| byte == b'/').next().unwrap_or(name);
             map.insert(base, Value::Str(show(data)));
         }
-        Value::Str(yaml::to_yaml(&Value::Map(map)).unwrap_or_else(|_| Str::from("")))
+        Value::Str(yaml::emit::to_yaml(&Value::Map(map)).unwrap_or_else(|_| Str::from("")))
     }
 
     fn lines(&self, name: &Str) -> Value {
@@ -75,7 +93,11 @@ impl Object for Files {
             ("Lines", &["string"]),
         ];
         let (name, params) = METHODS.into_iter().find(|(n, _)| n.as_bytes() == name)?;
-        Some(Method { name, params, variadic: false })
+        Some(Method {
+            name,
+            params,
+            variadic: false,
+        })
     }
 
     fn call(&self, name: &str, args: &[Value]) -> Result<Value, String> {
@@ -85,7 +107,9 @@ impl Object for Files {
         Ok(match name {
             "AsConfig" => self.flat(Str::clone),
             "AsSecrets" => self.flat(|data| {
-                base64::engine::general_purpose::STANDARD.encode(data.as_bytes()).into()
+                base64::engine::general_purpose::STANDARD
+                    .encode(data.as_bytes())
+                    .into()
             }),
             "Get" => Value::Str(self.get(arg)),
             "GetBytes" => Value::Bytes(self.get(arg)),

@@ -22,7 +22,12 @@ pub(super) fn tables(profile: Profile) -> Vec<&'static [Function]> {
 type Body = fn(&mut dyn Runtime, &[Value]) -> Result<Value, Fault>;
 
 const fn function(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    Function { name, params, variadic: false, body }
+    Function {
+        name,
+        params,
+        variadic: false,
+        body,
+    }
 }
 
 /// The functions of both profiles.
@@ -33,46 +38,72 @@ static BOTH: &[Function] = &[
     function("tpl", &[Param::Str, Param::Any], |run, args| {
         run.tpl(text(args, 0), &args[1]).map(Value::Str)
     }),
-    function("required", &[Param::Str, Param::Any], |_, args| required(args)),
+    function("required", &[Param::Str, Param::Any], |_, args| {
+        required(args)
+    }),
     function("fail", &[Param::Str], |_, args| Err(marked(text(args, 0)))),
-    function("lookup", &[Param::Str, Param::Str, Param::Str, Param::Str], lookup),
+    function(
+        "lookup",
+        &[Param::Str, Param::Str, Param::Str, Param::Str],
+        lookup,
+    ),
     function("getHostByName", &[Param::Str], |_, _| Ok(Value::from(""))),
-    function("toYaml", &[Param::Any], |_, args| Ok(or_empty(yaml::to_yaml(&args[0])))),
+    function("toYaml", &[Param::Any], |_, args| {
+        Ok(or_empty(yaml::emit::to_yaml(&args[0])))
+    }),
     function("toYamlPretty", &[Param::Any], |_, args| {
-        Ok(or_empty(yaml::to_yaml_pretty(&args[0])))
+        Ok(or_empty(yaml::emit::to_yaml_pretty(&args[0])))
     }),
     function("fromYaml", &[Param::Str], |_, args| {
-        Ok(table(yaml::from_yaml_map(text(args, 0)).map_err(|error| error.to_string())))
+        Ok(table(
+            yaml::from_yaml_map(text(args, 0)).map_err(|error| error.to_string()),
+        ))
     }),
     function("fromYamlArray", &[Param::Str], |_, args| {
-        Ok(array(yaml::from_yaml_list(text(args, 0)).map_err(|error| error.to_string())))
+        Ok(array(
+            yaml::from_yaml_list(text(args, 0)).map_err(|error| error.to_string()),
+        ))
     }),
-    function("toJson", &[Param::Any], |_, args| Ok(or_empty(json::to_json(&args[0])))),
+    function("toJson", &[Param::Any], |_, args| {
+        Ok(or_empty(json::to_json(&args[0])))
+    }),
     function("fromJson", &[Param::Str], |_, args| {
-        Ok(table(json::from_json_map(text(args, 0)).map_err(|error| error.to_string())))
+        Ok(table(json::from_json_map(text(args, 0))))
     }),
     function("fromJsonArray", &[Param::Str], |_, args| {
-        Ok(array(json::from_json_list(text(args, 0)).map_err(|error| error.to_string())))
+        Ok(array(json::from_json_list(text(args, 0))))
     }),
-    function("toToml", &[Param::Any], |_, args| match toml::encode(&args[0]) {
-        Ok(text) => Ok(Value::Str(text)),
-        // The one mistake that is a panic instead of a text.
-        Err(error) if args[0].is_nil() => Err(Fault::new(error)),
-        Err(error) => Ok(Value::from(error)),
+    function("toToml", &[Param::Any], |_, args| {
+        match toml::encode(&args[0]) {
+            Ok(text) => Ok(Value::Str(text)),
+            // The one mistake that is a panic instead of a text.
+            Err(error) if args[0].is_nil() => Err(Fault::new(error)),
+            Err(error) => Ok(Value::from(error)),
+        }
     }),
-    function("fromToml", &[Param::Str], |_, args| Ok(table(toml::decode(text(args, 0))))),
+    function("fromToml", &[Param::Str], |_, args| {
+        Ok(table(toml::decode(text(args, 0))))
+    }),
 ];
 
 /// The functions of Helm 4 alone.
 static HELM4: &[Function] = &[
-    function("mustToYaml", &[Param::Any], |_, args| must(yaml::to_yaml(&args[0]))),
-    function("mustToJson", &[Param::Any], |_, args| must(json::to_json(&args[0]))),
-    function("mustToToml", &[Param::Any], |_, args| must(toml::encode(&args[0]))),
+    function("mustToYaml", &[Param::Any], |_, args| {
+        must(yaml::emit::to_yaml(&args[0]))
+    }),
+    function("mustToJson", &[Param::Any], |_, args| {
+        must(json::to_json(&args[0]))
+    }),
+    function("mustToToml", &[Param::Any], |_, args| {
+        must(toml::encode(&args[0]))
+    }),
 ];
 
 /// A string argument; the evaluator has checked that it is one.
 fn text(args: &[Value], at: usize) -> &Str {
-    args[at].as_str().expect("invariant: the parameter is declared as a string")
+    args[at]
+        .as_str()
+        .expect("invariant: the parameter is declared as a string")
 }
 
 fn or_empty(text: Result<Str, impl ToString>) -> Value {
@@ -80,7 +111,8 @@ fn or_empty(text: Result<Str, impl ToString>) -> Value {
 }
 
 fn must(text: Result<Str, impl ToString>) -> Result<Value, Fault> {
-    text.map(Value::Str).map_err(|error| Fault::new(error.to_string()))
+    text.map(Value::Str)
+        .map_err(|error| Fault::new(error.to_string()))
 }
 
 fn table(read: Result<Map, String>) -> Value {
@@ -101,7 +133,11 @@ fn required(args: &[Value]) -> Result<Value, Fault> {
         Value::Str(text) => text.is_empty(),
         _ => false,
     };
-    if missing { Err(marked(text(args, 0))) } else { Ok(args[1].clone()) }
+    if missing {
+        Err(marked(text(args, 0)))
+    } else {
+        Ok(args[1].clone())
+    }
 }
 
 fn marked(message: &Str) -> Fault {
@@ -109,7 +145,11 @@ fn marked(message: &Str) -> Fault {
 }
 
 fn lookup(run: &mut dyn Runtime, args: &[Value]) -> Result<Value, Fault> {
-    let Some(lookup) = &run.world().lookup else { return Ok(Value::empty_map()) };
+    let Some(lookup) = &run.world().lookup else {
+        return Ok(Value::empty_map());
+    };
     let [api_version, kind, namespace, name] = [0, 1, 2, 3].map(|at| text(args, at).to_text());
-    lookup.get(&api_version, &kind, &namespace, &name).map_err(Fault::new)
+    lookup
+        .get(&api_version, &kind, &namespace, &name)
+        .map_err(Fault::new)
 }

@@ -33,7 +33,10 @@ impl Glob {
     /// Compiles a pattern; `None` when it is malformed.
     #[must_use]
     pub(super) fn new(pattern: &str) -> Option<Self> {
-        let mut parser = Parser { chars: pattern.chars().collect(), at: 0 };
+        let mut parser = Parser {
+            chars: pattern.chars().collect(),
+            at: 0,
+        };
         let (nodes, _) = parser.sequence(0)?;
         Some(Self(nodes))
     }
@@ -43,14 +46,21 @@ impl Glob {
     pub(super) fn matches(&self, path: &str) -> bool {
         let text: Vec<char> = path.chars().collect();
         let mut steps = 0;
-        match_here(&Frame { nodes: &self.0, next: None }, &text, &mut steps)
+        match_here(
+            &Frame {
+                nodes: &self.0,
+                next: None,
+            },
+            &text,
+            &mut steps,
+        )
     }
 }
 
 /// The rest of a sequence and what follows it outside of its braces.
 struct Frame<'a> {
     nodes: &'a [Node],
-    next: Option<&'a Frame<'a>>,
+    next: Option<&'a Self>,
 }
 
 fn match_here(frame: &Frame<'_>, mut text: &[char], steps: &mut usize) -> bool {
@@ -65,16 +75,32 @@ fn match_here(frame: &Frame<'_>, mut text: &[char], steps: &mut usize) -> bool {
             Node::Char(c) => first == Some(*c),
             Node::Single => first.is_some_and(|c| c != '/'),
             Node::List(list, not) => first.is_some_and(|c| list.contains(&c) != *not),
-            Node::Range(low, high, not) => {
-                first.is_some_and(|c| (*low <= c && c <= *high) != *not)
-            }
+            Node::Range(low, high, not) => first.is_some_and(|c| (*low <= c && c <= *high) != *not),
             Node::Any | Node::Super => {
-                return match_run(&Frame { nodes: rest, next: frame.next }, node, text, steps);
+                return match_run(
+                    &Frame {
+                        nodes: rest,
+                        next: frame.next,
+                    },
+                    node,
+                    text,
+                    steps,
+                );
             }
             Node::AnyOf(choices) => {
-                let after = Frame { nodes: rest, next: frame.next };
+                let after = Frame {
+                    nodes: rest,
+                    next: frame.next,
+                };
                 return choices.iter().any(|choice| {
-                    match_here(&Frame { nodes: choice, next: Some(&after) }, text, steps)
+                    match_here(
+                        &Frame {
+                            nodes: choice,
+                            next: Some(&after),
+                        },
+                        text,
+                        steps,
+                    )
                 });
             }
         };

@@ -75,18 +75,27 @@ pub(super) fn role(annotations: &[(String, String)]) -> Role {
         found.map(|(_, value)| value.as_str())
     };
     let list = |name: &str| -> Vec<String> {
-        let values = get(name).map(|value| value.split(',')).into_iter().flatten();
+        let values = get(name)
+            .map(|value| value.split(','))
+            .into_iter()
+            .flatten();
         values.map(|value| value.trim().to_lowercase()).collect()
     };
     if get("helm.sh/hook").is_none() {
         return Role::Object;
     }
-    let events: Option<Vec<_>> =
-        list("helm.sh/hook").iter().map(|name| HookEvent::named(name)).collect();
-    let Some(events) = events else { return Role::Unknown };
+    let events: Option<Vec<_>> = list("helm.sh/hook")
+        .iter()
+        .map(|name| HookEvent::named(name))
+        .collect();
+    let Some(events) = events else {
+        return Role::Unknown;
+    };
     Role::Hook(Hook {
         events,
-        weight: get("helm.sh/hook-weight").and_then(|text| text.parse().ok()).unwrap_or(0),
+        weight: get("helm.sh/hook-weight")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(0),
         delete_policies: list("helm.sh/hook-delete-policy"),
         output_log_policies: list("helm.sh/hook-output-log-policy"),
     })
@@ -97,7 +106,9 @@ mod tests {
     use super::{HookEvent, Role, role};
 
     fn of(annotations: &[(&str, &str)]) -> Role {
-        let owned = annotations.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let owned = annotations
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
         role(&owned.collect::<Vec<_>>())
     }
 
@@ -106,13 +117,19 @@ mod tests {
         let Role::Hook(hook) = of(&[
             ("helm.sh/hook", "Pre-Install, post-upgrade"),
             ("helm.sh/hook-weight", "-5"),
-            ("helm.sh/hook-delete-policy", "hook-succeeded,before-hook-creation"),
+            (
+                "helm.sh/hook-delete-policy",
+                "hook-succeeded,before-hook-creation",
+            ),
         ]) else {
             panic!("a hook");
         };
         assert_eq!(hook.events, [HookEvent::PreInstall, HookEvent::PostUpgrade]);
         assert_eq!(hook.weight, -5);
-        assert_eq!(hook.delete_policies, ["hook-succeeded", "before-hook-creation"]);
+        assert_eq!(
+            hook.delete_policies,
+            ["hook-succeeded", "before-hook-creation"]
+        );
         assert!(hook.output_log_policies.is_empty());
     }
 
@@ -121,8 +138,10 @@ mod tests {
         assert_eq!(of(&[("helm.sh/hook", "crd-install")]), Role::Unknown);
         assert_eq!(of(&[("helm.sh/hook", "")]), Role::Unknown);
         assert_eq!(of(&[("other", "x")]), Role::Object);
-        let Role::Hook(hook) = of(&[("helm.sh/hook", "test-success"), ("helm.sh/hook-weight", "x")])
-        else {
+        let Role::Hook(hook) = of(&[
+            ("helm.sh/hook", "test-success"),
+            ("helm.sh/hook-weight", "x"),
+        ]) else {
             panic!("a hook");
         };
         assert_eq!((hook.events, hook.weight), (vec![HookEvent::Test], 0));

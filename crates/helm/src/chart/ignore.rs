@@ -74,7 +74,12 @@ fn parse_rule(line: &str) -> Result<Option<Rule>, String> {
     let rooted = rule.strip_prefix('/');
     let base_name = rooted.is_none() && !rule.contains('/');
     let pattern = rooted.unwrap_or(rule).to_owned();
-    Ok(Some(Rule { pattern, negated, directories_only, base_name }))
+    Ok(Some(Rule {
+        pattern,
+        negated,
+        directories_only,
+        base_name,
+    }))
 }
 
 #[cfg(test)]

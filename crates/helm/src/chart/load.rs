@@ -34,11 +34,16 @@ fn read(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
         return read_directory(path, profile);
     }
     if meta.len() > MAX_TOTAL {
-        return Err(format!("file '{shown}' is larger than the maximum size {MAX_TOTAL}"));
+        return Err(format!(
+            "file '{shown}' is larger than the maximum size {MAX_TOTAL}"
+        ));
     }
     let bytes = std::fs::read(path).map_err(|error| describe("open", path, &error))?;
     if !archive::is_gzip(&bytes) {
-        if path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml") {
+        if path
+            .extension()
+            .is_some_and(|ext| ext == "yaml" || ext == "yml")
+        {
             return Err(format!(
                 "file '{shown}' seems to be a YAML file, but expected a gzipped archive"
             ));
@@ -67,21 +72,36 @@ struct Walk {
 }
 
 fn read_directory(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
-    let top = path.canonicalize().map_err(|error| describe("open", path, &error))?;
+    let top = path
+        .canonicalize()
+        .map_err(|error| describe("open", path, &error))?;
     let manifest = top.join("Chart.yaml");
     if !profile.is_helm3()
         && let Err(error) = std::fs::metadata(&manifest)
     {
         let error = describe("open", &manifest, &error);
-        return Err(format!("unable to detect chart at {}: {error}", manifest.display()));
+        return Err(format!(
+            "unable to detect chart at {}: {error}",
+            manifest.display()
+        ));
     }
     let rules = match std::fs::read(top.join(".helmignore")) {
         Ok(text) => Rules::parse(&String::from_utf8_lossy(&text))?,
         Err(_) => Rules::parse("")?,
     };
-    let fence = top.ancestors().find(|dir| dir.join(".git").exists()).unwrap_or(&top).to_owned();
-    let mut walk =
-        Walk { top: top.clone(), fence, rules, profile, files: Vec::new(), left: MAX_TOTAL };
+    let fence = top
+        .ancestors()
+        .find(|dir| dir.join(".git").exists())
+        .unwrap_or(&top)
+        .to_owned();
+    let mut walk = Walk {
+        top: top.clone(),
+        fence,
+        rules,
+        profile,
+        files: Vec::new(),
+        left: MAX_TOTAL,
+    };
     walk.directory(&top, "", 0)?;
     Ok(walk.files)
 }
@@ -89,12 +109,18 @@ fn read_directory(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, S
 impl Walk {
     fn directory(&mut self, dir: &Path, prefix: &str, depth: usize) -> Result<(), String> {
         if depth > MAX_DEPTH {
-            return Err(format!("directories nest deeper than {MAX_DEPTH} at {prefix}"));
+            return Err(format!(
+                "directories nest deeper than {MAX_DEPTH} at {prefix}"
+            ));
         }
         let entries = std::fs::read_dir(dir).map_err(|error| describe("open", dir, &error))?;
         let mut names = Vec::new();
         for entry in entries {
-            names.push(entry.map_err(|error| describe("read", dir, &error))?.file_name());
+            names.push(
+                entry
+                    .map_err(|error| describe("read", dir, &error))?
+                    .file_name(),
+            );
         }
         names.sort();
         for name in names {
@@ -108,7 +134,11 @@ impl Walk {
         let link = std::fs::symlink_metadata(path)
             .map_err(|error| describe("lstat", path, &error))?
             .is_symlink();
-        let path = if link { self.follow(path)? } else { path.to_owned() };
+        let path = if link {
+            self.follow(path)?
+        } else {
+            path.to_owned()
+        };
         let meta = std::fs::metadata(&path).map_err(|error| describe("stat", &path, &error))?;
         if self.rules.ignores(relative, meta.is_dir()) {
             return Ok(());
@@ -160,8 +190,12 @@ impl Walk {
             return Err(too_large());
         }
         let data = std::fs::read(path).map_err(|error| describe("open", path, &error))?;
-        self.left = self.left.checked_sub(data.len() as u64).ok_or_else(too_large)?;
-        self.files.push((relative.to_owned(), Str::from(without_bom(&data))));
+        self.left = self
+            .left
+            .checked_sub(data.len() as u64)
+            .ok_or_else(too_large)?;
+        self.files
+            .push((relative.to_owned(), Str::from(without_bom(&data))));
         Ok(())
     }
 }
@@ -176,7 +210,11 @@ fn describe(verb: &str, path: &Path, error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut chars = text.chars();
-    let lower = chars.next().map(|c| c.to_ascii_lowercase()).into_iter().chain(chars);
+    let lower = chars
+        .next()
+        .map(|c| c.to_ascii_lowercase())
+        .into_iter()
+        .chain(chars);
     format!("{verb} {}: {}", path.display(), lower.collect::<String>())
 }
 
@@ -188,7 +226,11 @@ mod tests {
 
     fn chart(dir: &std::path::Path) {
         fs::create_dir_all(dir.join("templates")).unwrap();
-        fs::write(dir.join("Chart.yaml"), "apiVersion: v2\nname: web\nversion: 1.0.0\n").unwrap();
+        fs::write(
+            dir.join("Chart.yaml"),
+            "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        )
+        .unwrap();
     }
 
     #[test]
@@ -201,7 +243,11 @@ mod tests {
         fs::write(dir.path().join("templates/.swp"), "").unwrap();
         fs::write(dir.path().join("x.bak"), "").unwrap();
         let chart = load(dir.path(), Profile::Helm4).unwrap();
-        let names: Vec<_> = chart.templates.iter().map(|file| file.name.as_str()).collect();
+        let names: Vec<_> = chart
+            .templates
+            .iter()
+            .map(|file| file.name.as_str())
+            .collect();
         assert_eq!(names, ["templates/a.yaml", "templates/b.yaml"]);
         let names: Vec<_> = chart.files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(names, [".helmignore"]);
@@ -236,7 +282,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let error = load(dir.path(), Profile::Helm4).unwrap_err().to_string();
         assert!(error.starts_with("unable to detect chart at "), "{error}");
-        assert!(error.ends_with("Chart.yaml: no such file or directory"), "{error}");
+        assert!(
+            error.ends_with("Chart.yaml: no such file or directory"),
+            "{error}"
+        );
         let error = load(dir.path(), Profile::Helm3).unwrap_err().to_string();
         assert_eq!(error, "Chart.yaml file is missing");
         let file = dir.path().join("values.yaml");

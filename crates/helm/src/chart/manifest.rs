@@ -8,7 +8,6 @@ use super::hook::{Hook, HookEvent, Role, role};
 use super::path_match::path_match;
 use super::split::{documents, trim};
 use super::{Chart, Error, Profile};
-use crate::value::Str;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -61,8 +60,13 @@ impl Rendered {
     /// The bytes that `helm template` prints.
     #[must_use]
     pub fn to_text(&self) -> Vec<u8> {
-        let hooks = self.documents.iter().position(|document| document.hook.is_some());
-        let (objects, hooks) = self.documents.split_at(hooks.unwrap_or(self.documents.len()));
+        let hooks = self
+            .documents
+            .iter()
+            .position(|document| document.hook.is_some());
+        let (objects, hooks) = self
+            .documents
+            .split_at(hooks.unwrap_or(self.documents.len()));
         let mut out: Vec<u8> = objects.iter().flat_map(Document::printed).collect();
         let trimmed = trim(&out).to_vec();
         out = trimmed;
@@ -147,7 +151,10 @@ pub(super) fn assemble(
             let (document, role) = read(path, &text[range], first_line, select.profile)?;
             match role {
                 Role::Object => objects.push(document),
-                Role::Hook(hook) => hooks.push(Document { hook: Some(hook), ..document }),
+                Role::Hook(hook) => hooks.push(Document {
+                    hook: Some(hook),
+                    ..document
+                }),
                 Role::Unknown => {}
             }
         }
@@ -221,10 +228,16 @@ struct Head {
 }
 
 fn head(text: &[u8], profile: Profile) -> Result<Head, String> {
-    let package = if profile.is_helm3() { "releaseutil" } else { "util" };
+    let package = if profile.is_helm3() {
+        "releaseutil"
+    } else {
+        "util"
+    };
     let value = decode::exact(text)?;
     let fields = Fields::document(&value, "SimpleHead", &format!("{package}.SimpleHead"))?;
-    let Some(fields) = fields else { return Ok(Head::default()) };
+    let Some(fields) = fields else {
+        return Ok(Head::default());
+    };
     let mut head = Head {
         api_version: fields.text("apiVersion")?,
         kind: fields.text("kind")?,
@@ -243,7 +256,7 @@ fn head(text: &[u8], profile: Profile) -> Result<Head, String> {
 fn crds(chart: &Chart, path: &str, out: &mut Vec<Document>) {
     out.extend(chart.crds().map(|file| Document {
         template: format!("{path}/{}", file.name),
-        text: Str::to_vec(&file.data),
+        text: file.data.as_bytes().to_vec(),
         hook: None,
         is_crd: true,
         api_version: String::new(),
@@ -300,8 +313,16 @@ const INSTALL_ORDER: [&str; 38] = [
 
 /// Kinds in the order of installation, those not in the list after it by name.
 fn compare_kinds(a: &str, b: &str, profile: Profile) -> Ordering {
-    let known = if profile.is_helm3() { INSTALL_ORDER.len() - 2 } else { INSTALL_ORDER.len() };
-    let place = |kind: &str| INSTALL_ORDER[..known].iter().position(|known| *known == kind);
+    let known = if profile.is_helm3() {
+        INSTALL_ORDER.len() - 2
+    } else {
+        INSTALL_ORDER.len()
+    };
+    let place = |kind: &str| {
+        INSTALL_ORDER[..known]
+            .iter()
+            .position(|known| *known == kind)
+    };
     match (place(a), place(b)) {
         (Some(a), Some(b)) => a.cmp(&b),
         (None, None) => a.cmp(b),
@@ -318,14 +339,25 @@ mod tests {
 
     fn rendered(files: &[(&str, &str)], profile: Profile) -> Result<Rendered, Error> {
         let chart = vec![
-            ("Chart.yaml".to_owned(), Str::from("apiVersion: v2\nname: web\nversion: 1.0.0\n")),
-            ("crds/a.yaml".to_owned(), Str::from("kind: CustomResourceDefinition\n")),
+            (
+                "Chart.yaml".to_owned(),
+                Str::from("apiVersion: v2\nname: web\nversion: 1.0.0\n"),
+            ),
+            (
+                "crds/a.yaml".to_owned(),
+                Str::from("kind: CustomResourceDefinition\n"),
+            ),
         ];
         let chart = Chart::from_files(chart, profile).unwrap();
-        let files = files.iter().map(|(name, text)| {
-            (format!("web/templates/{name}"), text.as_bytes().to_vec())
-        });
-        let select = Select { profile, include_crds: true, no_hooks: false, skip_tests: false };
+        let files = files
+            .iter()
+            .map(|(name, text)| (format!("web/templates/{name}"), text.as_bytes().to_vec()));
+        let select = Select {
+            profile,
+            include_crds: true,
+            no_hooks: false,
+            skip_tests: false,
+        };
         let documents = assemble(&chart, &files.collect(), select)?;
         Ok(Rendered {
             documents,
@@ -338,8 +370,14 @@ mod tests {
     const FILES: &[(&str, &str)] = &[
         ("a.yaml", "\n---\nkind: Zebra\n\n---\nkind: Service\n"),
         ("b.yaml", "kind: Namespace\n---\n# only a comment\n"),
-        ("c.yaml", "kind: Job\nmetadata: {annotations: {helm.sh/hook: test}}\n"),
-        ("d.yaml", "kind: Job\nmetadata: {annotations: {helm.sh/hook: nope}}\n"),
+        (
+            "c.yaml",
+            "kind: Job\nmetadata: {annotations: {helm.sh/hook: test}}\n",
+        ),
+        (
+            "d.yaml",
+            "kind: Job\nmetadata: {annotations: {helm.sh/hook: nope}}\n",
+        ),
         ("e.yaml", "kind: MutatingWebhookConfiguration"),
         ("NOTES.txt", "not: [yaml"),
         ("_x.tpl", "x"),
@@ -348,16 +386,70 @@ mod tests {
     #[test]
     fn prints_crds_objects_by_kind_and_hooks() {
         let text = rendered(FILES, Profile::Helm4).unwrap().to_text();
-        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
+        ---
+        # Source: web/crds/a.yaml
+        kind: CustomResourceDefinition
+
+        ---
+        # Source: web/templates/b.yaml
+        kind: Namespace
+
+        ---
+        # Source: web/templates/a.yaml
+        kind: Service
+
+        ---
+        # Source: web/templates/e.yaml
+        kind: MutatingWebhookConfiguration
+        ---
+        # Source: web/templates/b.yaml
+        # only a comment
+
+        ---
+        # Source: web/templates/a.yaml
+        kind: Zebra
+        ---
+        # Source: web/templates/c.yaml
+        kind: Job
+        metadata: {annotations: {helm.sh/hook: test}}
+        "#);
         let text = rendered(FILES, Profile::Helm3).unwrap().to_text();
-        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
+        ---
+        # Source: web/crds/a.yaml
+        kind: CustomResourceDefinition
+
+        ---
+        # Source: web/templates/b.yaml
+        kind: Namespace
+        ---
+        # Source: web/templates/a.yaml
+        kind: Service
+        ---
+        # Source: web/templates/b.yaml
+        # only a comment
+        ---
+        # Source: web/templates/e.yaml
+        kind: MutatingWebhookConfiguration
+        ---
+        # Source: web/templates/a.yaml
+        kind: Zebra
+        ---
+        # Source: web/templates/c.yaml
+        kind: Job
+        metadata: {annotations: {helm.sh/hook: test}}
+        "#);
     }
 
     #[test]
     fn knows_the_line_of_each_document() {
         let rendered = rendered(FILES, Profile::Helm4).unwrap();
         let line = |kind: &str| {
-            let found = rendered.documents.iter().find(|document| document.kind == kind);
+            let found = rendered
+                .documents
+                .iter()
+                .find(|document| document.kind == kind);
             found.map(|document| document.first_line)
         };
         assert_eq!((line("Zebra"), line("Service")), (Some(3), Some(6)));
@@ -366,13 +458,30 @@ mod tests {
     #[test]
     fn names_the_file_that_is_not_yaml() {
         for (text, message) in [
-            ("kind: [x]", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct field SimpleHead.kind of type string"),
-            ("metadata: {annotations: {a: [x]}}", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct field .metadata.annotations of type string"),
-            ("metadata: x", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go struct field SimpleHead.metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }"),
-            ("x", "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go value of type util.SimpleHead"),
+            (
+                "kind: [x]",
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct field SimpleHead.kind of type string",
+            ),
+            (
+                "metadata: {annotations: {a: [x]}}",
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go struct field .metadata.annotations of type string",
+            ),
+            (
+                "metadata: x",
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go struct field SimpleHead.metadata of type struct { Name string \"json:\\\"name\\\"\"; Annotations map[string]string \"json:\\\"annotations\\\"\" }",
+            ),
+            (
+                "x",
+                "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go value of type util.SimpleHead",
+            ),
         ] {
-            let error = rendered(&[("a.yaml", text)], Profile::Helm4).unwrap_err().to_string();
-            assert_eq!(error, format!("YAML parse error on web/templates/a.yaml: {message}"));
+            let error = rendered(&[("a.yaml", text)], Profile::Helm4)
+                .unwrap_err()
+                .to_string();
+            assert_eq!(
+                error,
+                format!("YAML parse error on web/templates/a.yaml: {message}")
+            );
         }
     }
 
@@ -388,7 +497,21 @@ mod tests {
         let mut rendered = rendered(FILES, Profile::Helm4).unwrap();
         rendered.show_only = vec!["templates/b.*".to_owned(), "crds/*".to_owned()];
         let text = rendered.to_selected_text(Profile::Helm4).unwrap();
-        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @"");
+        insta::assert_snapshot!(String::from_utf8(text).unwrap(), @r#"
+        ---
+        # Source: web/templates/b.yaml
+        kind: Namespace
+
+
+        ---
+        # Source: web/templates/b.yaml
+        # only a comment
+
+
+        ---
+        # Source: web/crds/a.yaml
+        kind: CustomResourceDefinition
+        "#);
         rendered.show_only = vec!["nope".to_owned()];
         let error = rendered.to_selected_text(Profile::Helm4).unwrap_err();
         assert_eq!(error.to_string(), "could not find template nope in chart");

@@ -46,6 +46,8 @@ pub struct Metadata {
     pub dependencies: Option<Vec<Dependency>>,
     /// `application`, `library` or empty.
     pub kind: String,
+    /// The name of a list that held null, which validation refuses.
+    null_nodes: Option<&'static str>,
 }
 
 /// One maintainer of a chart.
@@ -117,7 +119,9 @@ impl Metadata {
 
     /// The annotations as Go's `map[string]string`, nil when there are none.
     pub(super) fn annotations_map(&self) -> Map {
-        let Some(annotations) = &self.annotations else { return Map::nil(MapKind::Str) };
+        let Some(annotations) = &self.annotations else {
+            return Map::nil(MapKind::Str);
+        };
         let map = Map::new(MapKind::Str);
         for (key, value) in annotations {
             map.insert(key.as_str(), Value::from(value.as_str()));
@@ -140,7 +144,9 @@ impl Metadata {
         let package = if profile.is_helm3() { "chart" } else { "v2" };
         let value = decode::exact(text)?;
         let go_type = format!("{package}.Metadata");
-        let Some(fields) = Fields::document(&value, "Metadata", &go_type)? else { return Ok(()) };
+        let Some(fields) = Fields::document(&value, "Metadata", &go_type)? else {
+            return Ok(());
+        };
         for (name, field) in [
             ("apiVersion", &mut self.api_version),
             ("appVersion", &mut self.app_version),
@@ -162,7 +168,11 @@ impl Metadata {
             self.annotations = fields.text_map("annotations")?;
         }
         if fields.has("dependencies") {
-            self.dependencies = Some(dependencies(&fields, package)?);
+            let (items, any_null) = dependencies(&fields, package)?;
+            self.dependencies = Some(items);
+            if any_null {
+                self.null_nodes.get_or_insert("dependencies");
+            }
         }
         if fields.has("deprecated") {
             self.deprecated = fields.flag("deprecated")?;
@@ -171,7 +181,11 @@ impl Metadata {
             self.keywords = fields.texts("keywords")?;
         }
         if fields.has("maintainers") {
-            self.maintainers = maintainers(&fields, package)?;
+            let (items, any_null) = maintainers(&fields, package)?;
+            self.maintainers = items;
+            if any_null {
+                self.null_nodes = Some("maintainers");
+            }
         }
         if fields.has("sources") {
             self.sources = fields.texts("sources")?;
@@ -190,10 +204,16 @@ impl Metadata {
             return invalid("chart.metadata.name is required".into());
         }
         if self.name == "." || self.name == ".." {
-            return invalid(format!("chart.metadata.name {} is not allowed", quoted(&self.name)));
+            return invalid(format!(
+                "chart.metadata.name {} is not allowed",
+                quoted(&self.name)
+            ));
         }
         if self.name.contains('/') {
-            return invalid(format!("chart.metadata.name {} is invalid", quoted(&self.name)));
+            return invalid(format!(
+                "chart.metadata.name {} is invalid",
+                quoted(&self.name)
+            ));
         }
         if self.version.is_empty() {
             return invalid("chart.metadata.version is required".into());
@@ -205,11 +225,23 @@ impl Metadata {
         if !matches!(self.kind.as_str(), "" | "application" | "library") {
             return invalid("chart.metadata.type must be application or library".into());
         }
+        if let Some(list) = self.null_nodes {
+            return invalid(format!("{list} must not contain empty or null nodes"));
+        }
         self.validate_dependencies()
     }
 
     fn clean(&mut self) {
-        let Self { name, description, home, icon, condition, tags, app_version, .. } = self;
+        let Self {
+            name,
+            description,
+            home,
+            icon,
+            condition,
+            tags,
+            app_version,
+            ..
+        } = self;
         let texts = [name, description, home, icon, condition, tags, app_version];
         let texts = texts.into_iter().chain([&mut self.kube_version]);
         let texts = texts.chain(&mut self.sources).chain(&mut self.keywords);
@@ -244,12 +276,26 @@ impl Dependency {
     /// The name it has in the values: its alias, or else its name.
     #[must_use]
     pub fn key(&self) -> &str {
-        if self.alias.is_empty() { &self.name } else { &self.alias }
+        if self.alias.is_empty() {
+            &self.name
+        } else {
+            &self.alias
+        }
     }
 
     fn validate(&mut self) -> Result<(), String> {
-        let Self { name, version, repository, condition, tags, .. } = self;
-        for text in [name, version, repository, condition].into_iter().chain(tags) {
+        let Self {
+            name,
+            version,
+            repository,
+            condition,
+            tags,
+            ..
+        } = self;
+        for text in [name, version, repository, condition]
+            .into_iter()
+            .chain(tags)
+        {
             *text = clean(text);
         }
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
@@ -275,16 +321,19 @@ impl Lock {
         Ok(Self {
             generated: fields.text("generated")?,
             digest: fields.text("digest")?,
-            dependencies: dependencies(&fields, package)?,
+            dependencies: dependencies(&fields, package)?.0,
         })
     }
 }
 
-fn dependencies(fields: &Fields, package: &str) -> Result<Vec<Dependency>, String> {
+/// The dependencies, and whether there were null ones among them.
+fn dependencies(fields: &Fields, package: &str) -> Result<(Vec<Dependency>, bool), String> {
     let mut out = Vec::new();
+    let mut any_null = false;
     for fields in fields.records("dependencies", "Dependency", package)? {
         let Some(fields) = fields else {
-            return Err("validation: dependencies must not contain empty or null nodes".into());
+            any_null = true;
+            continue;
         };
         out.push(Dependency {
             name: fields.text("name")?,
@@ -297,14 +346,17 @@ fn dependencies(fields: &Fields, package: &str) -> Result<Vec<Dependency>, Strin
             alias: fields.text("alias")?,
         });
     }
-    Ok(out)
+    Ok((out, any_null))
 }
 
-fn maintainers(fields: &Fields, package: &str) -> Result<Vec<Maintainer>, String> {
+/// The maintainers, and whether there were null ones among them.
+fn maintainers(fields: &Fields, package: &str) -> Result<(Vec<Maintainer>, bool), String> {
     let mut out = Vec::new();
+    let mut any_null = false;
     for fields in fields.records("maintainers", "Maintainer", package)? {
         let Some(fields) = fields else {
-            return Err("validation: maintainers must not contain empty or null nodes".into());
+            any_null = true;
+            continue;
         };
         out.push(Maintainer {
             name: fields.text("name")?,
@@ -312,13 +364,17 @@ fn maintainers(fields: &Fields, package: &str) -> Result<Vec<Maintainer>, String
             url: fields.text("url")?,
         });
     }
-    Ok(out)
+    Ok((out, any_null))
 }
 
 /// Makes every space a plain one and drops what cannot be printed.
 fn clean(text: &str) -> String {
     let keep = |c: char| {
-        if c.is_whitespace() { Some(' ') } else { is_print(u32::from(c)).then_some(c) }
+        if c.is_whitespace() {
+            Some(' ')
+        } else {
+            is_print(u32::from(c)).then_some(c)
+        }
     };
     text.chars().filter_map(keep).collect()
 }

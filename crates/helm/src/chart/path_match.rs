@@ -45,7 +45,7 @@ fn skip_to_match<'n>(
             break;
         }
         if let Some(tail) = match_chunk(chunk, &name[at + 1..])?
-            && !(last && !tail.is_empty())
+            && (!last || tail.is_empty())
         {
             return Ok(Some(tail));
         }
@@ -130,7 +130,9 @@ fn match_class<'p, 'n>(
         matched |= low <= rune && rune <= high;
         ranges += 1;
     }
-    let rest = text.filter(|_| matched != negated).map(|text| &text[width..]);
+    let rest = text
+        .filter(|_| matched != negated)
+        .map(|text| &text[width..]);
     Ok((chunk, rest))
 }
 
@@ -156,7 +158,10 @@ fn class_rune(chunk: &[u8]) -> Result<(char, &[u8]), BadPattern> {
 /// The first character of a text and its width; a byte that is no character counts as U+FFFD.
 fn first_rune(text: &[u8]) -> (char, usize) {
     let (rune, width) = crate::value::rune::decode_rune(text);
-    (char::from_u32(rune).unwrap_or(char::REPLACEMENT_CHARACTER), width.max(1).min(text.len()))
+    (
+        char::from_u32(rune).unwrap_or(char::REPLACEMENT_CHARACTER),
+        width.max(1).min(text.len()),
+    )
 }
 
 #[cfg(test)]

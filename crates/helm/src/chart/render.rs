@@ -109,7 +109,9 @@ pub fn render(
     let notes = files.get(&format!("{}/templates/NOTES.txt", prepared.chart.name()));
     let rendered = Rendered {
         documents,
-        notes: notes.map(|text| String::from_utf8_lossy(text).into_owned()).unwrap_or_default(),
+        notes: notes
+            .map(|text| String::from_utf8_lossy(text).into_owned())
+            .unwrap_or_default(),
         warnings: prepared.warnings,
         show_only: options.show_only.clone(),
     };
@@ -129,17 +131,28 @@ pub fn prepare(chart: &Chart, user: &Map, options: &Options) -> Result<Prepared,
     }
     dependency::process(&mut chart, user, profile, &mut warnings)
         .map_err(|error| Error::Values(format!("chart dependencies processing failed: {error}")))?;
-    let values =
-        Coalesce::new(profile, &mut warnings).values(&chart, user).map_err(Error::Values)?;
+    let values = Coalesce::new(profile, &mut warnings)
+        .values(&chart, user)
+        .map_err(Error::Values)?;
     if !options.skip_schema_validation {
         schema::validate(&chart, &values).map_err(Error::Schema)?;
     }
-    let mut capabilities = options.capabilities.clone().unwrap_or_else(Capabilities::offline);
+    let mut capabilities = options
+        .capabilities
+        .clone()
+        .unwrap_or_else(Capabilities::offline);
     if let Some(version) = &options.kube_version {
         capabilities.kube_version = KubeVersion::parse(version, profile)?;
     }
-    capabilities.api_versions.extend(options.api_versions.iter().cloned());
-    Ok(Prepared { chart, values, warnings, capabilities })
+    capabilities
+        .api_versions
+        .extend(options.api_versions.iter().cloned());
+    Ok(Prepared {
+        chart,
+        values,
+        warnings,
+        capabilities,
+    })
 }
 
 /// Runs all templates and returns their output by full path, partials left out.
@@ -153,12 +166,19 @@ pub fn execute(
     world: &mut World,
 ) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let capabilities = prepared.capabilities.clone();
-    let files =
-        context::renderables(&prepared.chart, &prepared.values, release, capabilities, profile);
+    let files = context::renderables(
+        &prepared.chart,
+        &prepared.values,
+        release,
+        capabilities,
+        profile,
+    );
     let mut templates = Templates::new(&functions::tables(profile));
     let order = order(&files);
     for (name, file) in &order {
-        templates.parse(name, file.text.clone()).map_err(parse_error)?;
+        templates
+            .parse(name, file.text.clone())
+            .map_err(parse_error)?;
     }
     let mut out = BTreeMap::new();
     for (name, file) in order {
@@ -177,7 +197,10 @@ pub fn execute(
 
 /// The files in Helm's order: deep paths first, so that a shallow chart's templates win.
 fn order(files: &BTreeMap<String, Renderable>) -> Vec<(&str, &Renderable)> {
-    let mut order: Vec<_> = files.iter().map(|(name, file)| (name.as_str(), file)).collect();
+    let mut order: Vec<_> = files
+        .iter()
+        .map(|(name, file)| (name.as_str(), file))
+        .collect();
     order.sort_by_key(|(name, _)| Reverse((name.matches('/').count(), *name)));
     order
 }
@@ -211,7 +234,9 @@ fn check_name(name: &str) -> Result<(), Error> {
         return Ok(());
     };
     let name = quoted(name);
-    Err(Error::Option(format!("release name check failed: release name {name}: {problem}")))
+    Err(Error::Option(format!(
+        "release name check failed: release name {name}: {problem}"
+    )))
 }
 
 fn is_valid_name(name: &str) -> bool {
@@ -244,7 +269,10 @@ fn parse_error(error: template::Error) -> Error {
         [_, last] => format!("parse error at ({last}): {last}"),
         _ => format!("parse error in ({}): {text}", error.file()),
     };
-    Error::Template { message, source: error }
+    Error::Template {
+        message,
+        source: error,
+    }
 }
 
 /// Helm's text for a template that failed: the words of `required` or `fail` alone if it was one of
@@ -252,7 +280,10 @@ fn parse_error(error: template::Error) -> Error {
 fn exec_error(name: &str, error: template::Error, profile: Profile) -> Error {
     let text = error.to_string();
     let message = message(name, &error, &text, profile);
-    Error::Template { message, source: error }
+    Error::Template {
+        message,
+        source: error,
+    }
 }
 
 fn message(name: &str, error: &template::Error, text: &str, profile: Profile) -> String {
@@ -260,7 +291,8 @@ fn message(name: &str, error: &template::Error, text: &str, profile: Profile) ->
         return text.to_owned();
     }
     let mut tokens = text.splitn(3, ": ");
-    let (Some(_), Some(location), Some(rest)) = (tokens.next(), tokens.next(), tokens.next()) else {
+    let (Some(_), Some(location), Some(rest)) = (tokens.next(), tokens.next(), tokens.next())
+    else {
         return format!("execution error in ({name}): {text}");
     };
     let [start, end] = functions::MARKS;

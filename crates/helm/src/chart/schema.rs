@@ -21,7 +21,7 @@ pub(super) fn validate(chart: &Chart, values: &Map) -> Result<(), String> {
     if let Some(schema) = &chart.schema
         && let Err(error) = validate_one(schema, values)
     {
-        out.push_str(&format!("{}:\n{error}", chart.name()));
+        out.extend([chart.name(), ":\n", &error]);
     }
     for sub in &chart.dependencies {
         match values.get(sub.name()) {
@@ -31,11 +31,10 @@ pub(super) fn validate(chart: &Chart, values: &Map) -> Result<(), String> {
                     out.push_str(&error);
                 }
             }
-            Some(other) => out.push_str(&format!(
-                "{}:\ninvalid type for values: expected object (map), got {}\n",
-                sub.name(),
-                other.type_name()
-            )),
+            Some(other) => {
+                let problem = "invalid type for values: expected object (map), got ";
+                out.extend([sub.name(), ":\n", problem, &other.type_name(), "\n"]);
+            }
         }
     }
     if out.is_empty() { Ok(()) } else { Err(out) }
@@ -43,13 +42,21 @@ pub(super) fn validate(chart: &Chart, values: &Map) -> Result<(), String> {
 
 fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
     let schema: serde_json::Value = serde_json::from_slice(schema).map_err(|error| {
-        if error.is_eof() { "unexpected EOF".to_owned() } else { error.to_string() }
+        if error.is_eof() {
+            "unexpected EOF".to_owned()
+        } else {
+            error.to_string()
+        }
     })?;
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
-    compiler.add_resource(URL, schema).map_err(|error| describe(&error))?;
+    compiler
+        .add_resource(URL, schema)
+        .map_err(|error| describe(&error))?;
     let mut schemas = Schemas::new();
-    let index = compiler.compile(URL, &mut schemas).map_err(|error| describe(&error))?;
+    let index = compiler
+        .compile(URL, &mut schemas)
+        .map_err(|error| describe(&error))?;
     let values = to_json(&Value::Map(values.clone()), 0)?;
     schemas.validate(&values, index).map_err(|error| {
         let text = schema_text::error(&error);
@@ -103,19 +110,33 @@ fn to_json(value: &Value, depth: usize) -> Result<serde_json::Value, String> {
         Value::Float(number) => float(*number),
         Value::Str(text) | Value::Bytes(text) => Json::String(text.to_text().into_owned()),
         Value::List(list) => {
-            let items = list.items().iter().map(|item| deep(|| to_json(item, depth + 1)));
+            let items = list
+                .items()
+                .iter()
+                .map(|item| deep(|| to_json(item, depth + 1)));
             Json::Array(items.collect::<Result<_, _>>()?)
         }
         Value::Map(map) => {
             let pair = |(key, value): &(crate::value::Str, Value)| {
-                Ok((key.to_text().into_owned(), deep(|| to_json(value, depth + 1))?))
+                Ok((
+                    key.to_text().into_owned(),
+                    deep(|| to_json(value, depth + 1))?,
+                ))
             };
-            Json::Object(map.entries().iter().map(pair).collect::<Result<_, String>>()?)
+            Json::Object(
+                map.entries()
+                    .iter()
+                    .map(pair)
+                    .collect::<Result<_, String>>()?,
+            )
         }
     })
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "checked to be whole and within range")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "checked to be whole and within range"
+)]
 fn float(number: f64) -> serde_json::Value {
     if number.fract() == 0.0 && number.abs() < 9e15 {
         return (number as i64).into();
@@ -131,7 +152,11 @@ mod tests {
 
     fn check(schema: &str, values: &str) -> String {
         let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
-        let files = [("Chart.yaml", head), ("values.schema.json", schema), ("values.yaml", values)];
+        let files = [
+            ("Chart.yaml", head),
+            ("values.schema.json", schema),
+            ("values.yaml", values),
+        ];
         let files = files.map(|(name, text)| (name.to_owned(), Str::from(text)));
         let chart = Chart::from_files(files.into(), Profile::Helm4).unwrap();
         validate(&chart, &chart.values).err().unwrap_or_default()
@@ -140,35 +165,75 @@ mod tests {
     #[test]
     fn words_what_is_wrong_as_helm_does() {
         for (schema, values, message) in [
-            (r#"{"required":["a"]}"#, "b: 1", "- at '': missing property 'a'\n"),
-            (r#"{"required":["a","c"]}"#, "b: 1", "- at '': missing properties 'a', 'c'\n"),
-            (r#"{"properties":{"a":{"type":["string","null"]}}}"#, "a: 1", "- at '/a': got number, want null or string\n"),
-            (r#"{"properties":{"a":{"minimum":1000000}}}"#, "a: 5.5", "- at '/a': minimum: got 5.5, want 1×10⁰⁶\n"),
-            (r#"{"properties":{"a":{"minLength":1234}}}"#, "a: x", "- at '/a': minLength: got 1, want 1,234\n"),
-            (r#"{"properties":{"a":{"enum":["x",1,null,true,1.5]}}}"#, "a: y", "- at '/a': value must be one of 'x', 1, <nil>, true, 1.5\n"),
-            (r#"{"additionalProperties":false}"#, "it's: y", "- at '': additional properties 'it\\'s' not allowed\n"),
             (
-                r##"{"properties":{"l":{"anyOf":[{"$ref":"#/$defs/z"},{"type":"array"}]}},"$defs":{"z":{"type":"object","properties":{"y":{"type":"string"}}}}}"##,
-                "l: {y: 1}",
-                "- at '/l': 'anyOf' failed\n  - at '/l/y': got number, want string\n  - at '/l': got object, want array\n",
+                r#"{"required":["a"]}"#,
+                "b: 1",
+                "- at '': missing property 'a'\n",
+            ),
+            (
+                r#"{"required":["a","c"]}"#,
+                "b: 1",
+                "- at '': missing properties 'a', 'c'\n",
+            ),
+            (
+                r#"{"properties":{"a":{"type":["string","null"]}}}"#,
+                "a: 1",
+                "- at '/a': got number, want null or string\n",
+            ),
+            (
+                r#"{"properties":{"a":{"minimum":1000000}}}"#,
+                "a: 5.5",
+                "- at '/a': minimum: got 5.5, want 1×10⁰⁶\n",
+            ),
+            (
+                r#"{"properties":{"a":{"minLength":1234}}}"#,
+                "a: x",
+                "- at '/a': minLength: got 1, want 1,234\n",
+            ),
+            (
+                r#"{"properties":{"a":{"enum":["x",1,null,true,1.5]}}}"#,
+                "a: other",
+                "- at '/a': value must be one of 'x', 1, <nil>, true, 1.5\n",
+            ),
+            (
+                r#"{"additionalProperties":false}"#,
+                "it's: y",
+                "- at '': additional properties 'it\\'s' not allowed\n",
+            ),
+            (
+                r##"{"properties":{"l":{"anyOf":[{"$ref":"#/$defs/z"},{"type":"array"}]}},"$defs":{"z":{"type":"object","properties":{"q":{"type":"string"}}}}}"##,
+                "l: {q: 1}",
+                "- at '/l': 'anyOf' failed\n  - at '/l/q': got number, want string\n  - at '/l': got object, want array\n",
             ),
             (
                 r#"{"properties":{"i":{"minItems":3,"uniqueItems":true}}}"#,
                 "i: [1, 1]",
-                "- at '/i': validation failed\n  - at '/i': minItems: got 2, want 3\n  - at '/i': items at 0 and 1 are equal\n",
+                "- at '/i': minItems: got 2, want 3\n- at '/i': items at 0 and 1 are equal\n",
             ),
             (r#"{"type":"#, "", "unexpected EOF"),
-            (r##"{"$ref":"#/nope"}"##, "", "json-pointer in \"file:///values.schema.json#/nope\" not found"),
+            (
+                r##"{"$ref":"#/nope"}"##,
+                "",
+                "json-pointer in \"file:///values.schema.json#/nope\" not found",
+            ),
             (r#"{"properties":{"a":{"$ref":"urn:x"}}}"#, "a: 1", ""),
         ] {
-            let want = if message.is_empty() { String::new() } else { format!("web:\n{message}") };
+            let want = if message.is_empty() {
+                String::new()
+            } else {
+                format!("web:\n{message}")
+            };
             assert_eq!(check(schema, values), want, "{schema}");
         }
     }
 
     #[test]
     fn refuses_schemas_outside_of_the_chart() {
-        for url in ["http://127.0.0.1:1/x.json", "file:///dev/zero", "other.json"] {
+        for url in [
+            "http://127.0.0.1:1/x.json",
+            "file:///dev/zero",
+            "other.json",
+        ] {
             let message = check(&format!(r#"{{"$ref":"{url}"}}"#), "a: 1");
             assert!(message.contains("read from the chart alone"), "{message}");
         }
@@ -180,9 +245,8 @@ mod tests {
             check(r#"{"type":"objec"}"#, ""),
             "web:\n\"file:///values.schema.json#\" is not valid against metaschema: jsonschema \
              validation failed with 'https://json-schema.org/draft/2020-12/schema#'\n\
-             - at '': 'allOf' failed\n  - at '/type': 'anyOf' failed\n    - at '/type': value must \
-             be one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'\n    \
-             - at '/type': got string, want array"
+             - at '/type': 'anyOf' failed\n  - at '/type': value must be one of 'array', 'boolean', \
+             'integer', 'null', 'number', 'object', 'string'\n  - at '/type': got string, want array"
         );
     }
 }

@@ -27,11 +27,18 @@ fn write(error: &ValidationError<'_, '_>, indent: usize, out: &mut String) {
         }
         below += 1;
         if let ErrorKind::Schema { url } = &error.kind {
-            let url = if url.contains('#') { (*url).to_owned() } else { format!("{url}#") };
-            out.push_str(&format!("jsonschema validation failed with {}", quote(&url)));
+            let url = if url.contains('#') {
+                (*url).to_owned()
+            } else {
+                format!("{url}#")
+            };
+            out.push_str("jsonschema validation failed with ");
+            out.push_str(&quote(&url));
         } else {
-            let place = quote(&error.instance_location.to_string());
-            out.push_str(&format!("at {place}: {}", kind(&error.kind)));
+            let place = quote(error.instance_location.to_string());
+            for part in ["at ", &place, ": ", &kind(&error.kind)] {
+                out.push_str(part);
+            }
         }
     }
     for cause in &error.causes {
@@ -74,7 +81,11 @@ fn kind(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::OneOf(Some((a, b))) => {
             format!("'oneOf' failed, subschemas {a}, {b} matched")
         }
-        ErrorKind::RefCycle { url, kw_loc1, kw_loc2 } => {
+        ErrorKind::RefCycle {
+            url,
+            kw_loc1,
+            kw_loc2,
+        } => {
             format!("both {kw_loc1} and {kw_loc2} resolve to {url:?} causing reference cycle")
         }
         other => sized(other),
@@ -103,7 +114,11 @@ fn sized(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::Required { want } => format!("missing properties {}", quote_all(want)),
         ErrorKind::Dependency { prop, missing }
         | ErrorKind::DependentRequired { prop, missing } => {
-            format!("properties {} required, if {} exists", quote_all(missing), quote(prop))
+            format!(
+                "properties {} required, if {} exists",
+                quote_all(missing),
+                quote(prop)
+            )
         }
         ErrorKind::UniqueItems { got: [a, b] } => {
             format!("items at {} and {} are equal", count(*a), count(*b))
@@ -168,7 +183,9 @@ fn show(value: &Value) -> String {
 
 /// A text in single quotes.
 fn quote(text: impl AsRef<str>) -> String {
-    let text = quoted(text.as_ref()).replace("\\\"", "\"").replace('\'', "\\'");
+    let text = quoted(text.as_ref())
+        .replace("\\\"", "\"")
+        .replace('\'', "\\'");
     format!("'{}'", text.get(1..text.len() - 1).unwrap_or_default())
 }
 
@@ -194,7 +211,9 @@ fn count(number: impl Display) -> String {
 fn number(number: &Number) -> String {
     const RAISED: [char; 10] = ['⁰', '¹', '²', '³', '⁴', '⁵', '⁶', '⁷', '⁸', '⁹'];
     let text = format_float(number.as_f64().unwrap_or_default(), b'g', -1, 64);
-    let (sign, text) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+    let (sign, text) = text
+        .strip_prefix('-')
+        .map_or(("", text.as_str()), |rest| ("-", rest));
     if let Some((mantissa, exponent)) = text.split_once('e') {
         let raise = |c: char| match c {
             '+' => None,

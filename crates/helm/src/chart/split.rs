@@ -9,7 +9,11 @@ use std::ops::Range;
 
 /// The documents of a text, as ranges of its bytes.
 pub(super) fn documents(text: &[u8], profile: Profile) -> Vec<Range<usize>> {
-    if profile.is_helm3() { documents3(text) } else { documents4(text) }
+    if profile.is_helm3() {
+        documents3(text)
+    } else {
+        documents4(text)
+    }
 }
 
 /// Helm 4: cut at lines that begin with `---`; space is trimmed on the left only.
@@ -18,10 +22,16 @@ fn documents4(text: &[u8]) -> Vec<Range<usize>> {
     let mut begin = text.len() - trim_start(text).len();
     let mut at = begin;
     while at < text.len() {
-        let line_end = text[at..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| at + n);
+        let line_end = text[at..]
+            .iter()
+            .position(|&b| b == b'\n')
+            .map_or(text.len(), |n| at + n);
         if text[at..].starts_with(b"---") {
             push(&mut out, text, begin..at);
-            let blanks = text[at + 3..].iter().take_while(|&&b| b == b' ' || b == b'\t').count();
+            let blanks = text[at + 3..]
+                .iter()
+                .take_while(|&&b| b == b' ' || b == b'\t')
+                .count();
             begin = at + 3 + blanks;
         }
         at = line_end + 1;
@@ -53,7 +63,7 @@ fn documents3(text: &[u8]) -> Vec<Range<usize>> {
         let end = next.unwrap_or(trimmed.len());
         let piece = &trimmed[begin..end];
         let document = trim(piece);
-        if !piece.is_empty() && !(next.is_some() && is_ascii_space(piece)) {
+        if !(piece.is_empty() || next.is_some() && is_ascii_space(piece)) {
             let start = begin + (piece.len() - trim_start(piece).len());
             out.push(offset + start..offset + start + document.len());
         }
@@ -64,7 +74,8 @@ fn documents3(text: &[u8]) -> Vec<Range<usize>> {
 }
 
 fn is_ascii_space(text: &[u8]) -> bool {
-    text.iter().all(|b| matches!(b, b'\t' | b'\n' | 0x0c | b'\r' | b' '))
+    text.iter()
+        .all(|b| matches!(b, b'\t' | b'\n' | 0x0c | b'\r' | b' '))
 }
 
 /// The first byte from `at` on that is no ASCII space.
@@ -74,7 +85,10 @@ fn skip_space(text: &[u8], at: usize) -> usize {
 }
 
 fn find(text: &[u8], needle: &[u8], from: usize) -> Option<usize> {
-    text.get(from..)?.windows(needle.len()).position(|window| window == needle).map(|n| from + n)
+    text.get(from..)?
+        .windows(needle.len())
+        .position(|window| window == needle)
+        .map(|n| from + n)
 }
 
 /// Without Unicode space at the beginning.
@@ -106,13 +120,19 @@ mod tests {
     use crate::chart::Profile;
 
     fn split(text: &str, profile: Profile) -> Vec<&str> {
-        documents(text.as_bytes(), profile).into_iter().map(|range| &text[range]).collect()
+        documents(text.as_bytes(), profile)
+            .into_iter()
+            .map(|range| &text[range])
+            .collect()
     }
 
     #[test]
     fn helm_4_keeps_trailing_line_breaks() {
         let split = |text| split(text, Profile::Helm4);
-        assert_eq!(split("\n---\na: 1\n\n---  \n\nb: 2\n---\n\n---\n"), ["a: 1\n\n", "b: 2\n"]);
+        assert_eq!(
+            split("\n---\na: 1\n\n---  \n\nb: 2\n---\n\n---\n"),
+            ["a: 1\n\n", "b: 2\n"]
+        );
         assert_eq!(split("a: 1\n---b: 2"), ["a: 1\n", "b: 2"]);
         assert_eq!(split("a: 1\n ---\nb: 2"), ["a: 1\n ---\nb: 2"]);
         assert_eq!(split("--- # note\na: 1\n"), ["# note\na: 1\n"]);
@@ -122,7 +142,10 @@ mod tests {
     #[test]
     fn helm_3_trims_both_ends() {
         let split = |text| split(text, Profile::Helm3);
-        assert_eq!(split("\n---\na: 1\n\n---  \n\nb: 2\n---\n\n---\n"), ["a: 1", "b: 2", "---"]);
+        assert_eq!(
+            split("\n---\na: 1\n\n---  \n\nb: 2\n---\n\n---\n"),
+            ["a: 1", "b: 2", "---"]
+        );
         assert_eq!(split("a: 1\n---b: 2\n"), ["a: 1", "b: 2"]);
         assert_eq!(split("a: 1 \n \n---\n b: 2"), ["a: 1", "b: 2"]);
         assert!(split("").is_empty());

@@ -35,7 +35,11 @@ pub(super) enum Mode<'a, 'r> {
 /// # Errors
 /// Helm's text, without the name of the flag.
 pub(super) fn parse_into(argument: &str, values: &Map, mode: Mode<'_, '_>) -> Result<(), String> {
-    let mut parser = Parser { text: argument, at: 0, mode };
+    let mut parser = Parser {
+        text: argument,
+        at: 0,
+        mode,
+    };
     loop {
         match parser.key(values, 0) {
             Ok(()) => {}
@@ -102,7 +106,10 @@ impl Parser<'_, '_, '_> {
             }
             (key, Some(',')) => {
                 set(data, &key, Value::str(""));
-                fault(format!("key {} has no value (cannot end with ,)", quoted(&key)))
+                fault(format!(
+                    "key {} has no value (cannot end with ,)",
+                    quoted(&key)
+                ))
             }
             (key, Some(_)) => self.nested(data, &key, level + 1),
         }
@@ -160,7 +167,9 @@ impl Parser<'_, '_, '_> {
             _ => "invalid syntax",
         };
         let text = quoted(&text);
-        fault(format!("error parsing index: strconv.Atoi: parsing {text}: {reason}"))
+        fault(format!(
+            "error parsing index: strconv.Atoi: parsing {text}: {reason}"
+        ))
     }
 
     /// What follows the `]` of an index.
@@ -240,7 +249,9 @@ impl Parser<'_, '_, '_> {
         let mut items = Vec::new();
         loop {
             let (text, end) = self.until(&[',', '}']);
-            let Some(end) = end else { return fault("list must terminate with '}'") };
+            let Some(end) = end else {
+                return fault("list must terminate with '}'");
+            };
             let item = self.scalar(&text)?;
             items.push(item);
             if end == '}' {
@@ -292,7 +303,6 @@ impl Parser<'_, '_, '_> {
         }
     }
 }
-
 
 /// Sets a key; the empty key is dropped.
 fn set(data: &Map, key: &str, value: Value) {
@@ -356,7 +366,10 @@ pub(super) fn from_json(value: serde_json::Value) -> Value {
         Json::String(text) => Value::str(text),
         Json::Array(items) => Value::list(items.into_iter().map(from_json).collect()),
         Json::Object(entries) => {
-            let entries = entries.into_iter().map(|(k, v)| (k.into(), from_json(v))).collect();
+            let entries = entries
+                .into_iter()
+                .map(|(k, v)| (k.into(), from_json(v)))
+                .collect();
             Value::Map(Map::from_entries(MapKind::Any, entries))
         }
     }
@@ -405,9 +418,15 @@ mod tests {
             ("a={x", "list must terminate with '}'"),
             ("a.=1", r#"key map "a" has no value"#),
             ("a[-1]=1", "negative -1 index not allowed"),
-            ("a[x]=1", r#"error parsing index: strconv.Atoi: parsing "x": invalid syntax"#),
+            (
+                "a[x]=1",
+                r#"error parsing index: strconv.Atoi: parsing "x": invalid syntax"#,
+            ),
             ("a[0]b=1", r#"unexpected data at end of array index: "b""#),
-            ("a[65537]=1", "index of 65537 is greater than maximum supported index of 65536"),
+            (
+                "a[65537]=1",
+                "index of 65537 is greater than maximum supported index of 65536",
+            ),
             (
                 "a=x,a.b=1",
                 "unable to parse key: interface conversion: interface {} is string, \

@@ -77,7 +77,9 @@ impl Chart {
     pub fn crds(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| {
             let name = file.name.rsplit('/').next().unwrap_or_default();
-            let ext = name.rsplit_once('.').map(|(_, ext)| ext.to_ascii_lowercase());
+            let ext = name
+                .rsplit_once('.')
+                .map(|(_, ext)| ext.to_ascii_lowercase());
             file.name.starts_with("crds/")
                 && matches!(ext.as_deref(), Some("yaml" | "yml" | "json"))
         })
@@ -98,7 +100,9 @@ fn build(
         let parsed = Metadata::parse(text, profile);
         metadata = Some(parsed.map_err(|error| format!("cannot load Chart.yaml: {error}"))?);
     }
-    let Some(metadata) = metadata else { return Err("Chart.yaml file is missing".to_owned()) };
+    let Some(metadata) = metadata else {
+        return Err("Chart.yaml file is missing".to_owned());
+    };
     let mut chart = Chart {
         metadata,
         lock: None,
@@ -118,8 +122,12 @@ fn build(
         if name.starts_with(['_', '.']) {
             continue;
         }
-        let sub = subchart(&name, files, profile, depth, left)
-            .map_err(|error| format!("error unpacking subchart {name} in {}: {error}", chart.name()))?;
+        let sub = subchart(&name, files, profile, depth, left).map_err(|error| {
+            format!(
+                "error unpacking subchart {name} in {}: {error}",
+                chart.name()
+            )
+        })?;
         chart.warnings.extend(sub.warnings.iter().cloned());
         chart.dependencies.push(sub);
     }
@@ -153,7 +161,10 @@ fn sort_in(
         _ if name.starts_with("charts/") && !name.ends_with(".prov") => {
             let rest = &name["charts/".len()..];
             let first = rest.split('/').next().unwrap_or_default().to_owned();
-            subcharts.entry(first).or_default().push((rest.to_owned(), data));
+            subcharts
+                .entry(first)
+                .or_default()
+                .push((rest.to_owned(), data));
         }
         _ => chart.files.push(File { name, data }),
     }
@@ -184,7 +195,12 @@ fn subchart(
         if path != name {
             return Err(format!("expected {name}, got {path}"));
         }
-        return build(archive::unpack_within(data, left)?, profile, depth + 1, left);
+        return build(
+            archive::unpack_within(data, left)?,
+            profile,
+            depth + 1,
+            left,
+        );
     }
     let inner = files.into_iter().filter_map(|(path, data)| {
         let (_, rest) = path.split_once('/')?;
@@ -203,7 +219,9 @@ mod tests {
     const HEAD: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
 
     fn build(files: &[(&str, &str)]) -> Result<Chart, String> {
-        let files = files.iter().map(|(name, data)| ((*name).to_owned(), Str::from(*data)));
+        let files = files
+            .iter()
+            .map(|(name, data)| ((*name).to_owned(), Str::from(*data)));
         Chart::from_files(files.collect(), Profile::Helm4).map_err(|error| error.to_string())
     }
 
@@ -244,27 +262,64 @@ mod tests {
     fn validates_as_helm_does() {
         for (head, message) in [
             ("name: web\nversion: 1.0.0", ""),
-            ("apiVersion: v2\nversion: 1.0.0", "chart.metadata.name is required"),
-            ("apiVersion: v2\nname: ..\nversion: 1.0.0", "chart.metadata.name \"..\" is not allowed"),
-            ("apiVersion: v2\nname: a/b\nversion: 1.0.0", "chart.metadata.name \"a/b\" is invalid"),
-            ("apiVersion: v2\nname: a", "chart.metadata.version is required"),
-            ("apiVersion: v2\nname: a\nversion: x", "chart.metadata.version \"x\" is invalid"),
-            ("apiVersion: v2\nname: a\nversion: 1\ntype: x", "chart.metadata.type must be application or library"),
-            ("apiVersion: v2\nname: a\nversion: 1\nmaintainers: [null]", "maintainers must not contain empty or null nodes"),
-            ("apiVersion: v2\nname: a\nversion: 1\ndependencies: [{name: x}, {name: y, alias: x}]", "more than one dependency with name or alias \"x\""),
-            ("apiVersion: v2\nname: a\nversion: 1\ndependencies: [{name: x, alias: a.b}]", "dependency \"x\" has disallowed characters in the alias"),
+            (
+                "apiVersion: v2\nversion: 1.0.0",
+                "chart.metadata.name is required",
+            ),
+            (
+                "apiVersion: v2\nname: ..\nversion: 1.0.0",
+                "chart.metadata.name \"..\" is not allowed",
+            ),
+            (
+                "apiVersion: v2\nname: a/b\nversion: 1.0.0",
+                "chart.metadata.name \"a/b\" is invalid",
+            ),
+            (
+                "apiVersion: v2\nname: a",
+                "chart.metadata.version is required",
+            ),
+            (
+                "apiVersion: v2\nname: a\nversion: x",
+                "chart.metadata.version \"x\" is invalid",
+            ),
+            (
+                "apiVersion: v2\nname: a\nversion: 1\ntype: x",
+                "chart.metadata.type must be application or library",
+            ),
+            (
+                "apiVersion: v2\nname: a\nversion: 1\nmaintainers: [null]",
+                "maintainers must not contain empty or null nodes",
+            ),
+            (
+                "apiVersion: v2\nname: a\nversion: 1\ndependencies: [{name: x}, {name: y, alias: x}]",
+                "more than one dependency with name or alias \"x\"",
+            ),
+            (
+                "apiVersion: v2\nname: a\nversion: 1\ndependencies: [{name: x, alias: a.b}]",
+                "dependency \"x\" has disallowed characters in the alias",
+            ),
         ] {
             let got = build(&[("Chart.yaml", head)]).err().unwrap_or_default();
-            let want = if message.is_empty() { String::new() } else { format!("validation: {message}") };
+            let want = if message.is_empty() {
+                String::new()
+            } else {
+                format!("validation: {message}")
+            };
             assert_eq!(got, want, "{head}");
         }
         assert_eq!(build(&[]).unwrap_err(), "Chart.yaml file is missing");
-        assert_eq!(build(&[("Chart.yaml", "apiVersion: v9")]).unwrap_err(), "unsupported chart version");
+        assert_eq!(
+            build(&[("Chart.yaml", "apiVersion: v9")]).unwrap_err(),
+            "unsupported chart version"
+        );
     }
 
     #[test]
     fn coerces_scalars_to_text() {
-        let chart = build(&[("Chart.yaml", "apiVersion: v2\nNAME: web\nversion: 1.10\nappVersion: 20240101\ndescription: yes\n")]);
+        let chart = build(&[(
+            "Chart.yaml",
+            "apiVersion: v2\nNAME: web\nversion: 1.10\nappVersion: 20240101\ndescription: yes\n",
+        )]);
         let metadata = chart.unwrap().metadata;
         assert_eq!(metadata.name, "web");
         assert_eq!(metadata.version, "1.1");

@@ -89,7 +89,9 @@ fn set_json(base: Map, argument: &str, profile: Profile) -> Result<Map, Error> {
     if argument.trim().starts_with('{') && !profile.is_helm3() {
         return match serde_json::from_str(argument.trim()).map(strvals::from_json) {
             Ok(Value::Map(object)) => Ok(overlay(&base, &object)),
-            _ => Err(Error::Values(format!("failed parsing --set-json data JSON: {argument}"))),
+            _ => Err(Error::Values(format!(
+                "failed parsing --set-json data JSON: {argument}"
+            ))),
         };
     }
     strvals::parse_into(argument, &base, Mode::Json)
@@ -104,8 +106,8 @@ pub(super) fn read(text: &[u8], profile: Profile) -> Result<Map, String> {
     }
     let mut values = Map::new(MapKind::Any);
     for document in documents(text)? {
-        let table = table(&document)
-            .map_err(|error| format!("cannot unmarshal yaml document: {error}"))?;
+        let table =
+            table(&document).map_err(|error| format!("cannot unmarshal yaml document: {error}"))?;
         values = overlay(&values, &table);
     }
     Ok(values)
@@ -201,12 +203,20 @@ pub(super) struct Coalesce<'w> {
 impl<'w> Coalesce<'w> {
     /// Merging in which null deletes a default.
     pub(super) fn new(profile: Profile, warnings: &'w mut Vec<String>) -> Self {
-        Self { profile, keep_nulls: false, warnings }
+        Self {
+            profile,
+            keep_nulls: false,
+            warnings,
+        }
     }
 
     /// Merging that keeps nulls.
     pub(super) fn keeping_nulls(profile: Profile, warnings: &'w mut Vec<String>) -> Self {
-        Self { profile, keep_nulls: true, warnings }
+        Self {
+            profile,
+            keep_nulls: true,
+            warnings,
+        }
     }
 
     /// The values of a chart and its dependencies, under what the user gives, which is not changed.
@@ -306,7 +316,9 @@ impl<'w> Coalesce<'w> {
             (Some(Value::Map(to)), None) => (to, Map::new(MapKind::Any)),
             (None, None) => (Map::new(MapKind::Any), Map::new(MapKind::Any)),
             (Some(Value::Map(_)) | None, Some(_)) => {
-                return self.warn(format!("skipped globals: {GLOBAL} of {prefix} is not a table"));
+                return self.warn(format!(
+                    "skipped globals: {GLOBAL} of {prefix} is not a table"
+                ));
             }
             (Some(_), _) => {
                 return self.warn(format!(
@@ -326,7 +338,9 @@ impl<'w> Coalesce<'w> {
                 }
                 (Value::Map(_), Some(_)) => {
                     let key = key.to_text();
-                    self.warn(format!("cannot merge map onto non-map for {key:?}, skipped"));
+                    self.warn(format!(
+                        "cannot merge map onto non-map for {key:?}, skipped"
+                    ));
                 }
                 (_, Some(Value::Map(_))) => {
                     let key = key.to_text();
@@ -370,7 +384,9 @@ impl<'w> Coalesce<'w> {
                     self.warn(format!("cannot overwrite table with non table for {path}"));
                 }
                 (Some(Value::Map(_)), other) if !other.is_nil() => {
-                    self.warn(format!("{path} is a table, a value that is none is ignored"));
+                    self.warn(format!(
+                        "{path} is a table, a value that is none is ignored"
+                    ));
                 }
                 _ => {}
             }
@@ -385,7 +401,10 @@ impl<'w> Coalesce<'w> {
 }
 
 fn is_subchart(chart: &Chart, key: &[u8]) -> bool {
-    chart.dependencies.iter().any(|sub| sub.name().as_bytes() == key)
+    chart
+        .dependencies
+        .iter()
+        .any(|sub| sub.name().as_bytes() == key)
 }
 
 /// Removes null entries, at any depth of maps.
@@ -402,7 +421,11 @@ fn drop_nulls(map: &Map) {
 }
 
 fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
+    if prefix.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{prefix}.{name}")
+    }
 }
 
 /// What Go prints for `%t` of something that is no boolean.
@@ -435,31 +458,49 @@ pub(super) fn value_at(values: &Map, path: &str) -> Option<Value> {
         Some((table, key)) => (table_at(values, table)?, key),
         None => (values.clone(), path),
     };
-    table.get(key).filter(|value| !matches!(value, Value::Map(_)))
+    table
+        .get(key)
+        .filter(|value| !matches!(value, Value::Map(_)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Coalesce, Overrides, compose};
     use crate::chart::{Chart, Profile};
-    use crate::value::{Map, Str};
+    use crate::value::{Map, Str, Value};
 
     fn chart(files: &[(&str, &str)], profile: Profile) -> Chart {
-        let files = files.iter().map(|(name, text)| ((*name).to_owned(), Str::from(*text)));
+        let files = files
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), Str::from(*text)));
         Chart::from_files(files.collect(), profile).unwrap()
     }
 
     fn user(text: &str, profile: Profile) -> Map {
         let files = vec![("v.yaml".to_owned(), text.as_bytes().to_vec())];
-        compose(&Overrides { files, ..Overrides::default() }, profile).unwrap()
+        compose(
+            &Overrides {
+                files,
+                ..Overrides::default()
+            },
+            profile,
+        )
+        .unwrap()
     }
 
     fn coalesced(files: &[(&str, &str)], values: &str, profile: Profile) -> (String, Vec<String>) {
         let chart = chart(files, profile);
         let mut warnings = Vec::new();
         let user = user(values, profile);
-        let values = Coalesce::new(profile, &mut warnings).values(&chart, &user).unwrap();
-        (format!("{values:?}"), warnings)
+        let values = Coalesce::new(profile, &mut warnings)
+            .values(&chart, &user)
+            .unwrap();
+        (shown(&values), warnings)
+    }
+
+    fn shown(values: &Map) -> String {
+        let text = crate::yaml::emit::to_yaml(&Value::Map(values.clone())).unwrap();
+        text.to_text().into_owned()
     }
 
     const WEB: &str = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
@@ -469,7 +510,7 @@ mod tests {
     fn later_sources_win() {
         let overrides = Overrides {
             files: vec![
-                ("a".into(), b"x: {a: 1, b: 2}\ny: 1\n---\ny: 2\n".to_vec()),
+                ("a".into(), b"x: {a: 1, b: 2}\nk: 1\n---\nk: 2\n".to_vec()),
                 ("b".into(), b"x: {b: 3}\nz: null\n".to_vec()),
             ],
             set_json: vec![r#"x.c={"d":1}"#.into(), r#"{"w": [1]}"#.into()],
@@ -480,18 +521,41 @@ mod tests {
             set_literal: vec!["l={a,b}".into()],
         };
         insta::assert_snapshot!(
-            format!("{:?}", compose(&overrides, Profile::Helm4).unwrap()),
-            @""
+            shown(&compose(&overrides, Profile::Helm4).unwrap()),
+            @r#"
+        f: text
+        k: 2
+        l: '{a,b}'
+        "n": "1"
+        w:
+        - 1
+        x:
+          a: s
+          b: 3
+          c:
+            d: 1
+        z: null
+        "#
         );
     }
 
     #[test]
     fn null_deletes_a_default() {
-        let files = [("Chart.yaml", WEB), ("values.yaml", "a: 1\nb: {c: 1, d: 2}\ne: null")];
+        let files = [
+            ("Chart.yaml", WEB),
+            ("values.yaml", "a: 1\nb: {c: 1, d: 2}\ne: null"),
+        ];
         let (helm4, _) = coalesced(&files, "a: null\nb: {c: null}", Profile::Helm4);
-        insta::assert_snapshot!(helm4, @"");
+        insta::assert_snapshot!(helm4, @r#"
+        b:
+          d: 2
+        "#);
         let (helm3, _) = coalesced(&files, "a: null\nb: {c: null}", Profile::Helm3);
-        insta::assert_snapshot!(helm3, @"");
+        insta::assert_snapshot!(helm3, @r#"
+        b:
+          d: 2
+        e: null
+        "#);
     }
 
     #[test]
@@ -500,19 +564,54 @@ mod tests {
             ("Chart.yaml", WEB),
             ("values.yaml", "global: {a: 1, t: {x: 1}}\ndb: {port: 1}"),
             ("charts/db/Chart.yaml", DB),
-            ("charts/db/values.yaml", "global: {a: 2, b: 3, t: {x: 2, y: 2}}\nport: 2\nhost: h"),
+            (
+                "charts/db/values.yaml",
+                "global: {a: 2, b: 3, t: {x: 2, z: 2}}\nport: 2\nhost: h",
+            ),
         ];
         let (values, warnings) = coalesced(&files, "", Profile::Helm4);
-        insta::assert_snapshot!(values, @"");
+        insta::assert_snapshot!(values, @r#"
+        db:
+          global:
+            a: 1
+            b: 3
+            t:
+              x: 1
+              z: 2
+          host: h
+          port: 1
+        global:
+          a: 1
+          t:
+            x: 1
+        "#);
         assert!(warnings.is_empty());
     }
 
     #[test]
     fn warns_of_tables_that_meet_scalars() {
-        let files = [("Chart.yaml", WEB), ("values.yaml", "a: {b: 1}\nc: 1\nd: {e: {f: 1}, g: 1}")];
-        let (values, warnings) =
-            coalesced(&files, "a: 1\nc: {x: 1}\nd: {e: 2, g: {h: 1}}", Profile::Helm4);
-        insta::assert_snapshot!(values, @"");
-        insta::assert_snapshot!(warnings.join("\n"), @"");
+        let files = [
+            ("Chart.yaml", WEB),
+            ("values.yaml", "a: {b: 1}\nc: 1\nd: {e: {f: 1}, g: 1}"),
+        ];
+        let (values, warnings) = coalesced(
+            &files,
+            "a: 1\nc: {x: 1}\nd: {e: 2, g: {h: 1}}",
+            Profile::Helm4,
+        );
+        insta::assert_snapshot!(values, @r#"
+        a: 1
+        c:
+          x: 1
+        d:
+          e: 2
+          g:
+            h: 1
+        "#);
+        insta::assert_snapshot!(warnings.join("\n"), @r#"
+        skipped value for web.c: not a table
+        cannot overwrite table with non table for web.d.e
+        web.d.g is a table, a value that is none is ignored
+        "#);
     }
 }

@@ -15,7 +15,10 @@ const MAX_DEPTH: usize = 10_000;
 /// # Errors
 /// Go's text: a nil in a list, a list of tables at the top.
 pub(in crate::chart) fn encode(value: &Value) -> Result<Str, String> {
-    let mut encoder = Encoder { out: Vec::new(), depth: 0 };
+    let mut encoder = Encoder {
+        out: Vec::new(),
+        depth: 0,
+    };
     encoder.encode(&mut Vec::new(), value)?;
     Ok(Str::from(encoder.out))
 }
@@ -153,7 +156,9 @@ impl Encoder {
     }
 
     fn key_value(&mut self, key: &Keys, value: &Value, inline: bool) -> Result<(), String> {
-        let Some(name) = key.last() else { return self.element(value) };
+        let Some(name) = key.last() else {
+            return self.element(value);
+        };
         self.indent(key);
         self.name(name);
         self.write(" = ");
@@ -269,7 +274,11 @@ fn float(number: f64) -> String {
         return format!("{sign}inf");
     }
     let text = format_float(number, b'g', -1, 64);
-    if text.contains(['e', '.']) { text } else { format!("{text}.0") }
+    if text.contains(['e', '.']) {
+        text
+    } else {
+        format!("{text}.0")
+    }
 }
 
 /// The shape of a value; looks through lists, in which nil is an error at any depth.
@@ -288,7 +297,11 @@ fn shape(value: &Value) -> Result<Shape, String> {
                 }
                 tables &= shape == Shape::Table;
             }
-            if tables { Shape::ArrayOfTables } else { Shape::Array }
+            if tables {
+                Shape::ArrayOfTables
+            } else {
+                Shape::Array
+            }
         }
         _ => Shape::Scalar,
     })
@@ -338,8 +351,14 @@ mod tests {
 
     #[test]
     fn refuses_nil_in_lists_and_lists_of_tables_at_the_top() {
-        assert_eq!(toml(r#"{"a": [[null]]}"#), "toml: cannot encode array with nil element");
-        assert_eq!(toml("[{}]"), "toml: top-level values must be Go maps or structs");
+        assert_eq!(
+            toml(r#"{"a": [[null]]}"#),
+            "toml: cannot encode array with nil element"
+        );
+        assert_eq!(
+            toml("[{}]"),
+            "toml: top-level values must be Go maps or structs"
+        );
         assert_eq!(encode(&Value::from("x")).unwrap().as_bytes(), b"\"x\"");
     }
 }
