@@ -12,7 +12,8 @@ pub(super) const MARKS: [&str; 2] = ["HELM_ERR_START", "HELM_ERR_END"];
 
 /// The tables of functions of a profile; later ones win.
 pub(super) fn tables(profile: Profile) -> Vec<&'static [Function]> {
-    let mut tables = vec![sprig::functions(), BOTH];
+    let mut tables = sprig::tables().to_vec();
+    tables.push(BOTH);
     if !profile.is_helm3() {
         tables.extend([HELM4, duration::FUNCTIONS]);
     }
@@ -72,6 +73,14 @@ static BOTH: &[Function] = &[
     }),
     function("fromJsonArray", &[Param::Str], |_, args| {
         Ok(array(json::from_json_list(text(args, 0))))
+    }),
+    function("toPrettyJson", &[Param::Any], |_, args| Ok(or_empty(json::to_json_pretty(&args[0])))),
+    function("toRawJson", &[Param::Any], |_, args| must(json::to_json_raw(&args[0]))),
+    function("mustToJson", &[Param::Any], |_, args| must(json::to_json(&args[0]))),
+    function("mustToPrettyJson", &[Param::Any], |_, args| must(json::to_json_pretty(&args[0]))),
+    function("mustToRawJson", &[Param::Any], |_, args| must(json::to_json_raw(&args[0]))),
+    function("mustFromJson", &[Param::Str], |_, args| {
+        json::from_json(text(args, 0)).map_err(Fault::new)
     }),
     function("toToml", &[Param::Any], |_, args| {
         match toml::encode(&args[0]) {

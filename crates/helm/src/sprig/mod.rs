@@ -23,7 +23,7 @@ mod re2;
 mod re2_class;
 mod reflection;
 mod regex;
-mod semver;
+pub mod semver;
 mod strings;
 #[cfg(test)]
 mod testing;
@@ -51,6 +51,12 @@ const TABLES: &[&[Function]] = &[
     regex::TABLE,
     semver::TABLE,
 ];
+
+/// The tables of functions, as [`Templates::new`](crate::template::Templates::new) takes them.
+#[must_use]
+pub fn tables() -> &'static [&'static [Function]] {
+    TABLES
+}
 
 /// All functions of this module.
 pub fn functions() -> impl Iterator<Item = &'static Function> {

@@ -46,6 +46,23 @@ pub(super) struct Version {
     original: String,
 }
 
+/// Whether a text is a version, a lax one included (`semver.NewVersion`).
+#[must_use]
+pub fn is_version(text: &str) -> bool {
+    Version::parse(text).is_ok()
+}
+
+/// Whether a version satisfies a constraint; `false` when one of the two is malformed.
+///
+/// Follows helm v4 `pkg/chart/v2/util/compatible.go`.
+#[must_use]
+pub fn satisfies(constraint: &str, version: &str) -> bool {
+    match (Constraints::parse(constraint), Version::parse(version)) {
+        (Ok(constraint), Ok(version)) => constraint.allow(&version),
+        _ => false,
+    }
+}
+
 impl Version {
     /// `NewVersion`: a `v` in front and missing parts are allowed.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
