@@ -100,21 +100,14 @@ pub fn replace(
 }
 
 /// The change of a live object that is no longer wanted: a delete, or a keep when the live object
-/// asks for it (`helm.sh/resource-policy: keep`, `kapp.k14s.io/delete-strategy: orphan`).
+/// asks for it (`helm.sh/resource-policy: keep`, `kapp.k14s.io/delete-strategy: orphan`) or is a
+/// namespace of Kubernetes itself.
 #[must_use]
 pub fn removal(live: &Object, masker: &Masker) -> Change {
-    let policy = [
-        ("helm.sh/resource-policy", "keep"),
-        ("kapp.k14s.io/delete-strategy", "orphan"),
-    ]
-    .into_iter()
-    .find(|(key, value)| {
-        live.annotation(key)
-            .is_some_and(|found| found.trim() == *value)
-    });
+    let reason = reason_to_stay(live);
     Change {
         target: live.reference(),
-        op: if policy.is_some() {
+        op: if reason.is_some() {
             Op::Keep
         } else {
             Op::Delete
@@ -125,10 +118,27 @@ pub fn removal(live: &Object, masker: &Masker) -> Change {
         after: None,
         fields: Vec::new(),
         source: None,
-        reason: policy
-            .map(|(key, value)| format!("{key}: {value}"))
-            .unwrap_or_default(),
+        reason: reason.unwrap_or_default(),
     }
+}
+
+/// Why a live object stays although nobody wants it any more.
+fn reason_to_stay(live: &Object) -> Option<String> {
+    const SYSTEM: &[&str] = &["default", "kube-node-lease", "kube-public", "kube-system"];
+    const POLICIES: &[(&str, &str)] = &[
+        ("helm.sh/resource-policy", "keep"),
+        ("kapp.k14s.io/delete-strategy", "orphan"),
+    ];
+    if live.kind() == "Namespace" && SYSTEM.contains(&live.name()) {
+        return Some("the cluster needs this namespace".to_owned());
+    }
+    POLICIES
+        .iter()
+        .find(|(key, value)| {
+            live.annotation(key)
+                .is_some_and(|found| found.trim() == *value)
+        })
+        .map(|(key, value)| format!("{key}: {value}"))
 }
 
 fn by_annotation(desired: &Object, live: Option<&Object>) -> Option<(Op, &'static str)> {
@@ -438,6 +448,9 @@ mod tests {
             removal(&live("kapp.k14s.io/delete-strategy", "orphan"), &masker()).op,
             Op::Keep
         );
+        let system =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}});
+        assert_eq!(removal(&object(&system), &masker()).op, Op::Keep);
         let gone = removal(&live("kapp.k14s.io/delete-strategy", ""), &masker());
         assert_eq!(gone.op, Op::Delete);
         insta::assert_snapshot!(text(&gone), @r#"

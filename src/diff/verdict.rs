@@ -33,13 +33,17 @@ pub fn verdict(
     if live.get(&["metadata", "deletionTimestamp"]).is_some() {
         return Verdict::Ask;
     }
+    // In another version fields have other names: what we own could not be found in the object.
+    if desired.api_version() != live.api_version()
+        || !managed_fields::applied_in(live, manager, desired.api_version())
+    {
+        return Verdict::Ask;
+    }
     if kept.is_some_and(|kept| fingerprint(key, desired, live, manager) == *kept) {
         return Verdict::Noop;
     }
-    let same_version = desired.api_version() == live.api_version()
-        && managed_fields::applied_in(live, manager, desired.api_version());
     match managed_fields::applied_by(live, manager) {
-        Some(owned) if same_version && owns_exactly(&owned, desired, live) => Verdict::Noop,
+        Some(owned) if owns_exactly(&owned, desired, live) => Verdict::Noop,
         _ => Verdict::Ask,
     }
 }
@@ -287,7 +291,9 @@ mod tests {
         let (desired, live) = &stored()[0];
         let mut other = desired.clone();
         other.tree_mut()["apiVersion"] = json!("apps/v2");
-        assert_eq!(decided(&other, live), Verdict::Ask);
+        let kept = fingerprint(b"key", &other, live, MANAGER);
+        let found = verdict(&other, Some(live), Some(&kept), b"key", MANAGER);
+        assert_eq!(found, Verdict::Ask);
         assert_eq!(
             verdict(desired, Some(live), None, b"key", "other"),
             Verdict::Ask
