@@ -45,5 +45,6 @@ impl Cluster {
 
 /// Whether the object by that name is not the one that was meant.
 fn is_other(error: &Error) -> bool {
-    matches!(error, Error::Stale { message, .. } if message.contains("UID in precondition"))
+    matches!(error, Error::Stale { message, .. }
+        if message.contains("UID in precondition") || message.contains("UID in the precondition"))
 }

@@ -33,6 +33,18 @@ impl Kind {
         self.verbs.iter().any(|known| known == verb)
     }
 
+    /// Secrets, which every server has: reading one need not wait for discovery.
+    #[must_use]
+    pub fn secret() -> Self {
+        let verbs = ["create", "delete", "get", "list", "update", "watch"];
+        Self {
+            gvk: Gvk::new("v1", "Secret"),
+            plural: "secrets".to_owned(),
+            namespaced: true,
+            verbs: verbs.map(str::to_owned).to_vec(),
+        }
+    }
+
     /// The path of the kind's collection, in a namespace or for all of them.
     #[must_use]
     pub fn path(&self, namespace: Option<&str>) -> String {
@@ -294,10 +306,6 @@ fn cache_file(cluster: &Cluster, path: &str) -> Option<PathBuf> {
     )
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a cache that cannot be read is no error"
-)]
 fn read_cache(file: &Path) -> Option<Cached> {
     let cached: Cached = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     (cached.format_version == CACHE_FORMAT).then_some(cached)

@@ -239,6 +239,12 @@ pub(crate) fn from_status(action: &str, url: &str, code: u16, body: &[u8]) -> Er
             message,
             immutable: false,
         },
+        // What server-side apply says about a wrong field comes as an internal error.
+        (500, _) if message.starts_with(TYPED_PATCH) => Error::Invalid {
+            action,
+            message: untyped(&message).to_owned(),
+            immutable: false,
+        },
         _ => Error::Api {
             action,
             code,
@@ -246,6 +252,14 @@ pub(crate) fn from_status(action: &str, url: &str, code: u16, body: &[u8]) -> Er
             message,
         },
     }
+}
+
+const TYPED_PATCH: &str = "failed to create typed patch object";
+
+/// `failed to create typed patch object (ns/name; apps/v1, Kind=Deployment): .spec.x: field not
+/// declared in schema` → what comes after the object.
+fn untyped(message: &str) -> &str {
+    message.split_once("): ").map_or(message, |(_, rest)| rest)
 }
 
 /// The field manager conflicts named by the causes of a 409.
@@ -378,6 +392,19 @@ mod tests {
         assert_eq!(
             message,
             "spec.template: Invalid value: core.PodTemplateSpec{…}: field is immutable"
+        );
+    }
+
+    #[test]
+    fn takes_a_wrong_field_for_invalid_content() {
+        let body = json!({"message": "failed to create typed patch object (a/b; v1, Kind=ConfigMap): \
+            .data.key: expected string, got &value.valueUnstructured{Value:5}"});
+        let Error::Invalid { message, .. } = error(500, &body) else {
+            panic!()
+        };
+        assert_eq!(
+            message,
+            ".data.key: expected string, got &value.valueUnstructured{Value:5}"
         );
     }
 

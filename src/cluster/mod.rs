@@ -49,6 +49,8 @@ struct Inner {
     cache_dir: Option<PathBuf>,
     meter: request::Meter,
     discovery: RwLock<Option<Arc<Discovery>>>,
+    /// Held while the kinds are asked for the first time, so that only one asks.
+    discovering: tokio::sync::Mutex<()>,
 }
 
 impl Cluster {
@@ -67,6 +69,7 @@ impl Cluster {
                 cache_dir: options.cache_dir.clone(),
                 meter: request::Meter::default(),
                 discovery: RwLock::default(),
+                discovering: tokio::sync::Mutex::default(),
             }),
         })
     }
@@ -109,7 +112,11 @@ impl Cluster {
         if let Some(known) = self.known_kinds() {
             return Ok(known);
         }
-        self.rediscover().await
+        let _asking = self.inner.discovering.lock().await;
+        match self.known_kinds() {
+            Some(known) => Ok(known),
+            None => self.rediscover().await,
+        }
     }
 
     /// Asks for the kinds again, after definitions of kinds were applied.

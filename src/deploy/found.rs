@@ -1,7 +1,7 @@
 //! What is live of an app: members of its set, and objects that it wants and others made.
 
-use super::owner::{controller, owner};
-use super::{Error, Owned};
+use super::owner::{Owner, SET, controller, owner};
+use super::{Error, Owned, store};
 use crate::cluster::{Cluster, Discovery, Kind, Selector};
 use crate::inventory::{GroupKind, PART_OF, Parent};
 use crate::object::{Manifest, Object, ObjectRef};
@@ -67,23 +67,34 @@ pub(super) async fn find(
 }
 
 /// Refuses objects that something else owns, unless they may be taken from it.
-pub(super) fn check_owners(found: &Found, id: &str, take_from: &[String]) -> Result<(), Error> {
-    let owned: Vec<Owned> = found
-        .strangers
-        .iter()
-        .filter_map(|target| {
-            let owner = owner(found.objects.get(target)?, id)?;
-            Some(Owned {
+pub(super) async fn check_owners(
+    cluster: &Cluster,
+    found: &Found,
+    parent: &Parent,
+    take_from: &[String],
+) -> Result<(), Error> {
+    let mut owned = Vec::new();
+    for target in &found.strangers {
+        let Some(live) = found.objects.get(target) else {
+            continue;
+        };
+        let Some(mut owner) = owner(live, &parent.id()) else {
+            continue;
+        };
+        if owner.kind == SET {
+            let mut namespaces = parent.all_namespaces();
+            namespaces.extend(target.namespace.clone());
+            if let Some(name) = store::app_of_set(cluster, &namespaces, &owner.name).await {
+                owner = Owner { kind: "app", name };
+            }
+        }
+        if !take_from.iter().any(|name| is_named(&owner.name, name)) {
+            owned.push(Owned {
                 target: target.clone(),
                 owner,
-            })
-        })
-        .filter(|owned| {
-            !take_from
-                .iter()
-                .any(|name| is_named(&owned.owner.name, name))
-        })
-        .collect();
+            });
+        }
+    }
     if owned.is_empty() {
         Ok(())
     } else {

@@ -19,6 +19,9 @@ impl fmt::Display for Owner {
     }
 }
 
+/// What an owner is called that is known by its label alone.
+pub(super) const SET: &str = "ApplySet";
+
 /// Marks that deployers put on objects: label or annotation, and what it means.
 const LABELS: [(&str, &str); 3] = [
     ("kapp.k14s.io/app", "kapp app"),
@@ -37,7 +40,7 @@ pub(super) fn owner(object: &Object, id: &str) -> Option<Owner> {
         Some(found) if found == id => return None,
         Some(found) => {
             return Some(Owner {
-                kind: "ApplySet",
+                kind: SET,
                 name: found.to_owned(),
             });
         }

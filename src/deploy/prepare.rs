@@ -138,7 +138,7 @@ pub async fn prepare(
         message: "read live objects".to_owned(),
     });
     let found = found::find(cluster, &discovery, &parent, &request.manifests).await?;
-    found::check_owners(&found, &parent.id(), &request.take_from)?;
+    found::check_owners(cluster, &found, &parent, &request.take_from).await?;
     check_namespace(cluster, &request, &parent).await?;
     for kind in &found.vanished {
         warnings.push(format!(

@@ -137,8 +137,8 @@ pub async fn run(
     }
     let mut runner = Runner::new(cluster, prepared, options, masker, sink, lock.as_ref());
     runner.run(cancel).await;
-    let (outcomes, after, stopped_by) = runner.finish();
-    let result = result(&outcomes, stopped_by.as_ref(), cancel);
+    let (outcomes, after, stopped_by, complete) = runner.finish();
+    let result = result(&outcomes, complete && stopped_by.is_none(), cancel);
     let mut report = Report {
         result,
         revision: None,
@@ -270,16 +270,12 @@ fn word(op: Op) -> &'static str {
     }
 }
 
-fn result(
-    outcomes: &[Outcome],
-    stopped_by: Option<&Error>,
-    cancel: &CancellationToken,
-) -> DeployResult {
-    let bad = |outcome: &Outcome| {
+fn result(outcomes: &[Outcome], complete: bool, cancel: &CancellationToken) -> DeployResult {
+    let failed = |outcome: &Outcome| {
         matches!(outcome.actuation, Actuation::Failed | Actuation::Skipped)
             || matches!(outcome.reconcile, Reconcile::Failed | Reconcile::Timeout)
     };
-    if stopped_by.is_none() && !outcomes.iter().any(bad) {
+    if complete && !outcomes.iter().any(failed) {
         DeployResult::Succeeded
     } else if cancel.is_cancelled() {
         DeployResult::Interrupted
@@ -854,20 +850,24 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The outcomes; whatever was not begun or not waited for to the end is skipped.
-    fn finish(mut self) -> (Vec<Outcome>, Vec<Option<Object>>, Option<Error>) {
+    /// The outcomes; whatever was not begun or not waited for to the end is skipped, and then the
+    /// run is not complete.
+    fn finish(mut self) -> (Vec<Outcome>, Vec<Option<Object>>, Option<Error>, bool) {
+        let mut complete = true;
         for outcome in &mut self.outcomes {
             if outcome.actuation == Actuation::Pending {
+                complete = false;
                 outcome.actuation = Actuation::Skipped;
                 "the run was stopped before".clone_into(&mut outcome.reason);
             }
             if outcome.reconcile == Reconcile::Pending {
+                complete = false;
                 outcome.reconcile = Reconcile::Skipped;
                 if outcome.reason.is_empty() {
                     "the run was stopped before it was ready".clone_into(&mut outcome.reason);
                 }
             }
         }
-        (self.outcomes, self.after, self.stopped_by)
+        (self.outcomes, self.after, self.stopped_by, complete)
     }
 }

@@ -1,15 +1,15 @@
 //! Reading and writing the parent of an app.
 
 use super::{App, Error};
-use crate::cluster::{self, Cluster, Selector};
+use crate::cluster::{self, Cluster, Kind, Selector};
 use crate::inventory::{self, Parent};
-use crate::object::{Gvk, Object};
-use std::time::Duration;
+use crate::object::Object;
+use std::collections::BTreeSet;
 
 /// The parent of an app, `None` when it was never deployed.
 pub(super) async fn read(cluster: &Cluster, app: &App) -> Result<Option<Parent>, Error> {
     let reference = Parent::reference_of(&app.name, app.record_namespace());
-    let Some(secret) = cluster.get(&reference).await? else {
+    let Some(secret) = cluster.get_as(&Kind::secret(), &reference).await? else {
         return Ok(None);
     };
     let parent = Parent::read(&secret)?;
@@ -26,9 +26,7 @@ pub(super) async fn read(cluster: &Cluster, app: &App) -> Result<Option<Parent>,
 /// Writes the parent; its version is the precondition and is brought up to date.
 pub(super) async fn write(cluster: &Cluster, parent: &mut Parent) -> Result<(), Error> {
     let secret = parent.write()?;
-    let kind = cluster
-        .kind(&Gvk::new("v1", "Secret"), Duration::ZERO)
-        .await?;
+    let kind = Kind::secret();
     let written = if parent.exists() {
         cluster.update(&kind, &secret).await
     } else {
@@ -57,7 +55,7 @@ async fn after_conflict(
     parent: &Parent,
     error: cluster::Error,
 ) -> Result<Object, Error> {
-    let Some(secret) = cluster.get(&parent.reference()).await? else {
+    let Some(secret) = cluster.get_as(&Kind::secret(), &parent.reference()).await? else {
         return Err(error.into());
     };
     match Parent::read(&secret) {
@@ -82,9 +80,7 @@ pub(super) async fn read_all(
     cluster: &Cluster,
     namespace: Option<&str>,
 ) -> Result<(Vec<Parent>, Vec<inventory::Error>), Error> {
-    let kind = cluster
-        .kind(&Gvk::new("v1", "Secret"), Duration::ZERO)
-        .await?;
+    let kind = Kind::secret();
     let selector = Selector {
         labels: Parent::selector(),
         fields: String::new(),
@@ -98,4 +94,24 @@ pub(super) async fn read_all(
         }
     }
     Ok((parents, broken))
+}
+
+/// The name of the app whose set has this id, looked for in some namespaces. Whoever may not look
+/// goes without the name.
+pub(super) async fn app_of_set(
+    cluster: &Cluster,
+    namespaces: &BTreeSet<String>,
+    id: &str,
+) -> Option<String> {
+    for namespace in namespaces {
+        let selector = Selector::label(inventory::ID, id);
+        let found = cluster
+            .list(&Kind::secret(), Some(namespace), &selector)
+            .await
+            .unwrap_or_default();
+        if let Some(parent) = found.iter().find_map(|secret| Parent::read(secret).ok()) {
+            return Some(parent.record.app);
+        }
+    }
+    None
 }

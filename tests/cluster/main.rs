@@ -1,3 +1,9 @@
 //! Tests against a real cluster and real registries: the testbed, or what its variables name.
+//!
+//! Each test of the cluster works in a namespace of its own and removes it.
 
+mod deploy;
 mod registry;
+mod safety;
+mod support;
+mod waiting;

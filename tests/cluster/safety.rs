@@ -1,0 +1,456 @@
+//! What must never happen, and what is said instead.
+
+use crate::support::{apply, config_map, connect, deployment, kubeconfig, lab, reference};
+use serde_json::json;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use windlass::cluster::{Cluster, Options, Verb};
+use windlass::deploy::{self, Error};
+use windlass::diff::Op;
+use windlass::inventory::{DeployResult, PART_OF};
+
+#[test]
+fn refuses_an_object_of_another_app_and_names_the_owner() {
+    lab(|mut lab| async move {
+        lab.deploy_well("one", &[config_map("shared", "1")]).await;
+        let request = lab.request("two", &[config_map("shared", "2")]);
+        let error = lab.prepare(request).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("ConfigMap/shared ({}) belongs to app `one`", lab.namespace)
+        );
+        let mut request = lab.request("two", &[config_map("shared", "2")]);
+        request.take_from.push("one".to_owned());
+        let prepared = lab.prepare(request).await.unwrap();
+        assert_eq!(prepared.changes().next().unwrap().op, Op::Update);
+    });
+}
+
+#[test]
+fn names_the_manager_and_field_of_a_conflict() {
+    lab(|mut lab| async move {
+        lab.deploy_well("web", &[deployment("web", "")]).await;
+        // As `kubectl scale` does.
+        let path = lab
+            .get("apps", "Deployment", "web")
+            .await
+            .unwrap()
+            .reference();
+        let output = std::process::Command::new("kubectl")
+            .args([
+                "scale",
+                "--replicas=2",
+                "deployment/web",
+                "-n",
+                &lab.namespace,
+            ])
+            .env("KUBECONFIG", kubeconfig())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let request = lab.request("web", &[deployment("web", "")]);
+        let error = lab.prepare(request).await.unwrap_err();
+        assert!(matches!(error, Error::Contested(_)), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains(&format!("{path}: .spec.replicas is owned by kubectl")),
+            "{error}"
+        );
+
+        let mut request = lab.request("web", &[deployment("web", "")]);
+        request.force = true;
+        let prepared = lab.prepare(request).await.unwrap();
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+    });
+}
+
+#[test]
+fn stops_when_the_approved_change_became_another_one() {
+    lab(|mut lab| async move {
+        lab.deploy_well("web", &[config_map("a", "1")]).await;
+        let request = lab.request("web", &[config_map("a", "2")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let mut other = config_map("a", "3");
+        other["metadata"]["namespace"] = lab.namespace.clone().into();
+        apply(&lab.cluster, other).await;
+        let report = lab.run(&prepared).await.unwrap();
+        assert!(
+            matches!(report.stopped_by, Some(Error::Stale { .. })),
+            "{report:#?}"
+        );
+        assert_eq!(
+            lab.get("", "ConfigMap", "a")
+                .await
+                .unwrap()
+                .text(&["data", "key"]),
+            "3"
+        );
+    });
+}
+
+#[test]
+fn goes_on_when_something_else_of_the_object_changed() {
+    lab(|mut lab| async move {
+        lab.deploy_well("web", &[config_map("a", "1")]).await;
+        let request = lab.request("web", &[config_map("a", "2")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let target = reference("", "ConfigMap", Some(&lab.namespace), "a");
+        let note = json!({"metadata": {"annotations": {"somebody": "else"}}});
+        lab.cluster.merge_patch(&target, &note).await.unwrap();
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+        assert_eq!(
+            lab.get("", "ConfigMap", "a")
+                .await
+                .unwrap()
+                .text(&["data", "key"]),
+            "2"
+        );
+    });
+}
+
+#[test]
+fn does_not_delete_an_object_that_took_the_place_of_ours() {
+    lab(|mut lab| async move {
+        lab.deploy_well("web", &[config_map("a", "1"), config_map("b", "1")])
+            .await;
+        let request = lab.request("web", &[config_map("a", "1")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let target = reference("", "ConfigMap", Some(&lab.namespace), "b");
+        let old = lab.cluster.get(&target).await.unwrap().unwrap();
+        lab.cluster.delete(&target, old.uid(), None).await.unwrap();
+        let mut theirs = config_map("b", "theirs");
+        theirs["metadata"]["namespace"] = lab.namespace.clone().into();
+        apply(&lab.cluster, theirs).await;
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+        assert!(lab.cluster.get(&target).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn a_deploy_that_dies_anywhere_is_finished_by_the_next() {
+    lab(|mut lab| async move {
+        let objects = [
+            deployment("web", ""),
+            config_map("a", "1"),
+            config_map("b", "1"),
+        ];
+        lab.deploy_well("web", &[config_map("a", "0"), config_map("old", "0")])
+            .await;
+        for writes in 1..=7 {
+            let dying = connect(&lab.namespace).await;
+            let request = lab.request("web", &objects);
+            let mut events = Vec::new();
+            let prepared = deploy::prepare(&dying, request, &lab.masker, &mut events)
+                .await
+                .unwrap();
+            let mut options = deploy::Options::new(jiff::Timestamp::now());
+            // The next one would wait for the dead one's lock; that has a test of its own.
+            options.lock = false;
+            let cancel = CancellationToken::new();
+            let running = deploy::run(
+                &dying,
+                &prepared,
+                &options,
+                &lab.masker,
+                &mut events,
+                &cancel,
+            );
+            // As a killed process: nothing is cleaned up.
+            let killed = async {
+                while dying.requests().writes() < writes {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::select! { _ = running => {}, () = killed => {} }
+        }
+        lab.deploy_well("web", &objects).await;
+        assert!(lab.get("", "ConfigMap", "old").await.is_none());
+        assert_eq!(
+            lab.get("", "ConfigMap", "a")
+                .await
+                .unwrap()
+                .text(&["data", "key"]),
+            "1"
+        );
+        let request = lab.request("web", &objects);
+        assert!(lab.prepare(request).await.unwrap().is_noop());
+    });
+}
+
+#[test]
+fn a_dead_holder_of_the_lock_is_waited_out() {
+    lab(|mut lab| async move {
+        let dying = connect(&lab.namespace).await;
+        let request = lab.request("web", &[config_map("a", "1")]);
+        let mut events = Vec::new();
+        let prepared = deploy::prepare(&dying, request, &lab.masker, &mut events)
+            .await
+            .unwrap();
+        let options = deploy::Options::new(jiff::Timestamp::now());
+        let cancel = CancellationToken::new();
+        let running = deploy::run(
+            &dying,
+            &prepared,
+            &options,
+            &lab.masker,
+            &mut events,
+            &cancel,
+        );
+        let killed = async {
+            while dying.requests().writes() < 2 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! { _ = running => {}, () = killed => {} }
+        let report = lab.deploy_well("web", &[config_map("a", "1")]).await;
+        assert!(report.revision.is_some());
+        assert!(
+            lab.get("coordination.k8s.io", "Lease", "windlass.web")
+                .await
+                .is_none()
+        );
+    });
+}
+
+#[test]
+fn a_living_holder_of_the_lock_is_named() {
+    lab(|mut lab| async move {
+        let mut slow = deployment("web", "");
+        slow["spec"]["template"]["metadata"]["annotations"] =
+            json!({"windlass.test/ready-after": "12s"});
+        let first = connect(&lab.namespace).await;
+        let request = lab.request("web", &[slow.clone()]);
+        let mut events = Vec::new();
+        let prepared = deploy::prepare(&first, request, &lab.masker, &mut events)
+            .await
+            .unwrap();
+        let mut options = deploy::Options::new(jiff::Timestamp::now());
+        options.origin.who = "alice".to_owned();
+        options.origin.host = "runner-1".to_owned();
+        options.origin.ci_url = "https://ci.example.com/42".to_owned();
+        let (cancel, other) = (CancellationToken::new(), Vec::new());
+        let masker = windlass::diff::Masker::new([1; 32], false);
+        let holding = deploy::run(&first, &prepared, &options, &masker, &mut events, &cancel);
+        let second = async {
+            let mut other: Vec<windlass::event::Event> = other;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let request = lab.request("web", &[config_map("a", "1")]);
+            let cluster = connect(&lab.namespace).await;
+            let prepared = deploy::prepare(&cluster, request, &lab.masker, &mut other)
+                .await
+                .unwrap();
+            let options = deploy::Options::new(jiff::Timestamp::now());
+            let error = deploy::run(
+                &cluster,
+                &prepared,
+                &options,
+                &lab.masker,
+                &mut other,
+                &CancellationToken::new(),
+            )
+            .await
+            .unwrap_err();
+            assert_eq!(cluster.requests().writes(), 0);
+            error.to_string()
+        };
+        let (report, error) = tokio::join!(holding, second);
+        assert!(
+            error.starts_with("app `web` is being deployed by alice on runner-1 since "),
+            "{error}"
+        );
+        assert!(error.ends_with("(https://ci.example.com/42)"), "{error}");
+        assert_eq!(report.unwrap().result, DeployResult::Succeeded);
+        let request = lab.request("web", &[slow]);
+        assert!(lab.prepare(request).await.unwrap().is_noop());
+    });
+}
+
+#[test]
+fn cancelling_skips_the_rest_and_records_it() {
+    lab(|mut lab| async move {
+        let objects = [
+            deployment("web", "windlass.test/stuck=true"),
+            config_map("a", "1"),
+        ];
+        let request = lab.request("web", &objects);
+        let prepared = lab.prepare(request).await.unwrap();
+        let options = deploy::Options::new(jiff::Timestamp::now());
+        let cancel = CancellationToken::new();
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            cancel.cancel();
+        };
+        let running = deploy::run(
+            &lab.cluster,
+            &prepared,
+            &options,
+            &lab.masker,
+            &mut lab.events,
+            &cancel,
+        );
+        let (report, ()) = tokio::join!(running, stop);
+        assert_eq!(report.unwrap().result, DeployResult::Interrupted);
+        let history = deploy::history(&lab.cluster, &lab.app("web"))
+            .await
+            .unwrap();
+        assert_eq!(history[0].result, DeployResult::Interrupted);
+        assert!(
+            lab.get("coordination.k8s.io", "Lease", "windlass.web")
+                .await
+                .is_none()
+        );
+    });
+}
+
+#[test]
+fn says_what_a_user_without_rights_may_not_do() {
+    let Ok(nobody) = std::env::var("WINDLASS_TEST_NOBODY_KUBECONFIG") else {
+        panic!("WINDLASS_TEST_NOBODY_KUBECONFIG is not set: the testbed sets it")
+    };
+    lab(|lab| async move {
+        let options = Options {
+            kubeconfig: Some(nobody.into()),
+            ..Options::default()
+        };
+        let cluster = Cluster::connect(&options).await.unwrap();
+        let request = lab.request("web", &[config_map("a", "1")]);
+        let error = deploy::prepare(&cluster, request, &lab.masker, &mut Vec::new())
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(&format!(
+                "read Secret/windlass.web ({}): forbidden: ",
+                lab.namespace
+            )),
+            "{error}"
+        );
+        assert!(error.contains("cannot get resource \"secrets\""), "{error}");
+    });
+}
+
+#[test]
+fn says_what_is_wrong_with_the_way_to_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Some(path)
+    };
+    let kubeconfig = |server: &str, user: &str| {
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: a\ncontexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n\
+             clusters: [{{name: c, cluster: {{server: '{server}'}}}}]\nusers: [{{name: u, user: {user}}}]\n"
+        )
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let fails = |kubeconfig, context: Option<&str>| {
+        let context = context.map(str::to_owned);
+        let options = Options {
+            kubeconfig,
+            context,
+            ..Options::default()
+        };
+        runtime.block_on(async {
+            let connected = Cluster::connect(&options).await;
+            match connected {
+                Ok(cluster) => cluster.discovery().await.unwrap_err().to_string(),
+                Err(error) => error.to_string(),
+            }
+        })
+    };
+    let missing = fails(Some(folder.path().join("none")), None);
+    assert!(
+        missing.contains("none: No such file or directory"),
+        "{missing}"
+    );
+    let broken = fails(write("broken", "contexts: {"), None);
+    assert!(broken.contains("broken: failed to parse"), "{broken}");
+    let good = write("good", &kubeconfig("http://127.0.0.1:1", "{}"));
+    let unknown = fails(good.clone(), Some("b"));
+    assert_eq!(unknown, "context `b` is not in the kubeconfig; it has `a`");
+    let away = fails(good, None);
+    assert!(
+        away.starts_with("API server http://127.0.0.1:1 cannot be reached: "),
+        "{away}"
+    );
+    assert!(away.contains("onnection refused"), "{away}");
+    let plugin = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-plugin, interactiveMode: Never}}";
+    let exec = fails(
+        write("exec", &kubeconfig("http://127.0.0.1:1", plugin)),
+        None,
+    );
+    assert!(exec.starts_with("credentials of context `a`: "), "{exec}");
+    assert!(exec.contains("No such file or directory"), "{exec}");
+}
+
+#[test]
+fn does_not_trust_a_server_with_an_unknown_certificate() {
+    lab(|lab| async move {
+        let text = std::fs::read_to_string(kubeconfig()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let untrusting: String = text
+            .lines()
+            .filter(|line| !line.contains("certificate-authority"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        std::fs::write(&path, untrusting).unwrap();
+        let options = Options {
+            kubeconfig: Some(path),
+            ..Options::default()
+        };
+        let cluster = Cluster::connect(&options).await.unwrap();
+        let error = cluster.discovery().await.unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!(
+                "API server {}: no trusted connection: ",
+                lab.cluster.url()
+            )),
+            "{error}"
+        );
+        assert_eq!(cluster.requests().of(Verb::Apply), 0);
+    });
+}
+
+#[test]
+fn leaves_no_secret_in_events_errors_or_the_record() {
+    lab(|mut lab| async move {
+        let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": value}});
+        lab.deploy_well("web", &[secret("canary-aaa")]).await;
+        let mut bad = secret("canary-bbb");
+        bad["type"] = "kubernetes.io/tls".into();
+        let request = lab.request("web", &[bad]);
+        let error = lab.prepare(request).await.unwrap_err();
+        let record = lab.get("", "Secret", "windlass.web").await.unwrap();
+        let record: String = {
+            use base64::Engine as _;
+            let bytes = base64::engine::general_purpose::STANDARD
+                .decode(record.text(&["data", "record"]))
+                .unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        for text in [
+            format!("{:?}", lab.events),
+            format!("{error} {error:?}"),
+            record,
+        ] {
+            assert!(!text.contains("canary"), "{text}");
+            assert!(!text.contains("Y2FuYXJ5"), "{text}");
+        }
+        assert!(
+            lab.get("", "Secret", "s")
+                .await
+                .unwrap()
+                .label(PART_OF)
+                .is_some()
+        );
+    });
+}

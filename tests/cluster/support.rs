@@ -1,0 +1,231 @@
+//! A namespace of the test cluster, and short ways to deploy into it.
+
+use serde_json::{Value, json};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use windlass::cluster::{Cluster, Options};
+use windlass::deploy::{self, App, Error, Prepared, Report, Request};
+use windlass::diff::Masker;
+use windlass::event::Event;
+use windlass::inventory::DeployResult;
+use windlass::object::{Manifest, Object, ObjectRef, Source};
+
+/// A cluster and a namespace for one test.
+pub(crate) struct Lab {
+    /// The connection.
+    pub(crate) cluster: Cluster,
+    /// The namespace of the test; exists.
+    pub(crate) namespace: String,
+    /// Masks secrets.
+    pub(crate) masker: Masker,
+    /// Everything that was emitted by [`Lab::deploy`].
+    pub(crate) events: Vec<Event>,
+}
+
+/// The kubeconfig of the test cluster. Without one the test fails and says what to start.
+pub(crate) fn kubeconfig() -> PathBuf {
+    let set = std::env::var("WINDLASS_TEST_KUBECONFIG")
+        .ok()
+        .filter(|path| !path.is_empty());
+    PathBuf::from(set.expect(
+        "these tests need an API server: run them with \
+         `tests/testbed/testbed run -- cargo test --test cluster`, or start `make testbed` and \
+         set WINDLASS_TEST_KUBECONFIG",
+    ))
+}
+
+/// Connects anew, as another process would.
+pub(crate) async fn connect(namespace: &str) -> Cluster {
+    let options = Options {
+        kubeconfig: Some(kubeconfig()),
+        namespace: Some(namespace.to_owned()),
+        ..Options::default()
+    };
+    Cluster::connect(&options).await.unwrap()
+}
+
+/// Runs a test in a namespace of its own.
+pub(crate) fn lab<F: Future<Output = ()>>(body: impl FnOnce(Lab) -> F) {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
+    let namespace = format!("t{}-{number}", std::process::id());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let cluster = runtime.block_on(async {
+        let cluster = connect(&namespace).await;
+        apply(
+            &cluster,
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}),
+        )
+        .await;
+        cluster
+    });
+    let masker = Masker::new([7; 32], false);
+    let lab = Lab {
+        cluster: cluster.clone(),
+        namespace: namespace.clone(),
+        masker,
+        events: Vec::new(),
+    };
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(body(lab))));
+    runtime.block_on(remove(
+        &cluster,
+        &reference("", "Namespace", None, &namespace),
+    ));
+    if let Err(panic) = ended {
+        resume_unwind(panic);
+    }
+}
+
+/// Applies an object as somebody who is not windlass's deploy would: without any label.
+pub(crate) async fn apply(cluster: &Cluster, object: Value) -> Object {
+    let object = Object::new(object).unwrap();
+    let kind = cluster
+        .kind(&object.gvk(), Duration::from_secs(10))
+        .await
+        .unwrap();
+    cluster.apply(&kind, &object, true).await.unwrap()
+}
+
+/// Deletes whatever is there by that name.
+pub(crate) async fn remove(cluster: &Cluster, target: &ObjectRef) {
+    if let Ok(Some(live)) = cluster.get(target).await {
+        cluster.delete(target, live.uid(), None).await.unwrap();
+    }
+}
+
+/// Names an object.
+pub(crate) fn reference(group: &str, kind: &str, namespace: Option<&str>, name: &str) -> ObjectRef {
+    ObjectRef {
+        group: group.to_owned(),
+        kind: kind.to_owned(),
+        namespace: namespace.map(str::to_owned),
+        name: name.to_owned(),
+    }
+}
+
+impl Lab {
+    /// An app of this namespace.
+    pub(crate) fn app(&self, name: &str) -> App {
+        App {
+            name: name.to_owned(),
+            namespace: self.namespace.clone(),
+            record_namespace: None,
+        }
+    }
+
+    /// A request to deploy objects.
+    pub(crate) fn request(&self, app: &str, objects: &[Value]) -> Request {
+        Request::new(self.app(app), manifests(objects))
+    }
+
+    /// The plan for objects.
+    pub(crate) async fn prepare(&mut self, request: Request) -> Result<Prepared, Error> {
+        deploy::prepare(&self.cluster, request, &self.masker, &mut self.events).await
+    }
+
+    /// Carries a plan out.
+    pub(crate) async fn run(&mut self, prepared: &Prepared) -> Result<Report, Error> {
+        let mut options = deploy::Options::new(jiff::Timestamp::now());
+        options.wait_timeout = Duration::from_secs(60);
+        options.origin.who = "tester".to_owned();
+        self.run_with(prepared, &options).await
+    }
+
+    /// Carries a plan out with other settings.
+    pub(crate) async fn run_with(
+        &mut self,
+        prepared: &Prepared,
+        options: &deploy::Options,
+    ) -> Result<Report, Error> {
+        let cancel = CancellationToken::new();
+        deploy::run(
+            &self.cluster,
+            prepared,
+            options,
+            &self.masker,
+            &mut self.events,
+            &cancel,
+        )
+        .await
+    }
+
+    /// Deploys objects to the end.
+    pub(crate) async fn deploy(&mut self, app: &str, objects: &[Value]) -> Report {
+        let request = self.request(app, objects);
+        let prepared = self.prepare(request).await.unwrap();
+        self.run(&prepared).await.unwrap()
+    }
+
+    /// Deploys objects, which must succeed.
+    pub(crate) async fn deploy_well(&mut self, app: &str, objects: &[Value]) -> Report {
+        let report = self.deploy(app, objects).await;
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+        report
+    }
+
+    /// Deletes an app, which must succeed.
+    pub(crate) async fn delete_well(&mut self, app: &str) {
+        let prepared = deploy::prepare_delete(
+            &self.cluster,
+            &self.app(app),
+            &self.masker,
+            &mut self.events,
+        )
+        .await
+        .unwrap();
+        let report = self.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+    }
+
+    /// An object of this namespace, as it is now.
+    pub(crate) async fn get(&self, group: &str, kind: &str, name: &str) -> Option<Object> {
+        self.cluster
+            .get(&reference(group, kind, Some(&self.namespace), name))
+            .await
+            .unwrap()
+    }
+}
+
+/// Objects as a render gives them.
+pub(crate) fn manifests(objects: &[Value]) -> Vec<Manifest> {
+    let manifest = |(index, object): (usize, &Value)| Manifest {
+        object: Object::new(object.clone()).unwrap(),
+        source: Source {
+            file: "templates/test.yaml".to_owned(),
+            line: index + 1,
+        },
+    };
+    objects.iter().enumerate().map(manifest).collect()
+}
+
+/// A ConfigMap with one key.
+pub(crate) fn config_map(name: &str, value: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"key": value}})
+}
+
+/// A Deployment of one pod; `fate` is a label that the testbed understands, or empty.
+pub(crate) fn deployment(name: &str, fate: &str) -> Value {
+    let mut labels = json!({"app": name});
+    if let Some((key, value)) = fate.split_once('=') {
+        labels[key] = value.into();
+    }
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"containers": [{"name": "web", "image": "example.com/web:1", "ports": [{"containerPort": 80}]}]},
+            },
+        },
+    })
+}
