@@ -36,7 +36,7 @@ impl Selector {
             ("fieldSelector", &self.fields),
         ] {
             if !value.is_empty() {
-                query += &format!("&{key}={}", encode(value));
+                query.extend(["&", key, "=", &encode(value)]);
             }
         }
         query
@@ -184,7 +184,9 @@ pub(super) fn encode(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out += &format!("%{byte:02X}");
+            const HEX: &[u8; 16] = b"0123456789ABCDEF";
+            let digit = |half: u8| char::from(HEX[usize::from(half)]);
+            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
         }
     }
     out

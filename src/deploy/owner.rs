@@ -83,7 +83,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn owner_of(metadata: serde_json::Value) -> Option<String> {
+    fn owner_of(metadata: &serde_json::Value) -> Option<String> {
         let object = Object::new(json!({"kind": "ConfigMap", "metadata": metadata})).unwrap();
         owner(&object, "ours").map(|owner| owner.to_string())
     }
@@ -92,25 +92,25 @@ mod tests {
     fn knows_the_marks_of_other_deployers() {
         let helm = json!({"annotations": {"meta.helm.sh/release-name": "web",
             "meta.helm.sh/release-namespace": "prod"}});
-        assert_eq!(owner_of(helm).as_deref(), Some("Helm release `prod/web`"));
+        assert_eq!(owner_of(&helm).as_deref(), Some("Helm release `prod/web`"));
         let kapp = json!({"labels": {"kapp.k14s.io/app": "1700"}});
-        assert_eq!(owner_of(kapp).as_deref(), Some("kapp app `1700`"));
+        assert_eq!(owner_of(&kapp).as_deref(), Some("kapp app `1700`"));
         let argo =
             json!({"annotations": {"argocd.argoproj.io/tracking-id": "shop:/ConfigMap:prod/x"}});
         assert_eq!(
-            owner_of(argo).as_deref(),
+            owner_of(&argo).as_deref(),
             Some("Argo CD application `shop`")
         );
         let set = json!({"labels": {"applyset.kubernetes.io/part-of": "theirs"}});
-        assert_eq!(owner_of(set).as_deref(), Some("ApplySet `theirs`"));
+        assert_eq!(owner_of(&set).as_deref(), Some("ApplySet `theirs`"));
     }
 
     #[test]
     fn takes_rendered_helm_labels_for_nobody() {
         let rendered = json!({"labels": {"app.kubernetes.io/managed-by": "Helm"}});
-        assert_eq!(owner_of(rendered), None);
+        assert_eq!(owner_of(&rendered), None);
         assert_eq!(
-            owner_of(json!({"labels": {"applyset.kubernetes.io/part-of": "ours"}})),
+            owner_of(&json!({"labels": {"applyset.kubernetes.io/part-of": "ours"}})),
             None
         );
     }

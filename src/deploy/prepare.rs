@@ -346,9 +346,9 @@ fn prune(
             continue;
         }
         if request.prune {
-            removed.push(diff::removal(live, masker))
+            removed.push(diff::removal(live, masker));
         } else {
-            kept.push(target.clone())
+            kept.push(target.clone());
         }
     }
     changes.extend(removed);
