@@ -72,7 +72,9 @@ fn answer(request: Request) -> Value {
             .collect();
         return json!({"id": id, "outputs": outputs});
     };
-    let found = outputs.iter().find(|(path, _)| path.split_once('/').is_some_and(|(_, p)| p == template));
+    let found = outputs
+        .iter()
+        .find(|(path, _)| path.split_once('/').is_some_and(|(_, p)| p == template));
     match found {
         None => json!({"id": id, "error": format!("no template {template}")}),
         Some((_, text)) => match std::str::from_utf8(text) {
@@ -86,15 +88,23 @@ fn answer(request: Request) -> Value {
 }
 
 fn render(request: Request) -> Result<BTreeMap<String, Vec<u8>>, chart::Error> {
-    let profile = if request.helm == "3" { Profile::Helm3 } else { Profile::Helm4 };
+    let profile = if request.helm == "3" {
+        Profile::Helm3
+    } else {
+        Profile::Helm4
+    };
     let mut files = request.chart;
     let mut overrides = Overrides::default();
     if files.contains_key("values.yaml") {
-        overrides.files.push(("values.yaml".to_owned(), request.values.into_bytes()));
+        overrides
+            .files
+            .push(("values.yaml".to_owned(), request.values.into_bytes()));
     } else {
         files.insert("values.yaml".to_owned(), request.values);
     }
-    let files = files.into_iter().map(|(path, text)| (path, Str::from(text)));
+    let files = files
+        .into_iter()
+        .map(|(path, text)| (path, Str::from(text)));
     let chart = Chart::from_files(files.collect(), profile)?;
     let options = Options {
         profile,

@@ -74,11 +74,21 @@ static BOTH: &[Function] = &[
     function("fromJsonArray", &[Param::Str], |_, args| {
         Ok(array(json::from_json_list(text(args, 0))))
     }),
-    function("toPrettyJson", &[Param::Any], |_, args| Ok(or_empty(json::to_json_pretty(&args[0])))),
-    function("toRawJson", &[Param::Any], |_, args| must(json::to_json_raw(&args[0]))),
-    function("mustToJson", &[Param::Any], |_, args| must(json::to_json(&args[0]))),
-    function("mustToPrettyJson", &[Param::Any], |_, args| must(json::to_json_pretty(&args[0]))),
-    function("mustToRawJson", &[Param::Any], |_, args| must(json::to_json_raw(&args[0]))),
+    function("toPrettyJson", &[Param::Any], |_, args| {
+        Ok(or_empty(json::to_json_pretty(&args[0])))
+    }),
+    function("toRawJson", &[Param::Any], |_, args| {
+        must(json::to_json_raw(&args[0]))
+    }),
+    function("mustToJson", &[Param::Any], |_, args| {
+        must(json::to_json(&args[0]))
+    }),
+    function("mustToPrettyJson", &[Param::Any], |_, args| {
+        must(json::to_json_pretty(&args[0]))
+    }),
+    function("mustToRawJson", &[Param::Any], |_, args| {
+        must(json::to_json_raw(&args[0]))
+    }),
     function("mustFromJson", &[Param::Str], |_, args| {
         json::from_json(text(args, 0)).map_err(Fault::new)
     }),

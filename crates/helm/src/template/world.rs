@@ -2,6 +2,7 @@
 
 use crate::value::Value;
 use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
 
 /// Answers Helm's `lookup`.
 pub trait Lookup {
@@ -28,4 +29,17 @@ pub struct World {
     pub lookup: Option<Box<dyn Lookup>>,
     /// The names of the functions called so far whose result no second render would repeat.
     pub unrepeatable: std::collections::BTreeSet<&'static str>,
+}
+
+impl World {
+    /// A world at this time, without a cluster, whose randomness follows from the seed alone.
+    #[must_use]
+    pub fn new(now: jiff::Timestamp, seed: [u8; 32]) -> Self {
+        Self {
+            now,
+            random: ChaCha20Rng::from_seed(seed),
+            lookup: None,
+            unrepeatable: std::collections::BTreeSet::new(),
+        }
+    }
 }
