@@ -1,0 +1,261 @@
+//! Text → [`Project`], with the place of everything that is wrong.
+
+use super::{Environment, Error, Project};
+use std::collections::BTreeMap;
+use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
+
+/// The version of the file's form that this program reads.
+const VERSION: &str = "1";
+
+/// Reads the text of a project file; `file` names it in errors.
+///
+/// # Errors
+/// The first mistake with its place: bad YAML, an unknown key, a value of the wrong type.
+pub fn parse(text: &str, file: &str) -> Result<Project, Error> {
+    let documents = yaml::parse(text.as_bytes()).map_err(|error| Error {
+        file: file.to_owned(),
+        line: error.line.max(1),
+        column: error.column.max(1),
+        message: error.to_string(),
+        hint: None,
+    })?;
+    let Some(document) = documents.first() else {
+        return Ok(Project::default());
+    };
+    let reader = Reader { document, file };
+    reader.project(document.root())
+}
+
+/// The known word most like the given one, if one is near enough to be meant.
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .min()
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(3) / 3)
+        .map(|(_, candidate)| candidate)
+}
+
+struct Reader<'a> {
+    document: &'a Document,
+    file: &'a str,
+}
+
+impl Reader<'_> {
+    fn project(&self, root: NodeId) -> Result<Project, Error> {
+        let mut project = Project::default();
+        let mut version = None;
+        let known = [
+            "version",
+            "name",
+            "namespace",
+            "chart",
+            "values",
+            "locks",
+            "frozen",
+            "context",
+            "environments",
+        ];
+        for (key, value) in self.mapping(root, "the project file")? {
+            match key.as_str() {
+                "version" => version = Some(self.text(value)?),
+                "name" => project.name = Some(self.text(value)?),
+                "namespace" => project.namespace = Some(self.text(value)?),
+                "chart" => project.chart = Some(self.text(value)?),
+                "values" => project.values = self.texts(value)?,
+                "locks" => project.locks = Some(self.text(value)?),
+                "frozen" => project.frozen = Some(self.flag(value)?),
+                "context" => project.context = Some(self.text(value)?),
+                "environments" => project.environments = self.environments(value)?,
+                other => return Err(self.unknown(value, other, &known)),
+            }
+        }
+        match version.as_deref() {
+            Some(VERSION) => Ok(project),
+            None => Err(self
+                .error(root, "`version` is missing")
+                .with_hint(format!("begin the file with `version: {VERSION}`"))),
+            Some(other) => Err(self
+                .error(
+                    root,
+                    &format!("version {other} of the project file is not known"),
+                )
+                .with_hint(format!("this windlass reads version {VERSION}"))),
+        }
+    }
+
+    fn environments(&self, node: NodeId) -> Result<BTreeMap<String, Environment>, Error> {
+        self.mapping(node, "`environments`")?
+            .into_iter()
+            .map(|(name, value)| Ok((name, self.environment(value)?)))
+            .collect()
+    }
+
+    fn environment(&self, node: NodeId) -> Result<Environment, Error> {
+        let mut entry = Environment::default();
+        let known = [
+            "branch",
+            "name",
+            "namespace",
+            "chart",
+            "values",
+            "locks",
+            "frozen",
+            "context",
+        ];
+        for (key, value) in self.mapping(node, "an environment")? {
+            match key.as_str() {
+                "branch" => entry.branch = Some(self.text(value)?),
+                "name" => entry.name = Some(self.text(value)?),
+                "namespace" => entry.namespace = Some(self.text(value)?),
+                "chart" => entry.chart = Some(self.text(value)?),
+                "values" => entry.values = self.texts(value)?,
+                "locks" => entry.locks = Some(self.text(value)?),
+                "frozen" => entry.frozen = Some(self.flag(value)?),
+                "context" => entry.context = Some(self.text(value)?),
+                other => return Err(self.unknown(value, other, &known)),
+            }
+        }
+        Ok(entry)
+    }
+
+    /// The entries of a mapping. A key that stands twice is a mistake here, unlike in values.
+    fn mapping(&self, node: NodeId, what: &str) -> Result<Vec<(String, NodeId)>, Error> {
+        if self.is_null(node) {
+            return Ok(Vec::new());
+        }
+        if !matches!(
+            self.document.node(self.document.follow(node)).kind,
+            NodeKind::Mapping(_)
+        ) {
+            return Err(self.error(node, &format!("{what} must be a mapping")));
+        }
+        let mut entries: Vec<(String, NodeId)> = Vec::new();
+        for (key, value) in self.document.entries(node) {
+            let name = self.text(*key)?;
+            if entries.iter().any(|(seen, _)| *seen == name) {
+                return Err(self.error(*key, &format!("key `{name}` stands here twice")));
+            }
+            entries.push((name, *value));
+        }
+        Ok(entries)
+    }
+
+    fn text(&self, node: NodeId) -> Result<String, Error> {
+        match self.document.text(node) {
+            Some(text) if !self.is_null(node) => Ok(text.to_owned()),
+            _ => Err(self.error(node, "expected a text")),
+        }
+    }
+
+    /// A list of texts; a single text is a list of one.
+    fn texts(&self, node: NodeId) -> Result<Vec<String>, Error> {
+        match self.document.node(self.document.follow(node)).kind {
+            NodeKind::Sequence(_) => self
+                .document
+                .items(node)
+                .iter()
+                .map(|item| self.text(*item))
+                .collect(),
+            _ => Ok(vec![self.text(node)?]),
+        }
+    }
+
+    fn flag(&self, node: NodeId) -> Result<bool, Error> {
+        match self.document.text(node) {
+            Some("true") => Ok(true),
+            Some("false") => Ok(false),
+            _ => Err(self.error(node, "expected true or false")),
+        }
+    }
+
+    fn is_null(&self, node: NodeId) -> bool {
+        matches!(
+            &self.document.node(self.document.follow(node)).kind,
+            NodeKind::Scalar { text, implicit: true, .. } if matches!(text.as_str(), "" | "~" | "null")
+        )
+    }
+
+    /// An unknown key; `value` is its value, whose line the error names.
+    fn unknown(&self, value: NodeId, key: &str, known: &[&str]) -> Error {
+        let error = self.error(value, &format!("unknown key `{key}`"));
+        match nearest(key, known.iter().copied()) {
+            Some(near) => error.with_hint(format!("did you mean `{near}`?")),
+            None => error.with_hint(format!("known keys are {}", known.join(", "))),
+        }
+    }
+
+    fn error(&self, node: NodeId, message: &str) -> Error {
+        let start = self.document.node(node).start;
+        Error {
+            file: self.file.to_owned(),
+            line: start.line,
+            column: start.column,
+            message: message.to_owned(),
+            hint: None,
+        }
+    }
+}
+
+impl Error {
+    fn with_hint(mut self, hint: String) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(text: &str) -> String {
+        let error = parse(text, "windlass.yaml").unwrap_err();
+        format!("{error}; {}", error.hint.clone().unwrap_or_default())
+    }
+
+    #[test]
+    fn a_project_with_environments_is_read() {
+        let project = parse(
+            "version: 1\nname: my-app\nvalues: [a.yaml, b.yaml]\nenvironments:\n  staging: {branch: main, values: c.yaml, frozen: true}\n",
+            "windlass.yaml",
+        )
+        .unwrap();
+        assert_eq!(project.values, ["a.yaml", "b.yaml"]);
+        let staging = &project.environments["staging"];
+        assert_eq!(staging.values, ["c.yaml"]);
+        assert_eq!(
+            (staging.branch.as_deref(), staging.frozen),
+            (Some("main"), Some(true))
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_place_and_the_nearest_one() {
+        assert_eq!(
+            mistake("version: 1\nenvironments:\n  staging:\n    namespce: x\n"),
+            "windlass.yaml:4:15: unknown key `namespce`; did you mean `namespace`?"
+        );
+    }
+
+    #[test]
+    fn a_value_of_another_type_is_refused() {
+        assert_eq!(
+            mistake("version: 1\nname: [a]\n"),
+            "windlass.yaml:2:7: expected a text; "
+        );
+        assert_eq!(
+            mistake("version: 1\nfrozen: maybe\n"),
+            "windlass.yaml:2:9: expected true or false; "
+        );
+        assert_eq!(
+            mistake("- a\n"),
+            "windlass.yaml:1:1: the project file must be a mapping; "
+        );
+    }
+
+    #[test]
+    fn a_file_of_another_version_is_refused() {
+        assert!(mistake("version: 7\n").starts_with("windlass.yaml:1:1: version 7"));
+        assert!(mistake("name: a\n").contains("begin the file with `version: 1`"));
+    }
+}
