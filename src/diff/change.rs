@@ -24,6 +24,22 @@ pub enum Op {
     Noop,
 }
 
+impl Op {
+    /// The word for the op, as tables and documents print it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Delete => "delete",
+            Self::Exists => "exists",
+            Self::Keep => "keep",
+            Self::Noop => "noop",
+        }
+    }
+}
+
 /// What happened to one field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

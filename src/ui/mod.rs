@@ -1,1 +1,122 @@
-//! TBD
+//! What a person or a script gets to see. Data goes to stdout, everything else to stderr; text is
+//! labeled, and only here do labels become colours.
+//!
+//! It knows events, changes and reports, never requests or flags.
+
+mod json;
+mod label;
+mod markdown;
+mod plan;
+mod progress;
+mod table;
+
+pub use json::diff_document;
+pub use label::{Label, paint};
+pub use markdown::diff_comment;
+pub use plan::{Shown, show_changes, summary};
+pub use progress::{LogFormat, Progress};
+pub use table::{plain_table, seconds};
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+/// Whether output is coloured, as `--color`, `NO_COLOR` and the terminal decided.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Colors {
+    /// Colour on stdout.
+    pub stdout: bool,
+    /// Colour on stderr.
+    pub stderr: bool,
+}
+
+/// The terminal, or what stands in its place.
+#[derive(Clone, Copy, Debug)]
+pub struct Ui {
+    /// Where colour may be used.
+    pub colors: Colors,
+    /// Only errors and data.
+    pub quiet: bool,
+    /// How much to tell beside the usual: 0, 1, 2.
+    pub verbose: u8,
+}
+
+impl Ui {
+    /// Writes data to stdout.
+    ///
+    /// # Errors
+    /// The reader is gone or the disk is full.
+    pub fn data(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    }
+
+    /// Writes a line about the run to stderr.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            drop(writeln!(io::stderr().lock(), "{text}"));
+        }
+    }
+
+    /// Writes a line that only `-v` shows.
+    pub fn detail(&self, text: &str) {
+        if self.verbose > 0 {
+            self.note(&paint(self.colors.stderr, Label::Dim, text));
+        }
+    }
+
+    /// Writes a warning to stderr.
+    pub fn warning(&self, text: &str) {
+        let head = paint(self.colors.stderr, Label::Warning, "warning:");
+        self.note(&format!("{head} {text}"));
+    }
+
+    /// Writes the lines of an error to stderr, also when quiet.
+    pub fn error(&self, lines: &[(&str, String)]) {
+        let mut stderr = io::stderr().lock();
+        for (head, text) in lines {
+            let label = if *head == "hint" {
+                Label::Hint
+            } else {
+                Label::Error
+            };
+            let head = paint(self.colors.stderr, label, &format!("{head}:"));
+            drop(writeln!(stderr, "{head} {text}"));
+        }
+    }
+
+    /// Whether somebody is there to answer a question.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Asks a question that is answered by `y` or `yes`; everything else is no.
+    ///
+    /// # Errors
+    /// Stdin cannot be read.
+    pub fn ask(&self, question: &str) -> io::Result<bool> {
+        let mut stderr = io::stderr().lock();
+        write!(
+            stderr,
+            "{} [y/N]: ",
+            paint(self.colors.stderr, Label::Heading, question)
+        )?;
+        stderr.flush()?;
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer)?;
+        Ok(matches!(
+            answer.trim().to_ascii_lowercase().as_str(),
+            "y" | "yes"
+        ))
+    }
+}
+
+/// `1 object`, `2 objects`: the one place where a count gets its plural.
+#[must_use]
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
+}

@@ -1,0 +1,234 @@
+//! Writers of the event stream: lines for people, JSON lines for scripts, workflow commands for
+//! GitHub.
+
+use super::label::{Label, paint};
+use super::{Ui, seconds};
+use crate::event::{Actuation, Event, Reconcile, Sink};
+use crate::object::ObjectRef;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{IsTerminal, Write};
+use std::time::Duration;
+
+/// How the run is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Lines for people, on stderr.
+    #[default]
+    Text,
+    /// One JSON object an event, on stdout.
+    Json,
+    /// As text, with GitHub's workflow commands for errors and warnings.
+    Github,
+}
+
+/// Writes events as they come.
+pub struct Progress {
+    ui: Ui,
+    format: LogFormat,
+    spinner: Option<ProgressBar>,
+    clock: fn() -> String,
+    /// The objects that are being deleted: for those, the end of the wait is that they are gone.
+    leaving: BTreeSet<ObjectRef>,
+}
+
+/// A wait that is over before this many seconds have passed is not told line by line.
+const PATIENCE: u64 = 2;
+
+impl Progress {
+    /// A writer in this format. `clock` gives the time that JSON events carry.
+    #[must_use]
+    pub fn new(ui: Ui, format: LogFormat, clock: fn() -> String) -> Self {
+        let alive = format == LogFormat::Text && !ui.quiet && std::io::stderr().is_terminal();
+        let spinner = alive.then(|| {
+            let style = ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner());
+            let bar = ProgressBar::new_spinner().with_style(style);
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        Self {
+            ui,
+            format,
+            spinner,
+            clock,
+            leaving: BTreeSet::new(),
+        }
+    }
+
+    /// Removes what is redrawn, before something else writes to the terminal.
+    pub fn clear(&mut self) {
+        if let Some(spinner) = self.spinner.take() {
+            spinner.finish_and_clear();
+        }
+    }
+
+    fn line(&self, text: &str) {
+        match &self.spinner {
+            Some(spinner) => spinner.suspend(|| self.ui.note(text)),
+            None => self.ui.note(text),
+        }
+    }
+
+    fn json(&self, event: &Event) {
+        let Ok(Value::Object(mut fields)) = serde_json::to_value(event) else {
+            return;
+        };
+        fields.insert("time".to_owned(), Value::from((self.clock)()));
+        let mut stdout = std::io::stdout().lock();
+        // A reader that went away does not stop a deploy that is under way.
+        drop(writeln!(stdout, "{}", Value::Object(fields)));
+    }
+
+    fn text(&mut self, event: &Event) {
+        if let Event::StepStarted { object, op } = event
+            && op == "delete"
+        {
+            self.leaving.insert(object.clone());
+        }
+        let colored = self.ui.colors.stderr;
+        match event {
+            Event::Warning { message } => {
+                let head = paint(colored, Label::Warning, "warning:");
+                self.line(&format!("{head} {message}"));
+            }
+            Event::Stage { message } => match &self.spinner {
+                Some(spinner) => spinner.set_message(message.clone()),
+                None => self.ui.detail(message),
+            },
+            Event::StepStarted { object, op } => {
+                if let Some(spinner) = &self.spinner {
+                    spinner.set_message(format!("{op} {object}"));
+                }
+            }
+            Event::StepFinished {
+                object,
+                op,
+                actuation,
+                reason,
+            } => {
+                let (label, word) = match actuation {
+                    Actuation::Succeeded => (Label::Added, done(op)),
+                    Actuation::Failed => (Label::Error, "failed"),
+                    Actuation::Skipped => (Label::Dim, "skipped"),
+                    Actuation::Pending => return,
+                };
+                let head = paint(colored, label, &format!("{word:<8}"));
+                self.line(&row(&head, object, reason));
+            }
+            Event::WaitProgress {
+                object,
+                message,
+                seconds: passed,
+            } => match &self.spinner {
+                Some(spinner) => {
+                    spinner.set_message(format!("{object}: {message} ({})", seconds(*passed)));
+                }
+                None if *passed < PATIENCE || message.is_empty() => {}
+                None => self.line(&row(
+                    &paint(colored, Label::Dim, "waiting "),
+                    object,
+                    &format!("{message} ({})", seconds(*passed)),
+                )),
+            },
+            Event::WaitFinished {
+                object,
+                reconcile,
+                reason,
+                seconds: passed,
+            } => {
+                let (label, word) = match reconcile {
+                    Reconcile::Succeeded if self.leaving.contains(object) => (Label::Dim, "gone"),
+                    Reconcile::Succeeded => (Label::Added, "ready"),
+                    Reconcile::Failed => (Label::Error, "failed"),
+                    Reconcile::Timeout => (Label::Error, "timeout"),
+                    Reconcile::Pending | Reconcile::Skipped => return,
+                };
+                let note = if reason.is_empty() && *passed > 0 {
+                    seconds(*passed)
+                } else {
+                    reason.clone()
+                };
+                let head = paint(colored, label, &format!("{word:<8}"));
+                self.line(&row(&head, object, &note));
+            }
+            Event::Finished { message, .. } => self.line(message),
+        }
+    }
+
+    fn github(&mut self, event: &Event) {
+        let (level, text) = match event {
+            Event::Warning { message } => ("warning", message.clone()),
+            Event::StepFinished {
+                object,
+                op,
+                actuation: Actuation::Failed,
+                reason,
+            } => ("error", format!("{op} {object}: {reason}")),
+            Event::WaitFinished {
+                object,
+                reconcile,
+                reason,
+                ..
+            } if matches!(reconcile, Reconcile::Failed | Reconcile::Timeout) => {
+                ("error", format!("{object}: {reason}"))
+            }
+            _ => return self.text(event),
+        };
+        self.line(&format!("::{level}::{}", workflow_text(&text)));
+    }
+}
+
+/// One line about an object, with a note where there is one.
+fn row(head: &str, object: &ObjectRef, note: &str) -> String {
+    if note.is_empty() {
+        format!("{head} {object}")
+    } else {
+        format!("{head} {object}: {note}")
+    }
+}
+
+/// The past form of an op.
+fn done(op: &str) -> &'static str {
+    match op {
+        "create" => "created",
+        "update" => "updated",
+        "replace" => "replaced",
+        "delete" => "deleted",
+        _ => "applied",
+    }
+}
+
+/// Escapes a text for a workflow command, so that it cannot start a command of its own.
+fn workflow_text(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+impl Sink for Progress {
+    fn emit(&mut self, event: Event) {
+        match self.format {
+            LogFormat::Text => self.text(&event),
+            LogFormat::Json => self.json(&event),
+            LogFormat::Github => self.github(&event),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::workflow_text;
+
+    #[test]
+    fn a_text_cannot_start_a_workflow_command_of_its_own() {
+        assert_eq!(workflow_text("50%\n::error::x"), "50%25%0A::error::x");
+    }
+}
