@@ -1,1 +1,185 @@
-//! TBD
+//! The command line: parse, gather the outside world, run one subcommand, say how it ended.
+//!
+//! A file a subcommand. Flags end here: below, no code knows that they exist.
+
+mod carry_out;
+mod delete;
+mod deploy;
+mod diff;
+mod environment;
+mod error;
+mod exit;
+mod flags;
+mod git;
+mod inspect;
+mod list;
+mod project;
+mod render;
+mod stages;
+mod target;
+
+pub use error::Error;
+pub use exit::Exit;
+
+use crate::ui::{Colors, LogFormat, Progress, Ui};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use environment::Environment;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+/// GitOps without a server: render, lock, diff, deploy and delete Helm umbrella charts
+#[derive(Parser, Debug)]
+#[command(
+    name = "windlass",
+    version,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = Exit::HELP
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    global: Global,
+}
+
+/// Flags of every subcommand.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Output")]
+struct Global {
+    /// How the run is told
+    #[arg(long, global = true, value_enum, default_value_t = Log::Text, hide_default_value = true)]
+    log_format: Log,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, hide_default_value = true)]
+    color: Color,
+    /// Print only data and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// Tell more; twice for the requests
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Log {
+    Text,
+    Json,
+    Github,
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Render(render::Args),
+    Diff(diff::Args),
+    Deploy(deploy::Args),
+    Delete(delete::Args),
+    Inspect(inspect::Args),
+    List(list::Args),
+}
+
+/// What every subcommand needs beside its own flags.
+struct Context {
+    ui: Ui,
+    log_format: LogFormat,
+    environment: Environment,
+}
+
+impl Context {
+    /// The time now.
+    fn now(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    /// The writer of the events of this run.
+    fn progress(&self) -> Progress {
+        Progress::new(self.ui, self.log_format, || {
+            jiff::Timestamp::now().to_string()
+        })
+    }
+}
+
+/// Runs the program with the arguments, the environment and the terminal of the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let context = context(&cli.global);
+    match run(cli.command, &context) {
+        Ok(exit) => exit.into(),
+        Err(error) if error.is_broken_pipe() => Exit::Done.into(),
+        Err(error) => {
+            context.ui.error(&error.lines());
+            error.exit.into()
+        }
+    }
+}
+
+fn run(command: Command, context: &Context) -> Result<Exit, Error> {
+    match command {
+        Command::Render(args) => render::run(&args, context),
+        Command::Diff(args) => online(diff::run(&args, context)),
+        Command::Deploy(args) => online(deploy::run(&args, context)),
+        Command::Delete(args) => online(delete::run(&args, context)),
+        Command::Inspect(args) => online(inspect::run(&args, context)),
+        Command::List(args) => online(list::run(&args, context)),
+    }
+}
+
+/// Runs a subcommand that talks to a cluster or a registry. All its work is waiting for answers, so
+/// one thread is enough.
+fn online(work: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::failed(format!("start the runtime: {error}")))?;
+    runtime.block_on(work)
+}
+
+/// Prints clap's own message; help and version are no errors.
+fn usage(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    match error.exit_code() {
+        0 if printed.is_ok() => Exit::Done.into(),
+        0 => Exit::Done.into(),
+        _ => Exit::Usage.into(),
+    }
+}
+
+fn context(global: &Global) -> Context {
+    let environment = Environment::read();
+    let colored = |is_terminal: bool| match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => environment.force_color || (is_terminal && !environment.no_color),
+    };
+    let colors = Colors {
+        stdout: colored(std::io::stdout().is_terminal()),
+        stderr: colored(std::io::stderr().is_terminal()),
+    };
+    let log_format = match global.log_format {
+        Log::Text => LogFormat::Text,
+        Log::Json => LogFormat::Json,
+        Log::Github => LogFormat::Github,
+    };
+    let ui = Ui {
+        colors,
+        quiet: global.quiet,
+        verbose: global.verbose,
+    };
+    Context {
+        ui,
+        log_format,
+        environment,
+    }
+}

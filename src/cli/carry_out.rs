@@ -1,0 +1,181 @@
+//! Carrying a shown plan out: confirm, run until done or interrupted, say how it ended. Shared by
+//! `deploy` and `delete`.
+
+use super::{Context, Error, Exit, flags};
+use crate::cluster::Cluster;
+use crate::deploy::{self, Options, Prepared, Report};
+use crate::diff::{Masker, Op};
+use crate::event::{Actuation, Event, Reconcile, Sink};
+use crate::inventory::{DeployResult, Origin};
+use crate::ui;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Says that there is nothing to do.
+pub(super) fn nothing_to_do(prepared: &Prepared, context: &Context) -> Result<Exit, Error> {
+    let objects = ui::count(prepared.plan.steps.len(), "object");
+    finish(
+        Exit::Done,
+        "unchanged",
+        format!("No changes to {}: {objects} as desired.", prepared.app.name),
+        context,
+    )
+}
+
+/// Asks before something is written. Without a terminal nobody can answer, and that is an error.
+pub(super) fn confirm(question: &str, yes: bool, context: &Context) -> Result<(), Error> {
+    if yes {
+        return Ok(());
+    }
+    if !context.ui.can_ask() {
+        return Err(
+            Error::usage("nobody is here to confirm the changes").hinted(
+                "add `--yes` to go ahead without asking, or `--dry-run` to stop after the diff",
+            ),
+        );
+    }
+    if context.ui.ask(question)? {
+        Ok(())
+    } else {
+        Err(Error::failed("stopped: the changes were not confirmed"))
+    }
+}
+
+/// Runs the plan to its end, or to the first Ctrl-C or SIGTERM.
+pub(super) async fn run(
+    cluster: &Cluster,
+    prepared: &Prepared,
+    apply: &flags::Apply,
+    origin: Origin,
+    masker: &Masker,
+    context: &Context,
+) -> Result<Exit, Error> {
+    let options = Options {
+        wait: apply.wait,
+        wait_timeout: apply.wait_timeout,
+        lock_wait: apply.lock_wait,
+        origin,
+        ..Options::new(context.now())
+    };
+    let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
+    let signal = Arc::new(AtomicU8::new(0));
+    let listener = tokio::spawn(listen(stop.clone(), abort.clone(), Arc::clone(&signal)));
+    let begun = tokio::time::Instant::now();
+    let mut progress = context.progress();
+    let ran = tokio::select! {
+        ran = deploy::run(cluster, prepared, &options, masker, &mut progress, &stop) => Some(ran),
+        () = abort.cancelled() => None,
+    };
+    listener.abort();
+    progress.clear();
+    let Some(ran) = ran else {
+        context
+            .ui
+            .note("Stopped at once; run it again to continue.");
+        return Ok(Exit::Interrupted);
+    };
+    let report = ran?;
+    let requests = cluster.requests();
+    context.ui.detail(&format!(
+        "{} reads, {} writes",
+        requests.reads(),
+        requests.writes()
+    ));
+    let exit = exit(&report, signal.load(Ordering::Relaxed));
+    if let Some(error) = report.stopped_by {
+        return Err(error.into());
+    }
+    let took = ui::seconds(begun.elapsed().as_secs());
+    finish(
+        exit,
+        &report.result.to_string(),
+        sentence(&report, exit, &took),
+        context,
+    )
+}
+
+/// Waits for signals. The first one asks the run to stop: requests in flight are finished, the rest
+/// is skipped, and what was done is recorded. A second Ctrl-C gives up on that too.
+async fn listen(stop: CancellationToken, abort: CancellationToken, seen: Arc<AtomicU8>) {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        return;
+    };
+    let exit = tokio::select! {
+        _ = interrupt.recv() => Exit::Interrupted,
+        _ = terminate.recv() => Exit::Terminated,
+    };
+    seen.store(exit as u8, Ordering::Relaxed);
+    stop.cancel();
+    interrupt.recv().await;
+    abort.cancel();
+}
+
+fn exit(report: &Report, signal: u8) -> Exit {
+    let interrupted = report.result == DeployResult::Interrupted;
+    match (report.result, signal) {
+        (DeployResult::Succeeded, _) => Exit::Done,
+        _ if interrupted && signal == Exit::Terminated as u8 => Exit::Terminated,
+        _ if interrupted => Exit::Interrupted,
+        _ if report.is_not_ready() => Exit::NotReady,
+        _ => Exit::Failed,
+    }
+}
+
+/// What was done, in one sentence.
+fn sentence(report: &Report, exit: Exit, took: &str) -> String {
+    let sent = |ops: &[Op]| {
+        let done = |outcome: &&deploy::Outcome| {
+            outcome.actuation == Actuation::Succeeded && ops.contains(&outcome.op)
+        };
+        report.outcomes.iter().filter(done).count()
+    };
+    let bad = |wanted: &[Actuation]| {
+        report
+            .outcomes
+            .iter()
+            .filter(|outcome| wanted.contains(&outcome.actuation))
+            .count()
+    };
+    let late = report
+        .outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome.reconcile, Reconcile::Failed | Reconcile::Timeout))
+        .count();
+    let mut parts = vec![
+        format!(
+            "applied {}",
+            ui::count(sent(&[Op::Create, Op::Update, Op::Replace]), "object")
+        ),
+        format!("deleted {}", sent(&[Op::Delete])),
+    ];
+    for (number, what) in [
+        (bad(&[Actuation::Failed]), "failed"),
+        (bad(&[Actuation::Skipped, Actuation::Pending]), "skipped"),
+        (late, "not ready"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{number} {what}"));
+        }
+    }
+    let head = match exit {
+        Exit::Done => "Done",
+        Exit::Interrupted | Exit::Terminated => "Interrupted; run it again to continue",
+        _ => "Failed",
+    };
+    format!("{head}: {}, in {took}.", parts.join(", "))
+}
+
+/// Tells the end of the run, and gives its exit code.
+fn finish(exit: Exit, result: &str, message: String, context: &Context) -> Result<Exit, Error> {
+    context.progress().emit(Event::Finished {
+        result: result.to_owned(),
+        exit_code: exit as u8,
+        message,
+    });
+    Ok(exit)
+}

@@ -1,0 +1,95 @@
+//! `delete`: remove everything an app owns, in reverse order, and wait until it is gone.
+
+use super::{Context, Error, Exit, carry_out, flags, project, target};
+use crate::deploy;
+use crate::diff::Change;
+use crate::inventory::Origin;
+use crate::ui::{self, Shown};
+
+/// Delete everything an app owns, in reverse order, and wait
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  windlass delete                                    # the app of windlass.yaml
+  windlass delete preview-my-branch -n preview-my-branch --yes")]
+pub(super) struct Args {
+    /// Name of the app [default: `name` of windlass.yaml]
+    #[arg(value_name = "APP")]
+    app: Option<String>,
+    /// Name of the app, as a flag
+    #[arg(
+        short = 'a',
+        long = "app",
+        value_name = "NAME",
+        conflicts_with = "app",
+        hide = true
+    )]
+    app_flag: Option<String>,
+    #[command(flatten)]
+    project: flags::ProjectFile,
+    #[command(flatten)]
+    cluster: flags::Cluster,
+    #[command(flatten)]
+    apply: flags::Apply,
+    /// Stop after showing what would be deleted
+    #[arg(long, help_heading = "Apply")]
+    dry_run: bool,
+}
+
+pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
+    let request = project::of_app(&args.app, &args.app_flag, &args.project, context)?;
+    let target = target::connect(&request, &args.cluster, context).await?;
+    let masker = target::masker(false)?;
+    let mut progress = context.progress();
+    let prepared =
+        deploy::prepare_delete(&target.cluster, &target.app, &masker, &mut progress).await;
+    progress.clear();
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        // What is gone is gone: a teardown job may run twice.
+        Err(deploy::Error::NotDeployed { app, namespace }) => {
+            context.ui.note(&format!(
+                "App {app} is not deployed in namespace {namespace}."
+            ));
+            return Ok(Exit::Done);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let changes: Vec<&Change> = prepared
+        .plan
+        .steps
+        .iter()
+        .map(|step| &step.change)
+        .collect();
+    if context.log_format != ui::LogFormat::Json {
+        let shown = Shown {
+            colored: context.ui.colors.stdout,
+            context: 0,
+            noops: false,
+            whole_objects: context.ui.verbose > 0,
+        };
+        let text = ui::show_changes(&changes, shown);
+        context
+            .ui
+            .data(format!("{text}\n{}\n", ui::summary(changes)).as_bytes())?;
+    }
+    if args.dry_run {
+        return Ok(Exit::Done);
+    }
+    let question = format!(
+        "Delete {} of namespace {} of {}?",
+        target.app.name,
+        target.app.namespace,
+        target.cluster.context()
+    );
+    carry_out::confirm(&question, args.apply.yes, context)?;
+    let origin = Origin::default();
+    carry_out::run(
+        &target.cluster,
+        &prepared,
+        &args.apply,
+        origin,
+        &masker,
+        context,
+    )
+    .await
+}

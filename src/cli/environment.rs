@@ -1,0 +1,82 @@
+//! The environment variables that windlass looks at, read once and passed on as values.
+
+use std::path::PathBuf;
+
+/// What the environment of the process says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Environment {
+    /// `NO_COLOR` is set, or the terminal is dumb.
+    pub(super) no_color: bool,
+    /// `CLICOLOR_FORCE` is set.
+    pub(super) force_color: bool,
+    /// The home folder.
+    pub(super) home: Option<PathBuf>,
+    /// `DOCKER_CONFIG`: the folder of docker's `config.json`.
+    pub(super) docker_config: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`: where podman keeps its `containers/auth.json`.
+    pub(super) runtime_dir: Option<PathBuf>,
+    /// The folder for caches.
+    pub(super) cache_dir: Option<PathBuf>,
+    /// `KUBECONFIG`: one file or several, separated by colons.
+    pub(super) kubeconfig: Option<String>,
+    /// The branch that a CI job runs for.
+    pub(super) ci_branch: Option<String>,
+    /// The commit that a CI job runs for.
+    pub(super) ci_commit: Option<String>,
+    /// The page of the CI job.
+    pub(super) ci_url: Option<String>,
+    /// Who runs windlass: the CI user, else the user of the system.
+    pub(super) user: Option<String>,
+    /// The name of the machine.
+    pub(super) host: Option<String>,
+    /// `SOURCE_DATE_EPOCH`: the time that templates see as now.
+    pub(super) source_date_epoch: Option<i64>,
+}
+
+impl Environment {
+    /// Reads the variables of the process.
+    pub(super) fn read() -> Self {
+        let home = path("HOME");
+        Self {
+            no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
+            force_color: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            docker_config: path("DOCKER_CONFIG"),
+            runtime_dir: path("XDG_RUNTIME_DIR"),
+            cache_dir: path("XDG_CACHE_HOME")
+                .or_else(|| home.as_ref().map(|home| home.join(".cache")))
+                .map(|folder| folder.join("windlass")),
+            kubeconfig: variable("KUBECONFIG"),
+            ci_branch: first(&["CI_COMMIT_BRANCH", "GITHUB_REF_NAME", "BRANCH_NAME"]),
+            ci_commit: first(&["CI_COMMIT_SHA", "GITHUB_SHA", "GIT_COMMIT"]),
+            ci_url: first(&["CI_JOB_URL", "BUILD_URL"]).or_else(github_run),
+            user: first(&["GITLAB_USER_LOGIN", "GITHUB_ACTOR", "USER"]),
+            host: first(&["HOSTNAME"]).or_else(|| {
+                let name = std::fs::read_to_string("/etc/hostname").ok()?;
+                Some(name.trim().to_owned())
+            }),
+            source_date_epoch: variable("SOURCE_DATE_EPOCH").and_then(|text| text.parse().ok()),
+            home,
+        }
+    }
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    variable(name).map(PathBuf::from)
+}
+
+fn first(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| variable(name))
+}
+
+/// The page of a GitHub Actions run, which no single variable holds.
+fn github_run() -> Option<String> {
+    let server = variable("GITHUB_SERVER_URL")?;
+    let repository = variable("GITHUB_REPOSITORY")?;
+    let run = variable("GITHUB_RUN_ID")?;
+    Some(format!("{server}/{repository}/actions/runs/{run}"))
+}

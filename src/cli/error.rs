@@ -1,0 +1,222 @@
+//! The one error of the command line: what failed, which exit code it has, and what to do.
+//!
+//! Every core error becomes one here, and only here are exit code and hint decided.
+
+use super::exit::Exit;
+use crate::{cluster, config, deploy, image, object};
+use windlass_helm::chart;
+
+/// What went wrong, as the person at the terminal needs it.
+#[derive(Debug)]
+pub struct Error {
+    /// The exit code.
+    pub exit: Exit,
+    /// The cause, with its chain of causes.
+    pub source: anyhow::Error,
+    /// What to type or edit.
+    pub hints: Vec<String>,
+}
+
+impl Error {
+    /// A wrong command line or configuration.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, anyhow::Error::msg(message.into()))
+    }
+
+    /// Work that failed.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, anyhow::Error::msg(message.into()))
+    }
+
+    /// An error with this exit code.
+    pub fn new(exit: Exit, source: impl Into<anyhow::Error>) -> Self {
+        Self {
+            exit,
+            source: source.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hinted(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The lines to print: `error:`, its causes, `hint:` lines. A cause that the line above already
+    /// says is left out.
+    #[must_use]
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = vec![("error", self.source.to_string())];
+        for cause in self.source.chain().skip(1) {
+            let text = cause.to_string();
+            if !lines.iter().any(|(_, said)| said.contains(&text)) {
+                lines.push(("  caused by", text));
+            }
+        }
+        lines.extend(self.hints.iter().map(|hint| ("hint", hint.clone())));
+        lines
+    }
+}
+
+impl Error {
+    /// Whether the reader of our output went away, which is no error of ours.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        self.source.chain().any(|cause| {
+            cause
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+        })
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(Exit::Failed, error)
+    }
+}
+
+impl From<config::Error> for Error {
+    fn from(error: config::Error) -> Self {
+        let hint = error.hint.clone();
+        let wrapped = Self::new(Exit::Usage, error);
+        match hint {
+            Some(hint) => wrapped.hinted(hint),
+            None => wrapped,
+        }
+    }
+}
+
+impl From<object::Error> for Error {
+    fn from(error: object::Error) -> Self {
+        let mut hints: Vec<String> = error
+            .problems
+            .iter()
+            .filter_map(|p| p.hint.clone())
+            .collect();
+        hints.dedup();
+        Self {
+            exit: Exit::Failed,
+            source: error.into(),
+            hints,
+        }
+    }
+}
+
+impl From<cluster::Error> for Error {
+    fn from(error: cluster::Error) -> Self {
+        let (exit, hint) = advice(&error);
+        let wrapped = Self::new(exit, error);
+        match hint {
+            Some(hint) => wrapped.hinted(hint),
+            None => wrapped,
+        }
+    }
+}
+
+/// The exit code of a cluster error, and what to do about it.
+fn advice(error: &cluster::Error) -> (Exit, Option<String>) {
+    use cluster::Error as E;
+    match error {
+        E::NoKubeconfig { .. } => (
+            Exit::Usage,
+            Some("name one: `--kubeconfig FILE` or KUBECONFIG".to_owned()),
+        ),
+        E::Kubeconfig { .. } => (Exit::Usage, None),
+        E::UnknownContext { .. } => (Exit::Usage, Some("choose one: `--context NAME`".to_owned())),
+        E::Credentials { .. } | E::Unauthorized { .. } => (
+            Exit::Failed,
+            Some("log in again, or choose another context: `--context NAME`".to_owned()),
+        ),
+        E::Unreachable { .. } => (
+            Exit::Failed,
+            Some("is the server up, and is this the right `--context`?".to_owned()),
+        ),
+        E::Forbidden { .. } => (
+            Exit::Failed,
+            Some("the user needs a Role that allows this: `kubectl auth can-i --list`".to_owned()),
+        ),
+        E::UnknownKind { nearest, .. } => (
+            Exit::Failed,
+            nearest
+                .first()
+                .map(|near| format!("did you mean `{near}`?")),
+        ),
+        E::Conflict { .. } => (
+            Exit::Unsafe,
+            Some(
+                "leave the field out of the chart, or take it over: `--force-conflicts`".to_owned(),
+            ),
+        ),
+        E::Stale { .. } => (
+            Exit::Unsafe,
+            Some("run it again: the diff is then of what is there now".to_owned()),
+        ),
+        E::NotFound { message, .. } if message.starts_with("namespaces ") => (
+            Exit::Failed,
+            Some("create the namespace, or add `--create-namespace`".to_owned()),
+        ),
+        _ => (Exit::Failed, None),
+    }
+}
+
+impl From<chart::Error> for Error {
+    fn from(error: chart::Error) -> Self {
+        // The engine's error shares strings of one thread; its text says all of it.
+        Self::failed(error.to_string())
+    }
+}
+
+impl From<image::Error> for Error {
+    fn from(error: image::Error) -> Self {
+        let hint = error.hint();
+        let wrapped = Self::new(Exit::Failed, error);
+        match hint {
+            Some(hint) => wrapped.hinted(hint),
+            None => wrapped,
+        }
+    }
+}
+
+impl From<deploy::Error> for Error {
+    fn from(error: deploy::Error) -> Self {
+        use deploy::Error as E;
+        let (exit, hint) = match &error {
+            E::Cluster(_) | E::Object(_) => return of_stage(error),
+            E::Owned(_) => (
+                Exit::Unsafe,
+                "if this app is to own them, add `--take-ownership NAME` with the owner's name",
+            ),
+            E::Contested(_) => (
+                Exit::Unsafe,
+                "leave the fields out of the chart, or take them over: `--force-conflicts`",
+            ),
+            E::Locked { .. } => (
+                Exit::Locked,
+                "wait for it: `--lock-wait 10m`; a dead holder's lock ends by itself",
+            ),
+            E::LockLost { .. } => (Exit::Locked, "run it again once the other deploy has ended"),
+            E::Stale { .. } | E::Overtaken { .. } => (
+                Exit::Unsafe,
+                "run it again: the diff is then of what is there now",
+            ),
+            E::NoNamespace { .. } => (Exit::Failed, "create it, or add `--create-namespace`"),
+            E::NotDeployed { .. } => (Exit::Failed, "`windlass list -A` shows all apps"),
+            E::OtherNamespace { .. } => (Exit::Usage, "name its namespace: `-n NAMESPACE`"),
+            E::Plan(_) | E::Inventory(_) | E::Refused(_) | E::Unlistable { .. } => {
+                return Self::new(Exit::Failed, error);
+            }
+        };
+        Self::new(exit, error).hinted(hint)
+    }
+}
+
+/// An error that an earlier stage raised within the deploy stage.
+fn of_stage(error: deploy::Error) -> Error {
+    match error {
+        deploy::Error::Cluster(error) => error.into(),
+        deploy::Error::Object(error) => error.into(),
+        other => Error::new(Exit::Failed, other),
+    }
+}

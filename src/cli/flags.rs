@@ -1,0 +1,276 @@
+//! What can be typed: the groups of flags that the subcommands share. A flag means the same in
+//! every subcommand that has it. What is meant by them is decided in `project.rs`.
+
+use crate::deploy;
+use crate::object::Manifest;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Which app, chart and project.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Project {
+    /// Name of the app, which is Helm's release name [default: `name` of windlass.yaml]
+    #[arg(value_name = "APP")]
+    pub(super) app: Option<String>,
+    /// Name of the app, as a flag
+    #[arg(
+        short = 'a',
+        long = "app",
+        value_name = "NAME",
+        conflicts_with = "app",
+        hide = true
+    )]
+    pub(super) app_flag: Option<String>,
+    /// Chart: a directory or a .tgz [default: `chart` of windlass.yaml]
+    #[arg(value_name = "CHART")]
+    pub(super) chart: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) file: ProjectFile,
+}
+
+/// Where the project is described.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct ProjectFile {
+    /// Project file [default: windlass.yaml of the working directory]
+    #[arg(long, value_name = "FILE", env = "WINDLASS_PROJECT", hide_env = true)]
+    pub(super) project: Option<PathBuf>,
+    /// Environment of windlass.yaml [default: the one whose `branch` is the git branch]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        env = "WINDLASS_ENV",
+        hide_env = true
+    )]
+    pub(super) env: Option<String>,
+    /// Namespace of the app
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        env = "WINDLASS_NAMESPACE",
+        hide_env = true
+    )]
+    pub(super) namespace: Option<String>,
+}
+
+/// Values for the chart, with Helm's grammar and order.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Values")]
+pub(super) struct Values {
+    /// Values file, later ones win (`-` = stdin)
+    #[arg(
+        short = 'f',
+        long = "values",
+        visible_alias = "file",
+        value_name = "FILE"
+    )]
+    pub(super) values: Vec<PathBuf>,
+    /// Set a value: a.b[0]=x,c=y
+    #[arg(long, value_name = "K=V")]
+    pub(super) set: Vec<String>,
+    /// Set a value that stays a string
+    #[arg(long, value_name = "K=V")]
+    pub(super) set_string: Vec<String>,
+    /// Set a value from JSON
+    #[arg(long, value_name = "K=JSON")]
+    pub(super) set_json: Vec<String>,
+    /// Set a value from a file's content
+    #[arg(long, value_name = "K=FILE")]
+    pub(super) set_file: Vec<String>,
+    /// Set a string with no escapes at all
+    #[arg(long, value_name = "K=TEXT")]
+    pub(super) set_literal: Vec<String>,
+}
+
+/// How the chart is rendered.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Render")]
+pub(super) struct Render {
+    /// Kubernetes version that templates see [default: offline Helm's own, else the server's]
+    #[arg(long, value_name = "VERSION")]
+    pub(super) kube_version: Option<String>,
+    /// API version that templates see as present
+    #[arg(long, value_name = "GROUP/VERSION", value_delimiter = ',')]
+    pub(super) api_versions: Vec<String>,
+    /// Leave out Helm hooks
+    #[arg(long)]
+    pub(super) no_hooks: bool,
+    /// Do not check values against values.schema.json
+    #[arg(long)]
+    pub(super) skip_schema_validation: bool,
+    /// Helm version to render as: 4 or 3
+    #[arg(long, value_name = "4|3", default_value = "4", value_parser = ["4", "3"])]
+    pub(super) helm_version: String,
+}
+
+/// Image locks.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Locks")]
+pub(super) struct Locks {
+    /// Lock file or a directory of them
+    #[arg(long, value_name = "PATH")]
+    pub(super) locks: Vec<PathBuf>,
+    /// Fail when an image is in no lock
+    #[arg(long)]
+    pub(super) frozen: bool,
+    /// Use no locks, also none of windlass.yaml
+    #[arg(long, conflicts_with_all = ["locks", "frozen"])]
+    pub(super) no_locks: bool,
+}
+
+/// Which cluster.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Cluster")]
+pub(super) struct Cluster {
+    /// Kubeconfig file [default: $KUBECONFIG, then ~/.kube/config, then in-cluster]
+    #[arg(long, value_name = "FILE")]
+    pub(super) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig
+    #[arg(long, value_name = "NAME", env = "WINDLASS_CONTEXT", hide_env = true)]
+    pub(super) context: Option<String>,
+    /// Namespace of the deploy record [default: the app's namespace]
+    #[arg(long, value_name = "NAME")]
+    pub(super) record_namespace: Option<String>,
+    /// Upper bound of requests at the same time
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 16,
+        hide_default_value = true
+    )]
+    pub(super) concurrency: usize,
+}
+
+/// How differences are shown.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Diff")]
+pub(super) struct Diff {
+    /// Lines of context around a change
+    #[arg(long, value_name = "N", default_value_t = 3, hide_default_value = true)]
+    pub(super) context_lines: usize,
+    /// Show the values of secrets
+    #[arg(long)]
+    pub(super) show_secrets: bool,
+    /// Also name the objects that do not change
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+/// How a plan is carried out.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Apply")]
+pub(super) struct Apply {
+    /// Do not ask
+    #[arg(short, long, env = "WINDLASS_YES", hide_env = true)]
+    pub(super) yes: bool,
+    /// Wait until the objects are ready
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = clap::ArgAction::Set,
+        hide_default_value = true
+    )]
+    pub(super) wait: bool,
+    /// How long to wait for readiness, for example 90s or 10m
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "15m",
+        value_parser = duration,
+        hide_default_value = true
+    )]
+    pub(super) wait_timeout: std::time::Duration,
+    /// How long to wait for another deploy of the app to end
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, hide_default_value = true)]
+    pub(super) lock_wait: std::time::Duration,
+}
+
+/// How live objects are brought to the desired state.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Apply")]
+pub(super) struct Upsert {
+    /// Delete objects of the app that are no longer rendered
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = true,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = clap::ArgAction::Set,
+        hide_default_value = true
+    )]
+    pub(super) prune: bool,
+    /// Take fields over from other field managers
+    #[arg(long)]
+    pub(super) force_conflicts: bool,
+    /// Take objects over from this app, Helm release or owner
+    #[arg(long, value_name = "APP")]
+    pub(super) take_ownership: Vec<String>,
+    /// Let an app become empty: delete everything it owns
+    #[arg(long)]
+    pub(super) allow_empty: bool,
+    /// Create the namespace when it is missing
+    #[arg(long)]
+    pub(super) create_namespace: bool,
+}
+
+impl Upsert {
+    /// What is asked of the deploy stage.
+    pub(super) fn request(
+        &self,
+        app: deploy::App,
+        manifests: Vec<Manifest>,
+        cluster: &Cluster,
+    ) -> deploy::Request {
+        deploy::Request {
+            take_from: self.take_ownership.clone(),
+            force: self.force_conflicts,
+            prune: self.prune,
+            create_namespace: self.create_namespace,
+            concurrency: cluster.concurrency.max(1),
+            ..deploy::Request::new(app, manifests)
+        }
+    }
+}
+
+/// Manifests in place of a chart.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Manifests {
+    /// Manifest file or directory in place of a chart (`-` = stdin)
+    #[arg(short, long, value_name = "PATH", conflicts_with_all = ["chart", "values"])]
+    pub(super) manifests: Vec<PathBuf>,
+}
+
+/// Reads `90s`, `10m`, `1h30m` or a bare number of seconds.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Ok(std::time::Duration::from_secs(seconds));
+    }
+    let span: jiff::SignedDuration = text
+        .parse()
+        .map_err(|_| "expected a duration such as 90s, 10m or 1h30m".to_owned())?;
+    span.try_into()
+        .map_err(|_| "a duration cannot be negative".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::duration;
+    use std::time::Duration;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("10m"), Ok(Duration::from_secs(600)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("45"), Ok(Duration::from_secs(45)));
+        assert!(duration("-5s").is_err());
+        assert!(duration("soon").is_err());
+    }
+}

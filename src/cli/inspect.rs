@@ -1,0 +1,64 @@
+//! `inspect`: the objects of an app and how they are.
+
+use super::{Context, Error, Exit, flags, project, target};
+use crate::deploy::{self, Seen};
+use crate::ui;
+use jiff::Timestamp;
+
+/// Show the objects of an app and how they are
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  windlass inspect              # the app of windlass.yaml
+  windlass inspect my-app -n my-app")]
+pub(super) struct Args {
+    /// Name of the app [default: `name` of windlass.yaml]
+    #[arg(value_name = "APP")]
+    app: Option<String>,
+    /// Name of the app, as a flag
+    #[arg(
+        short = 'a',
+        long = "app",
+        value_name = "NAME",
+        conflicts_with = "app",
+        hide = true
+    )]
+    app_flag: Option<String>,
+    #[command(flatten)]
+    project: flags::ProjectFile,
+    #[command(flatten)]
+    cluster: flags::Cluster,
+}
+
+pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
+    let request = project::of_app(&args.app, &args.app_flag, &args.project, context)?;
+    let target = target::connect(&request, &args.cluster, context).await?;
+    let seen = deploy::inspect(&target.cluster, &target.app).await?;
+    let rows: Vec<Vec<String>> = seen.iter().map(|seen| row(seen, context.now())).collect();
+    let headings = ["NAMESPACE", "OBJECT", "STATUS", "AGE", "MESSAGE"];
+    context
+        .ui
+        .data(ui::plain_table(&headings, &rows).as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn row(seen: &Seen, now: Timestamp) -> Vec<String> {
+    let target = &seen.target;
+    vec![
+        target.namespace.clone().unwrap_or_else(|| "-".to_owned()),
+        format!("{}/{}", target.kind, target.name),
+        format!("{:?}", seen.status.state),
+        age(seen.created.parse().ok(), now),
+        seen.status.message.clone(),
+    ]
+}
+
+/// How long ago a time was; `-` when it is not known.
+pub(super) fn age(time: Option<Timestamp>, now: Timestamp) -> String {
+    time.map_or_else(
+        || "-".to_owned(),
+        |time| {
+            let passed = now.as_second().saturating_sub(time.as_second());
+            ui::seconds(u64::try_from(passed).unwrap_or_default())
+        },
+    )
+}

@@ -1,0 +1,83 @@
+//! `list`: the apps of a namespace or a cluster.
+
+use super::{Context, Error, Exit, flags, inspect};
+use crate::cluster::{self, Cluster};
+use crate::deploy::{self, Listed};
+use crate::ui;
+use jiff::Timestamp;
+
+/// List the apps of a namespace or a cluster
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:
+  windlass list                 # the context's namespace
+  windlass list -A              # all namespaces")]
+pub(super) struct Args {
+    /// Namespace to look in
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        env = "WINDLASS_NAMESPACE",
+        hide_env = true
+    )]
+    namespace: Option<String>,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    all_namespaces: bool,
+    #[command(flatten)]
+    cluster: flags::Cluster,
+}
+
+pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
+    let options = cluster::Options {
+        kubeconfig: args.cluster.kubeconfig.clone(),
+        context: args.cluster.context.clone(),
+        namespace: args.namespace.clone(),
+        cache_dir: context.environment.cache_dir.clone(),
+    };
+    let cluster = Cluster::connect(&options).await?;
+    let namespace = (!args.all_namespaces).then(|| cluster.namespace().to_owned());
+    let (apps, broken) = deploy::list(&cluster, namespace.as_deref()).await?;
+    for error in broken {
+        context.ui.warning(&error.to_string());
+    }
+    let rows: Vec<Vec<String>> = apps.iter().map(|app| row(app, context.now())).collect();
+    let headings = [
+        "NAMESPACE",
+        "APP",
+        "REVISION",
+        "RESULT",
+        "OBJECTS",
+        "AGE",
+        "COMMIT",
+    ];
+    context
+        .ui
+        .data(ui::plain_table(&headings, &rows).as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn row(app: &Listed, now: Timestamp) -> Vec<String> {
+    let last = app.last.as_ref();
+    let text = |text: Option<String>| {
+        text.filter(|t| !t.is_empty())
+            .unwrap_or_else(|| "-".to_owned())
+    };
+    vec![
+        app.namespace.clone(),
+        app.app.clone(),
+        text(last.map(|deploy| deploy.revision.to_string())),
+        text(last.map(|deploy| deploy.result.to_string())),
+        app.objects.to_string(),
+        inspect::age(last.map(|deploy| deploy.started), now),
+        text(last.map(|deploy| short(&deploy.origin.git_commit))),
+    ]
+}
+
+/// A commit as people name it: its first twelve digits, and whether files differed from it.
+fn short(commit: &str) -> String {
+    let (digits, dirty) = commit
+        .split_once('-')
+        .map_or((commit, ""), |(d, _)| (d, "-dirty"));
+    format!("{}{dirty}", digits.get(..12).unwrap_or(digits))
+}

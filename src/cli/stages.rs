@@ -1,0 +1,245 @@
+//! The first stages of the line, shared by every subcommand that has a chart: load, render, lock,
+//! and the objects that come out. Reads files; knows no cluster.
+
+use super::project::Request;
+use super::{Context, Error, Exit, flags};
+use crate::image::{self, Locks};
+use crate::object::{Manifest, Source, manifest};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use windlass_helm::chart::{self, Capabilities, Options, Overrides, Profile, Release, Rendered};
+use windlass_helm::template::World;
+
+/// How the chart is rendered, from flags alone: as `helm template` would offline.
+pub(super) fn options(render: &flags::Render) -> Options {
+    Options {
+        profile: if render.helm_version == "3" {
+            Profile::Helm3
+        } else {
+            Profile::Helm4
+        },
+        kube_version: render.kube_version.clone(),
+        api_versions: render.api_versions.clone(),
+        no_hooks: render.no_hooks,
+        skip_schema_validation: render.skip_schema_validation,
+        include_crds: true,
+        ..Options::default()
+    }
+}
+
+/// As what the chart is rendered.
+pub(super) fn release(app: &str, namespace: &str, is_upgrade: bool, revision: i64) -> Release {
+    Release {
+        name: app.to_owned(),
+        namespace: namespace.to_owned(),
+        revision,
+        is_upgrade,
+        is_install: !is_upgrade,
+        ..Release::default()
+    }
+}
+
+/// Loads and renders the chart of a request. What Helm would warn of is printed.
+pub(super) fn render(
+    request: &Request,
+    values: &flags::Values,
+    release: &Release,
+    options: &Options,
+    context: &Context,
+) -> Result<Rendered, Error> {
+    let path = request.chart()?;
+    if !path.exists() {
+        return Err(
+            Error::usage(format!("chart {} does not exist", path.display()))
+                .hinted("name a folder with a Chart.yaml, or a .tgz"),
+        );
+    }
+    let chart = chart::load(path, options.profile)?;
+    let overrides = overrides(request, values)?;
+    let rendered = chart::render(&chart, &overrides, release, options, &mut world(context)?)?;
+    for warning in &rendered.warnings {
+        context.ui.warning(warning);
+    }
+    Ok(rendered)
+}
+
+/// Replaces images by what the locks say, in place. With `frozen`, an image without a lock is an
+/// error that names all of them.
+pub(super) fn rewrite(
+    rendered: &mut Rendered,
+    request: &Request,
+    context: &Context,
+) -> Result<(), Error> {
+    if request.locks.is_empty() && !request.frozen {
+        return Ok(());
+    }
+    let locks = locks(request)?;
+    let mut unlocked = Vec::new();
+    for document in &mut rendered.documents {
+        let source = Source {
+            file: document.template.clone(),
+            line: document.first_line,
+        };
+        let rewritten = image::rewrite(&document.text, &source, &locks)?;
+        for warning in &rewritten.warnings {
+            context.ui.warning(&warning.to_string());
+        }
+        unlocked.extend(rewritten.unlocked);
+        document.text = rewritten.text;
+    }
+    if request.frozen {
+        image::require_locked(unlocked)?;
+    }
+    Ok(())
+}
+
+/// The locks of a request.
+pub(super) fn locks(request: &Request) -> Result<Locks, Error> {
+    Ok(Locks::load(&request.locks)?)
+}
+
+/// The objects of a rendered chart. Every document that is no object is named.
+pub(super) fn manifests(rendered: &Rendered) -> Result<Vec<Manifest>, Error> {
+    let mut found = Vec::new();
+    for document in &rendered.documents {
+        let source = Source {
+            file: document.template.clone(),
+            line: document.first_line,
+        };
+        found.extend(manifest::parse(&document.text, &source)?);
+    }
+    Ok(found)
+}
+
+/// The objects of manifest files, with their images locked.
+pub(super) fn manifests_of_files(
+    paths: &[PathBuf],
+    request: &Request,
+    context: &Context,
+) -> Result<Vec<Manifest>, Error> {
+    let locks = locks(request)?;
+    let mut found = Vec::new();
+    let mut unlocked = Vec::new();
+    for (name, text) in read_all(paths)? {
+        let source = Source {
+            file: name,
+            line: 1,
+        };
+        let rewritten = image::rewrite(&text, &source, &locks)?;
+        for warning in &rewritten.warnings {
+            context.ui.warning(&warning.to_string());
+        }
+        unlocked.extend(rewritten.unlocked);
+        found.extend(manifest::parse(&rewritten.text, &source)?);
+    }
+    if request.frozen {
+        image::require_locked(unlocked)?;
+    }
+    Ok(found)
+}
+
+/// The manifest files below the paths, in order; `-` is stdin.
+fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let mut found = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let mut inside: Vec<PathBuf> = std::fs::read_dir(path)
+                .map_err(|error| Error::usage(format!("read folder {}: {error}", path.display())))?
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|file| file.is_dir() || is_manifest(file))
+                .collect();
+            inside.sort();
+            found.extend(read_all(&inside)?);
+        } else {
+            found.push((path.display().to_string(), read(path)?));
+        }
+    }
+    Ok(found)
+}
+
+fn is_manifest(file: &Path) -> bool {
+    file.extension()
+        .is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+}
+
+/// Reads a file that the user named; `-` is stdin.
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    if path.as_os_str() == "-" {
+        let mut text = Vec::new();
+        std::io::stdin().read_to_end(&mut text)?;
+        return Ok(text);
+    }
+    std::fs::read(path).map_err(|error| Error::usage(format!("read {}: {error}", path.display())))
+}
+
+fn overrides(request: &Request, values: &flags::Values) -> Result<Overrides, Error> {
+    let mut overrides = Overrides {
+        set: values.set.clone(),
+        set_string: values.set_string.clone(),
+        set_json: values.set_json.clone(),
+        set_file: values.set_file.clone(),
+        set_literal: values.set_literal.clone(),
+        ..Overrides::default()
+    };
+    for path in request.values.iter().chain(&values.values) {
+        overrides
+            .files
+            .push((path.display().to_string(), read(path)?));
+    }
+    for argument in &values.set_file {
+        for path in chart::set_file_paths(argument)? {
+            let content = read(Path::new(&path))?;
+            overrides.contents.insert(path, content);
+        }
+    }
+    Ok(overrides)
+}
+
+/// Time and randomness of this render.
+fn world(context: &Context) -> Result<World, Error> {
+    let now = match context.environment.source_date_epoch {
+        Some(epoch) => jiff::Timestamp::from_second(epoch)
+            .map_err(|error| Error::usage(format!("SOURCE_DATE_EPOCH: {error}")))?,
+        None => jiff::Timestamp::now(),
+    };
+    let mut seed = [0; 32];
+    match context.environment.source_date_epoch {
+        Some(epoch) => seed[..8].copy_from_slice(&epoch.to_le_bytes()),
+        None => getrandom::fill(&mut seed)
+            .map_err(|error| Error::failed(format!("read random bytes: {error}")))?,
+    }
+    Ok(World::new(now, seed))
+}
+
+/// What a cluster can do, as charts see it.
+pub(super) fn capabilities(
+    version: &str,
+    api_versions: Vec<String>,
+    profile: Profile,
+) -> Result<Capabilities, Error> {
+    Ok(Capabilities {
+        kube_version: chart::KubeVersion::parse(version, profile)?,
+        api_versions,
+    })
+}
+
+/// Writes a file and the folders above it, whole or not at all.
+pub(super) fn write_file(file: &Path, text: &[u8]) -> Result<(), Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(
+            Exit::Failed,
+            anyhow::Error::new(error).context(format!("write {}", file.display())),
+        )
+    };
+    if let Some(folder) = file
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    let mut half = file.as_os_str().to_owned();
+    half.push(".tmp");
+    std::fs::write(&half, text)
+        .and_then(|()| std::fs::rename(&half, file))
+        .map_err(failed)
+}
