@@ -1,1 +1,3 @@
-//! x
+//! Tests of the program that need no cluster: the words, the files, the layers.
+
+mod layering;

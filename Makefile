@@ -1,0 +1,40 @@
+# The two commands of the README are `make demo` and `make test`; they do all set-up themselves.
+TESTBED := tests/testbed/testbed
+CARGO   := cargo
+
+.PHONY: all build release demo test check unit cluster testbed fmt lint bench
+
+all: build
+
+build:            ## windlass, for development
+	$(CARGO) build
+
+release:          ## windlass, as it is shipped
+	$(CARGO) build --release
+
+demo: release     ## render, lock, diff, deploy, change, inspect and delete on a real control plane
+	$(TESTBED) build
+	$(TESTBED) run -- tests/demo.sh
+
+test: fmt lint unit cluster  ## everything that CI runs
+
+check:            ## fast feedback while editing
+	$(CARGO) check --all-targets
+
+fmt:
+	$(CARGO) fmt --all --check
+
+lint:             ## warnings are errors; the pure core builds without the network part
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) check --no-default-features --lib
+
+unit:             ## everything that needs no cluster
+	$(CARGO) test --workspace --lib --bins --examples --test cli --test conformance
+
+cluster:          ## against a real API server, registry and helm
+	$(TESTBED) build
+	$(TESTBED) run -- $(CARGO) test --test cluster
+
+testbed:          ## a control plane for hands: prints the kubeconfig, Ctrl-C stops it
+	$(TESTBED) build
+	$(TESTBED) run -- tests/testbed/hold
