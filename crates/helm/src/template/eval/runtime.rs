@@ -19,20 +19,24 @@ impl Runtime for Run<'_> {
     }
 
     fn include(&mut self, name: &Str, data: &Value) -> Result<Str, Fault> {
-        let name_text: Rc<str> = name.to_text().into();
-        let count = self.includes.entry(Rc::clone(&name_text)).or_insert(0);
-        if *count > MAX_INCLUDES {
-            return Err(Fault::new(format!(
-                "rendering template has a nested reference name: {name_text}: \
-                 unable to execute template"
-            )));
+        let name_text = name.to_text();
+        match self.includes.get_mut(&*name_text) {
+            Some(count) if *count > MAX_INCLUDES => {
+                return Err(Fault::new(format!(
+                    "rendering template has a nested reference name: {name_text}: \
+                     unable to execute template"
+                )));
+            }
+            Some(count) => *count += 1,
+            None => {
+                self.includes.insert(Rc::from(&*name_text), 1);
+            }
         }
-        *count += 1;
         let result = match self.set.get(&name_text).cloned() {
             Some(tree) => self.output_of(&tree, data),
             None => Err(Error::no_template(name, &self.templates.root)),
         };
-        if let Some(count) = self.includes.get_mut(&name_text) {
+        if let Some(count) = self.includes.get_mut(&*name_text) {
             *count -= 1;
         }
         match result {
