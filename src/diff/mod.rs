@@ -7,6 +7,8 @@ mod change;
 mod fields;
 mod mask;
 mod shown;
+#[cfg(test)]
+mod tests;
 pub mod text;
 mod verdict;
 mod yaml;

@@ -429,4 +429,16 @@ mod tests {
         let text = format!("a: {}{}", "[".repeat(5_000), "]".repeat(5_000));
         assert_eq!(problems(&text), "t.yaml:1: nested deeper than 120 levels");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in "([a-c:#\\[\\]{}&*!|>'\"%@,? -]|---|\n|kind: |items:\n|- )*") {
+            let _ = parse(text.as_bytes(), &source());
+        }
+
+        #[test]
+        fn no_bytes_are_too_odd(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..60)) {
+            let _ = parse(&bytes, &source());
+        }
+    }
 }
