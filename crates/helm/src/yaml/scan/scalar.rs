@@ -78,7 +78,11 @@ impl Scanner<'_> {
             first_break.clear();
             text.append(&mut more_breaks);
             after_blank = blank;
-            while !self.is_break_or_end(0) {
+            loop {
+                self.read_run(&mut text, |byte| matches!(byte, b'\r' | b'\n'));
+                if self.is_break_or_end(0) {
+                    break;
+                }
                 self.read(&mut text);
                 self.ensure(1)?;
             }
@@ -214,7 +218,13 @@ impl Scanner<'_> {
         text: &mut Vec<u8>,
         gap: &mut Gap,
     ) -> Result<(), Fault> {
-        while !self.is_blank_or_end(0) {
+        loop {
+            self.read_run(text, |byte| {
+                matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'\'' | b'"' | b'\\')
+            });
+            if self.is_blank_or_end(0) {
+                return Ok(());
+            }
             match self.byte(0) {
                 b'\'' if single && self.byte(1) == b'\'' => {
                     text.push(b'\'');
@@ -235,7 +245,6 @@ impl Scanner<'_> {
             }
             self.ensure(2)?;
         }
-        Ok(())
     }
 
     fn scan_escape(&mut self, start: Position, text: &mut Vec<u8>) -> Result<(), Fault> {
@@ -326,6 +335,7 @@ impl Scanner<'_> {
                     gap.join(&mut text);
                 }
                 self.read(&mut text);
+                self.read_run(&mut text, is_plain_end);
                 end = self.at;
                 self.ensure(2)?;
             }
@@ -351,6 +361,14 @@ impl Scanner<'_> {
             _ => false,
         }
     }
+}
+
+/// Whether a plain scalar may end with the byte, in some context.
+fn is_plain_end(byte: u8) -> bool {
+    matches!(
+        byte,
+        b' ' | b'\t' | b'\r' | b'\n' | b':' | b',' | b'?' | b'[' | b']' | b'{' | b'}'
+    )
 }
 
 /// The text of an escape of one letter.
