@@ -12,7 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("image", &["object", "event"]),
     ("diff", &["object", "event"]),
     ("status", &["object", "event"]),
-    ("plan", &["object", "event", "diff"]),
+    ("plan", &["object", "event", "diff", "status"]),
     ("inventory", &["object", "event"]),
     ("registry", &["object", "event", "image"]),
     ("cluster", &["object", "event", "inventory"]),
