@@ -7,17 +7,23 @@
 
 mod args;
 mod case;
+mod certificates;
 mod constraint;
+mod crypto;
 mod dates;
 mod defaults;
+mod der;
 mod dicts;
+mod dsa;
 mod duration;
 mod encoding;
+mod keys;
 mod layout;
 mod lists;
 mod math;
 mod merge;
 mod paths;
+mod pem;
 mod random;
 mod re2;
 mod re2_class;
@@ -48,6 +54,8 @@ const TABLES: &[&[Function]] = &[
     reflection::TABLE,
     paths::TABLE,
     dates::TABLE,
+    crypto::TABLE,
+    certificates::TABLE,
     regex::TABLE,
     semver::TABLE,
 ];
