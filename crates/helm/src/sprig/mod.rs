@@ -22,6 +22,7 @@ mod layout;
 mod lists;
 mod math;
 mod merge;
+mod net;
 mod paths;
 mod pem;
 mod random;
@@ -36,6 +37,7 @@ mod testing;
 mod text;
 pub mod time;
 mod time_parse;
+mod url;
 mod wrap;
 
 use crate::template::Function;
@@ -53,6 +55,7 @@ const TABLES: &[&[Function]] = &[
     encoding::TABLE,
     reflection::TABLE,
     paths::TABLE,
+    net::TABLE,
     dates::TABLE,
     crypto::TABLE,
     certificates::TABLE,
@@ -69,4 +72,20 @@ pub fn tables() -> &'static [&'static [Function]] {
 /// All functions of this module.
 pub fn functions() -> impl Iterator<Item = &'static Function> {
     TABLES.iter().flat_map(|table| table.iter())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::functions;
+
+    #[test]
+    fn has_every_function_once() {
+        let mut names: Vec<&str> = functions().map(|function| function.name).collect();
+        names.sort_unstable();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        // Sprig has 211: less `env` and `expandenv`, and the eight JSON functions that are Helm's.
+        assert_eq!(count, 201);
+    }
 }
