@@ -67,12 +67,17 @@ fn drop_namespace(manifest: &mut Manifest) -> Option<String> {
 }
 
 fn unknown_kind(manifest: &Manifest, gvk: &Gvk) -> Problem {
-    let name = manifest.object.name();
-    Problem::new(
-        manifest.source.clone(),
-        format!("{}/{name}: the server does not know kind {} of {}", gvk.kind, gvk.kind, gvk.api_version()),
-    )
-    .hinted("install its CustomResourceDefinition first, or add it to the input; see `kubectl api-resources`")
+    let (name, kind) = (manifest.object.name(), &gvk.kind);
+    let hint = if gvk.group == "kapp.k14s.io" {
+        "this configures kapp and is no object of a cluster: leave it out of the input"
+    } else {
+        "install its CustomResourceDefinition first, or add it to the input"
+    };
+    let message = format!(
+        "{kind}/{name}: the server does not know kind {kind} of {}",
+        gvk.api_version()
+    );
+    Problem::new(manifest.source.clone(), message).hinted(hint)
 }
 
 /// The scopes that the CRDs of the input give to their kinds.
@@ -207,5 +212,12 @@ mod tests {
         all.yaml:9: ConfigMap/a (x) stands already in all.yaml:1, with other content
         ");
         assert_eq!(manifests.len(), 2);
+        assert!(
+            error.problems[0]
+                .hint
+                .as_deref()
+                .unwrap()
+                .contains("CustomResourceDefinition")
+        );
     }
 }
