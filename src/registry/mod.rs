@@ -3,13 +3,13 @@
 //! A client of the OCI distribution protocol, reading only. It knows images by their references;
 //! where they were found and what becomes of the digests is `image/`'s and the command's matter.
 
-#[cfg(test)]
-mod answers;
 mod challenge;
 mod client;
 mod docker_config;
 mod error;
 mod failure;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use client::{Client, Proxies, Settings};
@@ -84,31 +84,4 @@ fn normal(mut reference: Reference) -> Reference {
         reference.tag = Some(reference.tag_or_latest().to_owned());
     }
     reference
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_of_this_machine_are_local() {
-        for local in [
-            "localhost",
-            "localhost:5000",
-            "127.0.0.1:5000",
-            "[::1]:5000",
-            "reg.local:80",
-        ] {
-            assert!(is_local(local), "{local}");
-        }
-        for remote in [
-            "ghcr.io",
-            "10.0.0.1:5000",
-            "127.0.0.1.evil.io",
-            "localhost.io",
-            "local",
-        ] {
-            assert!(!is_local(remote), "{remote}");
-        }
-    }
 }

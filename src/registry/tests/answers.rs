@@ -1,8 +1,8 @@
 //! Tests of the client against listeners that answer as told: limits, failures and logins that a
 //! real registry cannot be made to show.
 
-use super::*;
 use crate::image::Digest;
+use crate::registry::*;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -395,8 +395,8 @@ async fn every_image_is_asked_for_once_and_all_failures_are_kept() {
 /// Starts a registry that speaks TLS with a certificate for `localhost` of the fixtures' authority.
 fn serve_tls() -> String {
     use rustls::pki_types::pem::PemObject as _;
-    let certificate = include_bytes!("../../tests/fixtures/registry/localhost.pem");
-    let key = include_bytes!("../../tests/fixtures/registry/localhost.key.pem");
+    let certificate = include_bytes!("../../../tests/fixtures/registry/localhost.pem");
+    let key = include_bytes!("../../../tests/fixtures/registry/localhost.key.pem");
     let certificates = rustls::pki_types::CertificateDer::pem_slice_iter(certificate);
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(
         rustls::crypto::ring::default_provider(),
