@@ -1,5 +1,6 @@
 //! The environment variables that windlass looks at, read once and passed on as values.
 
+use crate::registry::Proxies;
 use std::path::PathBuf;
 
 /// What the environment of the process says.
@@ -15,6 +16,8 @@ pub(super) struct Environment {
     pub(super) docker_config: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`: where podman keeps its `containers/auth.json`.
     pub(super) runtime_dir: Option<PathBuf>,
+    /// The proxies of http and https addresses, and what is reached without one.
+    pub(super) proxies: Proxies,
     /// The folder for caches.
     pub(super) cache_dir: Option<PathBuf>,
     /// `KUBECONFIG`: one file or several, separated by colons.
@@ -42,6 +45,11 @@ impl Environment {
             force_color: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
             docker_config: path("DOCKER_CONFIG"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
+            proxies: Proxies {
+                http: first(&["http_proxy", "HTTP_PROXY"]),
+                https: first(&["https_proxy", "HTTPS_PROXY"]),
+                except: first(&["no_proxy", "NO_PROXY"]),
+            },
             cache_dir: path("XDG_CACHE_HOME")
                 .or_else(|| home.as_ref().map(|home| home.join(".cache")))
                 .map(|folder| folder.join("windlass")),

@@ -13,6 +13,7 @@ mod flags;
 mod git;
 mod inspect;
 mod list;
+mod lock;
 mod project;
 mod render;
 mod stages;
@@ -79,6 +80,7 @@ enum Color {
 #[derive(Subcommand, Debug)]
 enum Command {
     Render(render::Args),
+    Lock(lock::Args),
     Diff(diff::Args),
     Deploy(deploy::Args),
     Delete(delete::Args),
@@ -128,6 +130,7 @@ pub fn main() -> ExitCode {
 fn run(command: Command, context: &Context) -> Result<Exit, Error> {
     match command {
         Command::Render(args) => render::run(&args, context),
+        Command::Lock(args) => online(lock::run(&args, context)),
         Command::Diff(args) => online(diff::run(&args, context)),
         Command::Deploy(args) => online(deploy::run(&args, context)),
         Command::Delete(args) => online(delete::run(&args, context)),

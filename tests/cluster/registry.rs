@@ -183,3 +183,62 @@ async fn many_images_of_one_registry_are_resolved_at_once() {
     assert_eq!(answers.len(), 10);
     assert!(answers.values().all(Result::is_ok), "{answers:?}");
 }
+
+/// Runs the program in a folder, with nothing in its environment but a home; stdout and stderr.
+fn windlass(folder: &Path, arguments: &[&str]) -> (String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_windlass"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn the_program_locks_a_chart_and_renders_it_frozen() {
+    let repository = repository(&closed(), "chart");
+    let image = format!("{repository}:1");
+    let digest = push(&image, Some(LOGIN));
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    write(
+        "windlass.yaml",
+        "version: 1\nname: shop\nchart: chart\nlocks: locks\n",
+    );
+    write(
+        "chart/Chart.yaml",
+        "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
+    );
+    let pod = format!("kind: Pod\napiVersion: v1\nmetadata: {{name: web}}\nimage: {image} # x\n");
+    write("chart/templates/pod.yaml", &pod);
+
+    let (_, told) = windlass(folder.path(), &["lock"]);
+    assert!(told.contains("wants a login"), "{told}");
+    let auths = format!(
+        "{{\"auths\": {{\"{}\": {{\"auth\": \"{AUTH}\"}}}}}}",
+        closed()
+    );
+    write(".docker/config.json", &auths);
+    let (_, told) = windlass(folder.path(), &["lock"]);
+    assert!(
+        told.contains("Wrote locks/shop.lock.yml: 1 of 1 image resolved."),
+        "{told}"
+    );
+    let (rendered, told) = windlass(folder.path(), &["render", "--frozen"]);
+    assert!(
+        rendered.ends_with(&format!("image: {repository}@{digest} # x\n")),
+        "{rendered}{told}"
+    );
+    let (_, told) = windlass(folder.path(), &["lock", "--update"]);
+    assert!(
+        told.contains("Nothing to change in locks/shop.lock.yml"),
+        "{told}"
+    );
+}

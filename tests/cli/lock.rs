@@ -1,0 +1,133 @@
+//! `windlass lock` and locked renders, without a registry.
+
+use super::support::TestEnv;
+
+const DIGEST: &str = "sha256:f798cfd4c6a6a1d1d1e2d3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8";
+
+/// A project with a chart of one pod and its lock folder.
+fn project(image: &str) -> TestEnv {
+    let env = TestEnv::new();
+    env.write(
+        "windlass.yaml",
+        "version: 1\nname: shop\nchart: chart\nlocks: locks\n",
+    );
+    env.write(
+        "chart/Chart.yaml",
+        "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
+    );
+    env.write(
+        "chart/templates/pod.yaml",
+        &format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  \
+             # ours\n  - {{name: web, image: '{image}'}}\n"
+        ),
+    );
+    env
+}
+
+fn lock(image: &str, new_image: &str) -> String {
+    format!(
+        "apiVersion: kbld.k14s.io/v1alpha1\nkind: Config\noverrides:\n- image: {image}\n  \
+         newImage: {new_image}\n  preresolved: true\n"
+    )
+}
+
+#[test]
+fn a_locked_image_is_written_in_place_and_needs_no_registry() {
+    let env = project("web:1");
+    env.write(
+        "locks/web.yml",
+        &lock("web:1", &format!("127.0.0.1:1/web@{DIGEST}")),
+    );
+    let shown = env.run(&["render", "--frozen"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    let want = format!("  # ours\n  - {{name: web, image: '127.0.0.1:1/web@{DIGEST}'}}\n");
+    assert!(shown.stdout.ends_with(&want), "{}", shown.all());
+    let shown = env.run(&["lock"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    let lock = env.read("locks/shop.lock.yml");
+    assert!(!lock.contains("overrides"), "{lock}");
+}
+
+#[test]
+fn frozen_names_every_unlocked_image_and_the_way_out() {
+    let env = project("web:1");
+    env.write(
+        "locks/other.yml",
+        &lock("other", &format!("a.io/other@{DIGEST}")),
+    );
+    let shown = env.run(&["render", "--frozen"]);
+    assert_eq!(
+        shown.all(),
+        "exit: 1\n--- stdout\n--- stderr\nerror: 1 image is not locked\n  web:1\n    \
+         at chart/templates/pod.yaml:7:24 (spec.containers[0].image)\n\
+         hint: `windlass lock` with the same chart and values locks every image\n"
+    );
+}
+
+#[test]
+fn two_locks_that_disagree_stop_the_render() {
+    let env = project("web:1");
+    let other = DIGEST.replace('f', "0");
+    env.write("locks/a.yml", &lock("web:1", &format!("a.io/web@{DIGEST}")));
+    env.write("locks/b.yml", &lock("web:1", &format!("a.io/web@{other}")));
+    let shown = env.run(&["render"]);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    for place in ["locks/a.yml:4:3", "locks/b.yml:4:3"] {
+        assert!(shown.stderr.contains(place), "{}", shown.all());
+    }
+}
+
+#[test]
+fn a_registry_that_is_down_leaves_the_lock_alone() {
+    let env = project("127.0.0.1:1/team/web:1");
+    let shown = env.run(&["lock"]);
+    assert_eq!(
+        shown.all(),
+        "exit: 1\n--- stdout\n--- stderr\nerror: 1 of 1 image not resolved\n  \
+         registry 127.0.0.1:1 refuses connections\n    127.0.0.1:1/team/web:1\n      \
+         at chart/templates/pod.yaml:7:24 (spec.containers[0].image)\n\
+         hint: start the registry that should listen on 127.0.0.1:1\n"
+    );
+    assert!(!env.path().join("locks").exists());
+}
+
+#[test]
+fn the_list_says_which_file_locks_what() {
+    let env = project("web:1");
+    env.write(
+        "locks/web.yml",
+        &lock("web:1", &format!("a.io/web@{DIGEST}")),
+    );
+    let shown = env.run(&["lock", "list"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    let row = shown.stdout.lines().nth(1).unwrap_or_default();
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(
+        words,
+        ["web:1", &format!("a.io/web@{DIGEST}"), "locks/web.yml:4"]
+    );
+}
+
+#[test]
+fn a_lock_needs_a_place() {
+    let env = project("web:1");
+    env.write("windlass.yaml", "version: 1\nname: shop\nchart: chart\n");
+    let shown = env.run(&["lock"]);
+    assert_eq!(
+        shown.all(),
+        "exit: 2\n--- stdout\n--- stderr\nerror: nothing says where the lock is written\n\
+         hint: name the file: `-o FILE`, or set `locks` in windlass.yaml\n"
+    );
+}
+
+#[test]
+fn a_mistake_in_a_lock_has_its_place() {
+    let env = project("web:1");
+    env.write("locks/web.yml", &lock("web:1", "a.io/web:1"));
+    let shown = env.run(&["render"]);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    let want =
+        "error: locks/web.yml:5:13: `web:1` is locked to `a.io/web:1`, which has no digest\n";
+    assert!(shown.stderr.starts_with(want), "{}", shown.all());
+}
