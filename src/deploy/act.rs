@@ -1,11 +1,13 @@
 //! One change, sent. An object that changed since it was shown is looked at again first.
 
 use super::Error;
+use super::owner::is_left_by_clients;
 use crate::cluster::{self, Cluster};
 use crate::diff::{self, Change, Masker, Op};
 use crate::inventory::PART_OF;
 use crate::object::{Manifest, Object, ObjectRef, Source};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,6 +24,8 @@ pub(super) struct Sender<'a> {
     pub(super) masker: &'a Masker,
     /// Whether fields are taken from other managers.
     pub(super) force: bool,
+    /// Objects that the app takes in with this run.
+    pub(super) taken: &'a BTreeSet<ObjectRef>,
     /// How long to wait for an object to be gone, or to appear, before going on with it.
     pub(super) patience: Duration,
 }
@@ -62,10 +66,19 @@ impl Sender<'_> {
         };
         let kind = self.cluster.kind(&desired.gvk(), NEW_KIND).await?;
         let mut live = shown.clone();
+        let mut force = self.force;
         for _ in 0..MOST_LOOKS {
             let bound = bound(desired, &live);
-            match self.cluster.apply(&kind, &bound, self.force).await {
+            match self.cluster.apply(&kind, &bound, force).await {
                 Ok(object) => return Ok(Some(object)),
+                Err(error)
+                    if !force
+                        && self.taken.contains(&change.target)
+                        && is_left_by_clients(&error) =>
+                {
+                    force = true;
+                    continue;
+                }
                 Err(error) if error.is_stale() || error.is_not_found() => {}
                 Err(error) => return Err(error.into()),
             }
@@ -79,7 +92,7 @@ impl Sender<'_> {
             if found.uid() != shown.uid() {
                 return Err(stale(None));
             }
-            let predicted = self.cluster.dry_run(&kind, desired, self.force).await?;
+            let predicted = self.cluster.dry_run(&kind, desired, force).await?;
             let manifest = Manifest {
                 object: desired.clone(),
                 source: source(change),

@@ -9,9 +9,12 @@ mod lock;
 mod look;
 mod owner;
 mod prepare;
+mod record;
 mod run;
+mod runner;
 mod store;
 mod trial;
+mod wait;
 mod watches;
 
 pub use error::{Contested, Error, Holder, Owned, Refusal};

@@ -1,5 +1,6 @@
 //! Whose an object is that already exists. Reads the marks that deployers leave.
 
+use crate::cluster;
 use crate::inventory::PART_OF;
 use crate::object::Object;
 use std::fmt;
@@ -33,6 +34,28 @@ const ANNOTATIONS: [(&str, &str); 3] = [
     ("argocd.argoproj.io/tracking-id", "Argo CD application"),
     ("config.k8s.io/owning-inventory", "kpt inventory"),
 ];
+
+/// Field managers that write whole objects and know nothing of conflicts: what is taken over from
+/// them is shown as a change and needs no force.
+const CLIENT_SIDE: [&str; 7] = [
+    "before-first-apply",
+    "helm",
+    "kapp",
+    "kubectl",
+    "kubectl-client-side-apply",
+    "kubectl-create",
+    "kubectl-edit",
+];
+
+/// Whether an apply failed for nothing but fields of client-side writers.
+pub(super) fn is_left_by_clients(error: &cluster::Error) -> bool {
+    match error {
+        cluster::Error::Conflict { conflicts, .. } => conflicts
+            .iter()
+            .all(|conflict| CLIENT_SIDE.contains(&conflict.manager.as_str())),
+        _ => false,
+    }
+}
 
 /// The owner of an object that is not a member of the set `id`; `None` when nobody claims it.
 pub(super) fn owner(object: &Object, id: &str) -> Option<Owner> {

@@ -63,6 +63,8 @@ pub struct Prepared {
     /// Objects that are no longer wanted and stay, since pruning is off.
     pub unpruned: Vec<ObjectRef>,
     pub(super) parent: Parent,
+    /// Objects that exist outside of the app and are taken in.
+    pub(super) taken: BTreeSet<ObjectRef>,
     pub(super) force: bool,
     pub(super) create_namespace: bool,
 }
@@ -134,6 +136,10 @@ pub async fn prepare(
     )?;
     let parent = parent.map_or_else(|| fresh(&request.app), Ok)?;
     let mut warnings = desired(&discovery, &parent, &mut request)?;
+    // From here on no error of the server shows a secret.
+    for manifest in &request.manifests {
+        masker.mask(&mut manifest.object.clone());
+    }
     sink.emit(Event::Stage {
         message: "read live objects".to_owned(),
     });
@@ -178,6 +184,7 @@ pub async fn prepare(
         warnings,
         unpruned,
         parent,
+        taken: found.strangers,
         force: request.force,
         create_namespace: request.create_namespace,
     })
@@ -217,6 +224,7 @@ pub async fn prepare_delete(
         warnings: Vec::new(),
         unpruned: Vec::new(),
         parent,
+        taken: BTreeSet::new(),
         force: false,
         create_namespace: false,
     })

@@ -1,6 +1,7 @@
 //! What each object would become: decided locally where that is certain, by a dry run elsewhere.
 
 use super::found::Found;
+use super::owner::is_left_by_clients;
 use super::{Contested, Error, Refusal};
 use crate::cluster::{self, Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Verdict};
@@ -111,14 +112,18 @@ impl Trials<'_> {
                 .map_err(stop)?;
             converted.as_ref().unwrap_or(live)
         };
-        match self
+        let is_stranger = self.found.strangers.contains(&manifest.object.reference());
+        let mut tried = self
             .cluster
             .dry_run(kind, &manifest.object, self.force)
-            .await
-        {
+            .await;
+        if is_stranger && tried.as_ref().is_err_and(is_left_by_clients) {
+            tried = self.cluster.dry_run(kind, &manifest.object, true).await;
+        }
+        match tried {
             Ok(predicted) => {
                 let mut change = diff::change(manifest, Some(live), Some(&predicted), self.masker);
-                if self.found.strangers.contains(&change.target) && change.reason.is_empty() {
+                if is_stranger && change.reason.is_empty() {
                     "it exists already and becomes part of the app".clone_into(&mut change.reason);
                 }
                 Ok(change)

@@ -26,35 +26,121 @@ fn refuses_an_object_of_another_app_and_names_the_owner() {
     });
 }
 
+/// Sends a request that windlass itself never sends.
+async fn send(request: http::request::Builder, body: &serde_json::Value) {
+    let choice = kube::config::KubeConfigOptions::default();
+    let file = kube::config::Kubeconfig::read_from(kubeconfig()).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(file, &choice)
+        .await
+        .unwrap();
+    let client = kube::Client::try_from(config).unwrap();
+    let request = request.body(body.to_string().into_bytes()).unwrap();
+    client.request_text(request).await.unwrap();
+}
+
+/// Scales as `kubectl scale` does: through the subresource, under kubectl's name.
+async fn scale(namespace: &str, name: &str, replicas: u32) {
+    let request = http::Request::patch(format!(
+        "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale?fieldManager=kubectl"
+    ))
+    .header("content-type", "application/merge-patch+json");
+    send(request, &json!({"spec": {"replicas": replicas}})).await;
+}
+
+/// Creates as a client does that knows no server-side apply.
+async fn post(path: String, object: &serde_json::Value) {
+    let request = http::Request::post(path).header("content-type", "application/json");
+    send(request, object).await;
+}
+
+#[test]
+fn takes_in_what_helm_left_behind() {
+    lab(|mut lab| async move {
+        let path = format!(
+            "/api/v1/namespaces/{}/configmaps?fieldManager=helm",
+            lab.namespace
+        );
+        let mut theirs = config_map("a", "theirs");
+        theirs["metadata"]["annotations"] = json!({"meta.helm.sh/release-name": "old",
+            "meta.helm.sh/release-namespace": lab.namespace});
+        post(path, &theirs).await;
+        let request = lab.request("web", &[config_map("a", "ours")]);
+        let error = lab.prepare(request).await.unwrap_err().to_string();
+        assert!(
+            error.ends_with(&format!("belongs to Helm release `{}/old`", lab.namespace)),
+            "{error}"
+        );
+        let mut request = lab.request("web", &[config_map("a", "ours")]);
+        request.take_from.push("old".to_owned());
+        let prepared = lab.prepare(request).await.unwrap();
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+        let live = lab.get("", "ConfigMap", "a").await.unwrap();
+        assert_eq!(live.text(&["data", "key"]), "ours");
+        let request = lab.request("web", &[config_map("a", "ours")]);
+        assert!(lab.prepare(request).await.unwrap().is_noop());
+    });
+}
+
+#[test]
+fn a_holder_that_lost_its_lock_writes_nothing_more() {
+    lab(|mut lab| async move {
+        let hook = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": "first", "annotations":
+                {"helm.sh/hook": "pre-install", "windlass.test/ready-after": "9s"}},
+            "spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "example.com/m:1"}]}});
+        let request = lab.request("web", &[hook, config_map("after", "1")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let options = deploy::Options::new(jiff::Timestamp::now());
+        let cancel = CancellationToken::new();
+        let cluster = connect(&lab.namespace).await;
+        let target = reference(
+            "coordination.k8s.io",
+            "Lease",
+            Some(&lab.namespace),
+            "windlass.web",
+        );
+        let thief = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            let taken = json!({"metadata": {"annotations": {"windlass.dev/who": "bob"}},
+                "spec": {"holderIdentity": "bob"}});
+            cluster.merge_patch(&target, &taken).await.unwrap();
+        };
+        let running = deploy::run(
+            &lab.cluster,
+            &prepared,
+            &options,
+            &lab.masker,
+            &mut lab.events,
+            &cancel,
+        );
+        let (report, ()) = tokio::join!(running, thief);
+        let report = report.unwrap();
+        let stopped = report.stopped_by.unwrap().to_string();
+        assert!(
+            stopped.starts_with("the lock of app `web` was lost to bob"),
+            "{stopped}"
+        );
+        assert_eq!(report.result, DeployResult::Failed);
+        assert!(lab.get("", "ConfigMap", "after").await.is_none());
+        let lease = cluster.get(&target).await.unwrap().unwrap();
+        assert_eq!(lease.text(&["spec", "holderIdentity"]), "bob");
+    });
+}
+
 #[test]
 fn names_the_manager_and_field_of_a_conflict() {
     lab(|mut lab| async move {
         lab.deploy_well("web", &[deployment("web", "")]).await;
-        // As `kubectl scale` does.
-        let path = lab
-            .get("apps", "Deployment", "web")
-            .await
-            .unwrap()
-            .reference();
-        let output = std::process::Command::new("kubectl")
-            .args([
-                "scale",
-                "--replicas=2",
-                "deployment/web",
-                "-n",
-                &lab.namespace,
-            ])
-            .env("KUBECONFIG", kubeconfig())
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
+        let target = reference("apps", "Deployment", Some(&lab.namespace), "web");
+        scale(&lab.namespace, "web", 2).await;
         let request = lab.request("web", &[deployment("web", "")]);
         let error = lab.prepare(request).await.unwrap_err();
         assert!(matches!(error, Error::Contested(_)), "{error}");
         assert!(
-            error
-                .to_string()
-                .contains(&format!("{path}: .spec.replicas is owned by kubectl")),
+            error.to_string().contains(&format!(
+                "{target}: .spec.replicas is owned by kubectl, scale"
+            )),
             "{error}"
         );
 

@@ -96,3 +96,28 @@ fn a_second_run_waits_for_what_the_first_left_half_done() {
         );
     });
 }
+
+#[test]
+fn names_the_finalizer_that_holds_a_deleted_object() {
+    lab(|mut lab| async move {
+        let mut held = config_map("held", "1");
+        held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+        lab.deploy_well("web", &[held]).await;
+        let app = lab.app("web");
+        let prepared = deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events)
+            .await
+            .unwrap();
+        let mut options = deploy::Options::new(jiff::Timestamp::now());
+        options.wait_timeout = Duration::from_secs(3);
+        let report = lab.run_with(&prepared, &options).await.unwrap();
+        assert!(report.is_not_ready());
+        assert_eq!(
+            report.outcomes[0].reason,
+            "not ready after 3 s: held by finalizers example.com/hold"
+        );
+        let target = report.outcomes[0].target.clone();
+        let free = json!({"metadata": {"finalizers": null}});
+        lab.cluster.merge_patch(&target, &free).await.unwrap();
+        lab.delete_well("web").await;
+    });
+}

@@ -1,0 +1,173 @@
+//! What a run writes down: its intent before the first change, how it ended after the last.
+
+use super::lock::Lock;
+use super::prepare::Prepared;
+use super::run::{Options, Report};
+use super::{Error, store};
+use crate::cluster::Cluster;
+use crate::diff::Op;
+use crate::event::{Actuation, Reconcile};
+use crate::inventory::{Deploy, DeployResult, Member, PART_OF, Parent};
+use crate::object::managed_fields::MANAGER;
+use crate::object::{Object, ObjectRef, fingerprint};
+use crate::plan::{Phase, hook};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Writes down what is about to happen, before anything does: the set is widened to all that will
+/// be in it, so that nothing is ever lost.
+pub(super) async fn open(
+    cluster: &Cluster,
+    prepared: &Prepared,
+    options: &Options,
+    parent: &mut Parent,
+) -> Result<(), Error> {
+    let live = store::read(cluster, &prepared.app).await?;
+    let version = live.map(|live| live.resource_version).unwrap_or_default();
+    if version != parent.resource_version {
+        return Err(Error::Overtaken {
+            app: prepared.app.name.clone(),
+        });
+    }
+    for step in &prepared.plan.steps {
+        parent.widen(&step.change.target);
+    }
+    parent.record.push(Deploy {
+        revision: parent.record.next_revision(),
+        result: DeployResult::Running,
+        started: options.started,
+        finished: None,
+        origin: options.origin.clone(),
+        summary: summary(prepared),
+    });
+    store::write(cluster, parent).await
+}
+
+fn summary(prepared: &Prepared) -> String {
+    let mut counts: BTreeMap<Op, usize> = BTreeMap::new();
+    for change in prepared.changes() {
+        *counts.entry(change.op).or_default() += 1;
+    }
+    let each = counts
+        .iter()
+        .map(|(op, count)| format!("{count} {}", word(*op)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// The word for an op in events and records.
+pub(super) fn word(op: Op) -> &'static str {
+    match op {
+        Op::Create => "create",
+        Op::Update => "update",
+        Op::Replace => "replace",
+        Op::Delete => "delete",
+        Op::Exists => "exists",
+        Op::Keep => "keep",
+        Op::Noop => "noop",
+    }
+}
+
+/// Records how it ended. After a success the set is narrowed to what is in it; an app that is gone
+/// loses its record.
+pub(super) async fn close(
+    cluster: &Cluster,
+    prepared: &Prepared,
+    parent: &mut Parent,
+    report: &Report,
+    after: &[Option<Object>],
+    ended: Timestamp,
+    lock: Option<&Lock>,
+) -> Result<(), Error> {
+    if let Some(lock) = lock {
+        lock.check().await?;
+    }
+    let succeeded = report.result == DeployResult::Succeeded;
+    if succeeded {
+        after_hooks(cluster, prepared, after).await;
+    }
+    if succeeded && prepared.phase == Phase::Delete {
+        return store::remove(cluster, parent).await;
+    }
+    parent.record.objects = members(prepared, parent, report, after);
+    if succeeded {
+        parent.kinds.clear();
+        parent.namespaces.clear();
+        let members: Vec<ObjectRef> = parent
+            .record
+            .objects
+            .iter()
+            .map(|member| member.object.clone())
+            .collect();
+        members.iter().for_each(|member| parent.widen(member));
+    }
+    if let Some(deploy) = parent.record.history.last_mut() {
+        deploy.result = report.result;
+        deploy.finished = Some(ended);
+    }
+    match store::write(cluster, parent).await {
+        // An app that deletes its own namespace takes its record with it.
+        Err(Error::Cluster(error)) if error.is_not_found() && prepared.phase == Phase::Delete => {
+            Ok(())
+        }
+        other => other,
+    }
+}
+
+/// What the app consists of now, with the fingerprints of what was applied to the end.
+fn members(
+    prepared: &Prepared,
+    parent: &Parent,
+    report: &Report,
+    after: &[Option<Object>],
+) -> Vec<Member> {
+    let kept = parent.record.fingerprints();
+    let mut members = BTreeMap::new();
+    for target in &prepared.unpruned {
+        members.insert(target.clone(), None);
+    }
+    for ((step, outcome), after) in prepared.plan.steps.iter().zip(&report.outcomes).zip(after) {
+        let change = &step.change;
+        let sent = outcome.actuation == Actuation::Succeeded;
+        let gone = match change.op {
+            Op::Delete => outcome.reconcile == Reconcile::Succeeded,
+            Op::Keep => sent,
+            Op::Exists => true,
+            _ => change
+                .desired
+                .as_ref()
+                .is_none_or(|desired| desired.label(PART_OF).is_none()),
+        };
+        if gone {
+            continue;
+        }
+        let print = match (&change.desired, after) {
+            (Some(desired), Some(after)) if sent => {
+                Some(fingerprint(parent.record.key(), desired, after, MANAGER))
+            }
+            _ => kept.get(&change.target).map(|print| (*print).clone()),
+        };
+        members.insert(change.target.clone(), print);
+    }
+    members
+        .into_iter()
+        .map(|(object, fingerprint)| Member {
+            object,
+            fingerprint,
+        })
+        .collect()
+}
+
+/// Deletes hooks that are to go once they succeeded. One that cannot be deleted goes before its
+/// next run.
+async fn after_hooks(cluster: &Cluster, prepared: &Prepared, after: &[Option<Object>]) {
+    for (step, after) in prepared.plan.steps.iter().zip(after) {
+        let (Some(desired), Some(after)) = (&step.change.desired, after) else {
+            continue;
+        };
+        let goes = hook::of(desired)
+            .is_some_and(|hook| hook.delete.contains(&hook::DeletePolicy::HookSucceeded));
+        if goes && let Err(error) = cluster.delete(&step.change.target, after.uid(), None).await {
+            tracing::debug!(%error, "hook not deleted");
+        }
+    }
+}

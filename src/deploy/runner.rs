@@ -1,0 +1,237 @@
+//! The loop that carries a plan out: begin what may begin, take whatever happens first.
+
+use super::Error;
+use super::act::Sender;
+use super::lock::Lock;
+use super::prepare::Prepared;
+use super::record::word;
+use super::run::{Options, Outcome};
+use super::wait::Waiting;
+use super::watches::Watches;
+use crate::cluster::Cluster;
+use crate::diff::{Change, Masker, Op};
+use crate::event::{Actuation, Event, Reconcile, Sink};
+use crate::object::Object;
+use crate::plan::Progress;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How often waits are looked at beside the watches.
+const TICK: Duration = Duration::from_secs(1);
+/// How long requests in flight may take once a run was cancelled, and once it failed.
+const CANCEL_GRACE: Duration = Duration::from_millis(1500);
+const FAIL_GRACE: Duration = Duration::from_secs(30);
+
+type Sent = (usize, Result<Option<Object>, Error>);
+
+pub(super) struct Runner<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) prepared: &'a Prepared,
+    pub(super) options: &'a Options,
+    pub(super) masker: &'a Masker,
+    pub(super) sink: &'a mut dyn Sink,
+    pub(super) lock: Option<&'a Lock>,
+    pub(super) progress: Progress,
+    pub(super) queue: VecDeque<usize>,
+    pub(super) flying: FuturesUnordered<BoxFuture<'a, Sent>>,
+    pub(super) waiting: BTreeMap<usize, Waiting>,
+    pub(super) watches: Watches,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) after: Vec<Option<Object>>,
+    pub(super) stopped_by: Option<Error>,
+    pub(super) stopping: bool,
+    /// When requests in flight are given up, once the run is stopping.
+    give_up_at: Option<Instant>,
+    pub(super) deadline: Instant,
+}
+
+impl<'a> Runner<'a> {
+    pub(super) fn new(
+        cluster: &'a Cluster,
+        prepared: &'a Prepared,
+        options: &'a Options,
+        masker: &'a Masker,
+        sink: &'a mut dyn Sink,
+        lock: Option<&'a Lock>,
+    ) -> Self {
+        let steps = &prepared.plan.steps;
+        let outcome = |change: &Change| Outcome {
+            target: change.target.clone(),
+            op: change.op,
+            actuation: Actuation::Pending,
+            reconcile: Reconcile::Pending,
+            reason: String::new(),
+        };
+        let mut progress = Progress::new(&prepared.plan);
+        let queue = progress.start().into();
+        Self {
+            cluster,
+            prepared,
+            options,
+            masker,
+            sink,
+            lock,
+            progress,
+            queue,
+            flying: FuturesUnordered::new(),
+            waiting: BTreeMap::new(),
+            watches: Watches::new(cluster),
+            outcomes: steps.iter().map(|step| outcome(&step.change)).collect(),
+            after: steps.iter().map(|_| None).collect(),
+            stopped_by: None,
+            stopping: false,
+            give_up_at: None,
+            deadline: Instant::now() + options.wait_timeout,
+        }
+    }
+
+    /// The loop: begin what may begin, then take whatever happens first.
+    pub(super) async fn run(&mut self, cancel: &CancellationToken) {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut cancelled = false;
+        loop {
+            self.launch().await;
+            if self.flying.is_empty() && (self.waiting.is_empty() || self.stopping) {
+                return;
+            }
+            let give_up_at = self.give_up_at;
+            tokio::select! {
+                () = cancel.cancelled(), if !cancelled => {
+                    cancelled = true;
+                    self.stop(CANCEL_GRACE);
+                }
+                () = until(give_up_at) => return,
+                Some((step, sent)) = self.flying.next(), if !self.flying.is_empty() => {
+                    self.sent(step, sent).await;
+                }
+                sight = self.watches.next(), if !self.waiting.is_empty() => self.see(sight).await,
+                _ = tick.tick() => self.tick().await,
+            }
+        }
+    }
+
+    /// Begins what may begin, as long as the lock is ours.
+    async fn launch(&mut self) {
+        while self.flying.len() < self.options.concurrency.max(1) {
+            let Some(step) = self.queue.pop_front() else {
+                return;
+            };
+            if self.stopping {
+                continue;
+            }
+            if let Some(lock) = self.lock
+                && let Err(error) = lock.check().await
+            {
+                self.stopped_by.get_or_insert(error);
+                self.stop(FAIL_GRACE);
+                return;
+            }
+            let change = &self.prepared.plan.steps[step].change;
+            if change.op != Op::Noop {
+                let op = word(change.op).to_owned();
+                self.sink.emit(Event::StepStarted {
+                    object: change.target.clone(),
+                    op,
+                });
+            }
+            let sender = Sender {
+                cluster: self.cluster,
+                masker: self.masker,
+                force: self.prepared.force,
+                taken: &self.prepared.taken,
+                patience: self.options.wait_timeout,
+            };
+            self.flying
+                .push(Box::pin(async move { (step, sender.send(change).await) }));
+        }
+    }
+
+    /// No new steps from here on; those in flight have this long to end.
+    fn stop(&mut self, grace: Duration) {
+        self.stopping = true;
+        self.queue.clear();
+        let at = Instant::now() + grace;
+        self.give_up_at = Some(self.give_up_at.map_or(at, |before| before.min(at)));
+    }
+
+    /// The server answered.
+    async fn sent(&mut self, step: usize, sent: Result<Option<Object>, Error>) {
+        let change = &self.prepared.plan.steps[step].change;
+        let (actuation, reason) = match &sent {
+            Ok(_) => (Actuation::Succeeded, String::new()),
+            Err(error) => (Actuation::Failed, error.to_string()),
+        };
+        self.outcomes[step].actuation = actuation;
+        self.outcomes[step].reason.clone_from(&reason);
+        if change.op != Op::Noop {
+            let (object, op) = (change.target.clone(), word(change.op).to_owned());
+            self.sink.emit(Event::StepFinished {
+                object,
+                op,
+                actuation,
+                reason,
+            });
+        }
+        match sent {
+            Ok(object) => {
+                self.after[step].clone_from(&object);
+                let ready = self.progress.applied(step);
+                self.queue.extend(ready);
+                self.begin_wait(step, object).await;
+            }
+            Err(error) => {
+                self.outcomes[step].reconcile = Reconcile::Skipped;
+                if matches!(error, Error::Stale { .. } | Error::LockLost { .. }) {
+                    self.stopped_by.get_or_insert(error);
+                }
+                self.fail(step);
+            }
+        }
+    }
+
+    /// Everything that needs this step is skipped, and nothing new begins.
+    pub(super) fn fail(&mut self, step: usize) {
+        let cause = self.outcomes[step].target.clone();
+        for skipped in self.progress.failed(step) {
+            let outcome = &mut self.outcomes[skipped.step];
+            outcome.actuation = Actuation::Skipped;
+            outcome.reconcile = Reconcile::Skipped;
+            outcome.reason = format!("needs {cause}");
+        }
+        self.stop(FAIL_GRACE);
+    }
+
+    /// The outcomes; whatever was not begun or not waited for to the end is skipped, and then the
+    /// run is not complete.
+    pub(super) fn finish(mut self) -> (Vec<Outcome>, Vec<Option<Object>>, Option<Error>, bool) {
+        let mut complete = true;
+        for outcome in &mut self.outcomes {
+            if outcome.actuation == Actuation::Pending {
+                complete = false;
+                outcome.actuation = Actuation::Skipped;
+                "the run was stopped before".clone_into(&mut outcome.reason);
+            }
+            if outcome.reconcile == Reconcile::Pending {
+                complete = false;
+                outcome.reconcile = Reconcile::Skipped;
+                if outcome.reason.is_empty() {
+                    "the run was stopped before it was ready".clone_into(&mut outcome.reason);
+                }
+            }
+        }
+        (self.outcomes, self.after, self.stopped_by, complete)
+    }
+}
+
+/// Ends at that time; never without one.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,315 @@
+//! Waiting for objects to become ready or gone: what the watches see, what time and pods tell.
+
+use super::act::stuck;
+use super::cause;
+use super::runner::Runner;
+use super::watches::{Place, Sight};
+use crate::cluster::{Observed, Selector};
+use crate::diff::{Change, Op};
+use crate::event::{Event, Reconcile};
+use crate::inventory::{GroupKind, PART_OF};
+use crate::object::{Object, ObjectRef};
+use crate::plan::Wait;
+use crate::status::{self, State};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often the pods of a workload that is not ready are looked at.
+const PODS_EVERY: Duration = Duration::from_secs(3);
+/// How many objects that did not become ready are explained in full.
+const EXPLAINED: usize = 5;
+
+/// A wait for one step.
+pub(super) struct Waiting {
+    pub(super) since: Instant,
+    message: String,
+    /// The uid of the object that must go; empty when it must become ready.
+    leaving: String,
+    live: Option<Object>,
+    pods_seen: Instant,
+    /// Since when a pod is in trouble that does not heal.
+    doomed: Option<Instant>,
+}
+
+impl Runner<'_> {
+    /// The wait for a step is over, or there is none.
+    pub(super) fn done(&mut self, step: usize, reconcile: Reconcile) {
+        self.outcomes[step].reconcile = reconcile;
+        if let Some(waiting) = self.waiting.remove(&step) {
+            let object = self.outcomes[step].target.clone();
+            let seconds = waiting.since.elapsed().as_secs();
+            self.sink.emit(Event::WaitFinished {
+                object,
+                reconcile,
+                reason: String::new(),
+                seconds,
+            });
+        }
+        let ready = self.progress.done(step);
+        self.queue.extend(ready);
+    }
+
+    pub(super) async fn begin_wait(&mut self, step: usize, object: Option<Object>) {
+        let planned = &self.prepared.plan.steps[step];
+        let wait = if self.options.wait {
+            planned.wait
+        } else {
+            Wait::None
+        };
+        let leaving = match wait {
+            Wait::None => return self.done(step, Reconcile::Skipped),
+            Wait::Reconcile => String::new(),
+            Wait::Delete => planned
+                .change
+                .live
+                .as_ref()
+                .map(|live| live.uid().to_owned())
+                .unwrap_or_default(),
+        };
+        let status = object.as_ref().map(status::of);
+        if leaving.is_empty()
+            && status
+                .as_ref()
+                .is_some_and(|status| status.state == State::Current)
+        {
+            return self.done(step, Reconcile::Succeeded);
+        }
+        let now = Instant::now();
+        let message = status.map(|status| status.message).unwrap_or_default();
+        let live = object.or_else(|| planned.change.live.clone());
+        let target = planned.change.target.clone();
+        let waiting = Waiting {
+            since: now,
+            message: message.clone(),
+            leaving,
+            live,
+            pods_seen: now,
+            doomed: None,
+        };
+        self.waiting.insert(step, waiting);
+        self.sink.emit(Event::WaitProgress {
+            object: target.clone(),
+            message,
+            seconds: 0,
+        });
+        match self.cluster.kind_of(&target).await {
+            Ok(kind) => {
+                let selector = self.selector(&planned.change);
+                self.watches
+                    .follow(&kind, target.namespace.as_deref(), selector);
+            }
+            Err(error) => self.give_up(step, Reconcile::Failed, error.to_string()),
+        }
+    }
+
+    /// Objects that are not in the set (they must be there, and are somebody else's) are followed
+    /// with the whole collection.
+    fn selector(&self, change: &Change) -> Selector {
+        match change.op {
+            Op::Exists => Selector::default(),
+            _ => Selector::label(PART_OF, &self.prepared.parent.id()),
+        }
+    }
+
+    /// A watch saw something, or cannot see.
+    pub(super) async fn see(&mut self, sight: Sight) {
+        match sight.observed {
+            Ok(Observed::All(objects)) => {
+                for step in self.waiting_at(&sight.place) {
+                    let target = &self.outcomes[step].target;
+                    let found = objects.iter().find(|object| object.reference() == *target);
+                    self.judge(step, found.cloned()).await;
+                }
+            }
+            Ok(Observed::Changed(object)) => {
+                if let Some(step) = self.waiting_for(&object.reference()) {
+                    self.judge(step, Some(object)).await;
+                }
+            }
+            Ok(Observed::Gone(object)) => {
+                if let Some(step) = self.waiting_for(&object.reference()) {
+                    self.judge(step, None).await;
+                }
+            }
+            Err(error) => {
+                for step in self.waiting_at(&sight.place) {
+                    // Whoever may not list may still read.
+                    match self.cluster.get(&self.outcomes[step].target.clone()).await {
+                        Ok(found) => self.judge(step, found).await,
+                        Err(_) => self.give_up(step, Reconcile::Failed, error.to_string()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn waiting_at(&self, place: &Place) -> Vec<usize> {
+        let at = |step: &&usize| {
+            let target = &self.outcomes[**step].target;
+            (GroupKind::of(target), target.namespace.clone()) == *place
+        };
+        self.waiting.keys().filter(at).copied().collect()
+    }
+
+    fn waiting_for(&self, target: &ObjectRef) -> Option<usize> {
+        self.waiting
+            .keys()
+            .copied()
+            .find(|step| self.outcomes[*step].target == *target)
+    }
+
+    /// Looks at a new state of an object that is waited for.
+    async fn judge(&mut self, step: usize, found: Option<Object>) {
+        let Some(waiting) = self.waiting.get_mut(&step) else {
+            return;
+        };
+        if !waiting.leaving.is_empty() {
+            match found {
+                Some(found) if found.uid() == waiting.leaving => {
+                    let message = stuck(&found);
+                    waiting.live = Some(found);
+                    self.note(step, message);
+                }
+                _ => self.done(step, Reconcile::Succeeded),
+            }
+            return;
+        }
+        let Some(found) = found else {
+            // A finished Job may clean up after itself; anything else was taken away.
+            let completed = waiting
+                .live
+                .as_ref()
+                .is_some_and(|live| live.kind() == "Job");
+            if completed {
+                self.done(step, Reconcile::Succeeded);
+            } else {
+                self.give_up(
+                    step,
+                    Reconcile::Failed,
+                    "it was deleted while it was waited for".to_owned(),
+                );
+            }
+            return;
+        };
+        let status = status::of(&found);
+        waiting.live = Some(found.clone());
+        match status.state {
+            State::Current => {
+                self.after[step] = Some(found);
+                self.done(step, Reconcile::Succeeded);
+            }
+            State::Failed => {
+                let pods = cause::pods_of(self.cluster, &found).await;
+                let reason =
+                    cause::explain(self.cluster, &found, &status.message, &pods, self.masker).await;
+                self.give_up(step, Reconcile::Failed, reason);
+            }
+            _ => self.note(step, status.message),
+        }
+    }
+
+    fn note(&mut self, step: usize, message: String) {
+        let Some(waiting) = self.waiting.get_mut(&step) else {
+            return;
+        };
+        if waiting.message != message {
+            waiting.message.clone_from(&message);
+            let object = self.outcomes[step].target.clone();
+            let seconds = waiting.since.elapsed().as_secs();
+            self.sink.emit(Event::WaitProgress {
+                object,
+                message,
+                seconds,
+            });
+        }
+    }
+
+    /// An object will not become ready, or not in time.
+    fn give_up(&mut self, step: usize, reconcile: Reconcile, reason: String) {
+        let Some(waiting) = self.waiting.remove(&step) else {
+            return;
+        };
+        let outcome = &mut self.outcomes[step];
+        outcome.reconcile = reconcile;
+        outcome.reason.clone_from(&reason);
+        let object = outcome.target.clone();
+        let seconds = waiting.since.elapsed().as_secs();
+        self.sink.emit(Event::WaitFinished {
+            object,
+            reconcile,
+            reason,
+            seconds,
+        });
+        self.fail(step);
+    }
+
+    /// Looks at what watches of the objects themselves do not show: time, and their pods.
+    pub(super) async fn tick(&mut self) {
+        if Instant::now() >= self.deadline {
+            return self.time_out().await;
+        }
+        let due: Vec<usize> = self
+            .waiting
+            .iter()
+            .filter(|(_, waiting)| {
+                waiting.pods_seen.elapsed() >= PODS_EVERY && waiting.leaving.is_empty()
+            })
+            .map(|(step, _)| *step)
+            .collect();
+        for step in due {
+            self.look_at_pods(step).await;
+        }
+    }
+
+    /// Ends the wait for a workload whose pods cannot become ready.
+    async fn look_at_pods(&mut self, step: usize) {
+        let Some(waiting) = self.waiting.get_mut(&step) else {
+            return;
+        };
+        waiting.pods_seen = Instant::now();
+        let Some(live) = waiting.live.clone() else {
+            return;
+        };
+        let pods = match live.kind() {
+            "Pod" => vec![live.clone()],
+            _ if cause::makes_pods(&live.gvk()) => cause::pods_of(self.cluster, &live).await,
+            _ => return,
+        };
+        let Some((_, status)) = cause::worst(&pods) else {
+            return;
+        };
+        let Some(waiting) = self.waiting.get_mut(&step) else {
+            return;
+        };
+        let Some(doom) = status.doomed else {
+            waiting.doomed = None;
+            return;
+        };
+        let since = *waiting.doomed.get_or_insert_with(Instant::now);
+        if cause::grace(doom).is_some_and(|grace| since.elapsed() >= grace) {
+            let message = waiting.message.clone();
+            let reason = cause::explain(self.cluster, &live, &message, &pods, self.masker).await;
+            self.give_up(step, Reconcile::Failed, reason);
+        }
+    }
+
+    async fn time_out(&mut self) {
+        let late: Vec<usize> = self.waiting.keys().copied().collect();
+        for (index, step) in late.into_iter().enumerate() {
+            let Some(waiting) = self.waiting.get(&step) else {
+                continue;
+            };
+            let seconds = self.options.wait_timeout.as_secs();
+            let mut reason = format!("not ready after {seconds} s: {}", waiting.message);
+            if let (Some(live), true) = (waiting.live.clone(), index < EXPLAINED) {
+                let pods = if cause::makes_pods(&live.gvk()) {
+                    cause::pods_of(self.cluster, &live).await
+                } else {
+                    Vec::new()
+                };
+                reason = cause::explain(self.cluster, &live, &reason, &pods, self.masker).await;
+            }
+            self.give_up(step, Reconcile::Timeout, reason);
+        }
+    }
+}
