@@ -269,10 +269,13 @@ impl Scope<'_> {
         let Some(offsets) = offsets else {
             return Err(Error::NotInPlace { place, path });
         };
+        inner.images.sort_by_key(|found| found.span.start);
+        let mut mark = spelling.value_start;
         for mut found in inner.images {
             let start = span.start + offsets[found.span.start];
             let end = span.start + offsets[found.span.end];
-            found.place = self.place(&mark_at(self.text, start));
+            mark = mark_after(self.text, mark, start);
+            found.place = self.place(&mark);
             found.span = start..end;
             found.around.insert(0, style);
             search.images.push(found);
@@ -368,20 +371,19 @@ fn string(document: &Document, node: NodeId) -> Option<(&str, Style)> {
     matches!(scalar, Scalar::Str | Scalar::Timestamp).then_some((text, *style))
 }
 
-/// Line and column of an offset.
-fn mark_at(text: &[u8], offset: usize) -> Mark {
-    let before = &text[..offset];
-    let line_start = before
-        .iter()
-        .rposition(|&b| b == b'\n')
-        .map_or(0, |at| at + 1);
+/// Line and column of an offset, counted from a mark before it.
+fn mark_after(text: &[u8], mark: Mark, offset: usize) -> Mark {
+    let between = &text[mark.offset.min(offset)..offset];
+    let characters = |bytes: &[u8]| String::from_utf8_lossy(bytes).chars().count();
+    let lines = between.iter().filter(|&&b| b == b'\n').count();
+    let column = match between.iter().rposition(|&b| b == b'\n') {
+        Some(at) => characters(&between[at + 1..]) + 1,
+        None => mark.column + characters(between),
+    };
     Mark {
         offset,
-        line: before.iter().filter(|&&b| b == b'\n').count() + 1,
-        column: String::from_utf8_lossy(&before[line_start..])
-            .chars()
-            .count()
-            + 1,
+        line: mark.line + lines,
+        column,
     }
 }
 
