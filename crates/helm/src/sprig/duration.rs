@@ -15,7 +15,7 @@ const LIMIT: u64 = 1 << 63;
 ///
 /// # Errors
 /// The text of Go's error.
-pub(super) fn parse(text: &[u8]) -> Result<i64, String> {
+pub(crate) fn parse(text: &[u8]) -> Result<i64, String> {
     let whole = text;
     let invalid = || format!("time: invalid duration {}", quote(whole));
     let (negative, mut rest) = match text {
@@ -160,7 +160,7 @@ fn decimal(whole: u64, fraction: u64, power: u64) -> String {
 }
 
 /// `Duration.Round`.
-pub(super) fn round(duration: i64, multiple: i64) -> i64 {
+pub(crate) fn round(duration: i64, multiple: i64) -> i64 {
     if multiple <= 0 {
         return duration;
     }
@@ -175,7 +175,7 @@ pub(super) fn round(duration: i64, multiple: i64) -> i64 {
 
 /// `time.Duration` in nanoseconds, as `Sub` of a time gives it.
 #[derive(Debug)]
-pub(super) struct Duration(pub(super) i64);
+pub(crate) struct Duration(pub(crate) i64);
 
 impl Object for Duration {
     fn type_name(&self) -> Cow<'static, str> {

@@ -15,7 +15,7 @@ mod defaults;
 mod der;
 mod dicts;
 mod dsa;
-mod duration;
+pub(crate) mod duration;
 mod encoding;
 mod keys;
 mod layout;
