@@ -15,6 +15,9 @@ const MAX_DEPTH: usize = 10_000;
 /// # Errors
 /// Go's text: a nil in a list, a list of tables at the top.
 pub(in crate::chart) fn encode(value: &Value) -> Result<Str, String> {
+    if value.is_nil() {
+        return Err("reflect: call of reflect.Value.Type on zero Value".to_owned());
+    }
     let mut encoder = Encoder {
         out: Vec::new(),
         depth: 0,
@@ -214,8 +217,11 @@ impl Encoder {
     /// A time bare, everything else by what it is underneath or in JSON.
     fn object(&mut self, object: &dyn Object) -> Result<(), String> {
         match (object.to_json(), object.to_str()) {
-            (Value::Str(text), _) if object.type_name() == "time.Time" => {
-                self.write(&text);
+            (Value::Str(text), shown) if object.type_name() == "time.Time" => {
+                self.write(time(
+                    &text.to_text(),
+                    &shown.unwrap_or_else(|| Str::from("")),
+                ));
                 Ok(())
             }
             (_, Some(text)) => {
@@ -252,6 +258,18 @@ impl Encoder {
             }
         }
         self.write("\"");
+    }
+}
+
+/// A time as TOML has it; those without offset are in zones of the reader's own.
+fn time(json: &str, shown: &[u8]) -> String {
+    let local = json.trim_end_matches('Z');
+    let (date, clock) = local.split_once('T').unwrap_or((local, ""));
+    match () {
+        () if shown.ends_with(b"datetime-local") => local.to_owned(),
+        () if shown.ends_with(b"date-local") => date.to_owned(),
+        () if shown.ends_with(b"time-local") => clock.to_owned(),
+        () => json.to_owned(),
     }
 }
 
