@@ -5,9 +5,13 @@ use super::{Cluster, Error, Kind, action, parse};
 use crate::object::{Object, ObjectRef};
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// How many objects one answer holds.
 const PAGE: usize = 500;
+
+const METADATA_ONLY: &str =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /// Which objects of a collection are meant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -142,6 +146,38 @@ impl Cluster {
                 });
             }
         }
+    }
+}
+
+impl Cluster {
+    /// The names of all objects of a kind in a namespace, without their content; `None` when there
+    /// are more than `pages` pages of them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn names(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        pages: usize,
+    ) -> Result<Option<BTreeSet<String>>, Error> {
+        let action = list_action(Verb::List, kind, namespace);
+        let mut names = BTreeSet::new();
+        let mut from = String::new();
+        for _ in 0..pages {
+            let path = format!("{}?limit={PAGE}{}", kind.path(namespace), continued(&from));
+            let mut request = Request::get(Verb::List, &action, path);
+            request.headers.push((http::header::ACCEPT, METADATA_ONLY));
+            let page: Page = parse(&action, &self.send(request).await?.body)?;
+            for item in page.items.unwrap_or_default() {
+                names.extend(item["metadata"]["name"].as_str().map(str::to_owned));
+            }
+            from = page.metadata.r#continue;
+            if from.is_empty() {
+                return Ok(Some(names));
+            }
+        }
+        Ok(None)
     }
 }
 

@@ -10,6 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How many reads run at the same time.
 const CONCURRENCY: usize = 16;
+/// From how many objects of one kind in one place on their names are listed first.
+const MANY: usize = 10;
+/// How many single reads one page of names may cost.
+const PER_PAGE: usize = 50;
 
 /// Live objects.
 #[derive(Debug, Default)]
@@ -52,6 +56,7 @@ pub(super) async fn find(
         .filter(|(target, _)| !found.objects.contains_key(target))
         .filter_map(|(target, gvk)| Some((target, discovery.find(&gvk)?)))
         .collect();
+    let missing = existing(cluster, missing).await;
     let strangers: Vec<Option<Object>> = stream::iter(&missing)
         .map(|(target, kind)| cluster.get_as(kind, target))
         .buffered(CONCURRENCY)
@@ -64,6 +69,35 @@ pub(super) async fn find(
         }
     }
     Ok(found)
+}
+
+/// Drops objects that certainly do not exist. Where many of one kind are looked for in one place,
+/// a list of the names there is cheaper than a request for each, unless the place is crowded.
+async fn existing<'a>(
+    cluster: &Cluster,
+    missing: Vec<(ObjectRef, &'a Kind)>,
+) -> Vec<(ObjectRef, &'a Kind)> {
+    let mut places: BTreeMap<(GroupKind, Option<String>), (&Kind, usize)> = BTreeMap::new();
+    for (target, kind) in &missing {
+        let place = (GroupKind::of(target), target.namespace.clone());
+        places.entry(place).or_insert((kind, 0)).1 += 1;
+    }
+    let mut names = BTreeMap::new();
+    for (place, (kind, count)) in places.into_iter().filter(|(_, (_, count))| *count >= MANY) {
+        // Whoever may not list may still read one by one.
+        if let Ok(Some(there)) = cluster
+            .names(kind, place.1.as_deref(), count / PER_PAGE + 1)
+            .await
+        {
+            names.insert(place, there);
+        }
+    }
+    let may_exist = |(target, _): &(ObjectRef, &Kind)| {
+        names
+            .get(&(GroupKind::of(target), target.namespace.clone()))
+            .is_none_or(|there| there.contains(&target.name))
+    };
+    missing.into_iter().filter(may_exist).collect()
 }
 
 /// Refuses objects that something else owns, unless they may be taken from it.

@@ -1,8 +1,10 @@
 //! Create, no-op, update, prune, delete, and what depends on each other.
 
-use crate::support::{apply, config_map, connect, deployment, lab, manifests, reference, remove};
+use crate::support::{
+    apply, config_map, connect, deployment, kubeconfig, lab, manifests, reference, remove,
+};
 use serde_json::{Value, json};
-use windlass::cluster::Verb;
+use windlass::cluster::{Cluster, Verb};
 use windlass::deploy;
 use windlass::diff::Op;
 use windlass::inventory::{DeployResult, PART_OF};
@@ -320,6 +322,38 @@ fn collects_all_that_the_server_refuses_before_anything_is_written() {
 }
 
 #[test]
+fn keeps_discovery_on_disk_as_long_as_it_is_true() {
+    lab(|lab| async move {
+        let folder = tempfile::tempdir().unwrap();
+        let options = windlass::cluster::Options {
+            kubeconfig: Some(kubeconfig()),
+            cache_dir: Some(folder.path().to_owned()),
+            ..Default::default()
+        };
+        let first = Cluster::connect(&options).await.unwrap();
+        let known = first.discovery().await.unwrap();
+        let second = Cluster::connect(&options).await.unwrap();
+        // Other tests add kinds of their own meanwhile.
+        let deployment = windlass::object::Gvk::new("apps/v1", "Deployment");
+        let again = second.discovery().await.unwrap();
+        assert_eq!(again.find(&deployment), known.find(&deployment));
+        assert_eq!(second.requests().to_string(), "2 discover");
+        let server = std::fs::read_dir(folder.path())
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap();
+        assert_eq!(std::fs::read_dir(server.path()).unwrap().count(), 2);
+        assert!(
+            known
+                .api_versions()
+                .contains(&"apps/v1/Deployment".to_owned())
+        );
+        drop(lab);
+    });
+}
+
+#[test]
 fn deploys_three_hundred_objects_and_takes_them_away() {
     lab(|mut lab| async move {
         let objects: Vec<Value> = (0..300)
@@ -328,6 +362,12 @@ fn deploys_three_hundred_objects_and_takes_them_away() {
         let started = std::time::Instant::now();
         lab.deploy_well("web", &objects).await;
         let created = started.elapsed();
+        // Names are listed, not asked for one by one.
+        assert!(
+            lab.cluster.requests().of(Verb::Get) < 10,
+            "{}",
+            lab.cluster.requests()
+        );
         lab.cluster = connect(&lab.namespace).await;
         let started = std::time::Instant::now();
         let request = lab.request("web", &objects);
