@@ -1,5 +1,10 @@
 //! What must never happen, and what is said instead.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
 use crate::support::{apply, config_map, connect, deployment, kubeconfig, lab, reference};
 use serde_json::json;
 use std::time::Duration;
