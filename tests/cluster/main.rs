@@ -3,6 +3,10 @@
 //! Each test of the cluster works in a namespace of its own and removes it.
 
 mod deploy;
+#[path = "../cli/support.rs"]
+mod folder;
+mod oracle;
+mod program;
 mod registry;
 mod safety;
 mod support;

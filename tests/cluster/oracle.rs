@@ -1,6 +1,6 @@
 //! Renders of the demo charts and examples against the real helm: the same bytes.
 
-use super::support::TestEnv;
+use super::folder::TestEnv;
 use std::process::Command;
 
 /// The real helm, built by the testbed.

@@ -1,6 +1,6 @@
 //! The program itself against a real API server: words, exit codes, and what is in the cluster after.
 
-use super::support::{Shown, TestEnv};
+use super::folder::{Shown, TestEnv};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A secret value that must never be printed.
@@ -167,7 +167,7 @@ fn a_wrong_field_is_named_with_its_template() {
     let case = Case::new("field");
     case.template("config.yaml", CONFIG);
     ok(&case.deploy(&[]));
-    case.template("config.yaml", &CONFIG.replace("data:", "dta:"));
+    case.template("config.yaml", &CONFIG.replace("\ndata:", "\ndta:"));
     let failed = case.deploy(&[]);
     assert_eq!(failed.code, 1, "{}", failed.all());
     assert!(failed.stderr.contains("ConfigMap/settings"), "{}", failed.all());
