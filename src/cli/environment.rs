@@ -20,8 +20,6 @@ pub(super) struct Environment {
     pub(super) proxies: Proxies,
     /// The folder for caches.
     pub(super) cache_dir: Option<PathBuf>,
-    /// `KUBECONFIG`: one file or several, separated by colons.
-    pub(super) kubeconfig: Option<String>,
     /// The branch that a CI job runs for.
     pub(super) ci_branch: Option<String>,
     /// The commit that a CI job runs for.
@@ -53,7 +51,6 @@ impl Environment {
             cache_dir: path("XDG_CACHE_HOME")
                 .or_else(|| home.as_ref().map(|home| home.join(".cache")))
                 .map(|folder| folder.join("windlass")),
-            kubeconfig: variable("KUBECONFIG"),
             ci_branch: first(&["CI_COMMIT_BRANCH", "GITHUB_REF_NAME", "BRANCH_NAME"]),
             ci_commit: first(&["CI_COMMIT_SHA", "GITHUB_SHA", "GIT_COMMIT"]),
             ci_url: first(&["CI_JOB_URL", "BUILD_URL"]).or_else(github_run),
