@@ -85,11 +85,17 @@ fn single<I: Iterator<Item = char>>(rune: u32, mapping: fn(char) -> I) -> u32 {
 }
 
 fn category(rune: u32) -> GeneralCategory {
-    char::from_u32(rune).map_or(GeneralCategory::Unassigned, |c| c.general_category())
+    char::from_u32(rune).map_or(
+        GeneralCategory::Unassigned,
+        UnicodeGeneralCategory::general_category,
+    )
 }
 
 fn group(rune: u32) -> GeneralCategoryGroup {
-    char::from_u32(rune).map_or(GeneralCategoryGroup::Other, |c| c.general_category_group())
+    char::from_u32(rune).map_or(
+        GeneralCategoryGroup::Other,
+        UnicodeGeneralCategory::general_category_group,
+    )
 }
 
 /// `unicode.IsSpace`.

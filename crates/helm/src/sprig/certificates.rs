@@ -325,11 +325,11 @@ impl<'a> Request<'a> {
         if self.authority {
             all.push(extension(14, false, &der::octets(&key_id(info)?)));
         }
-        if let Some(id) = &signer.key_id {
-            if signer.name != self.subject() {
-                let id = der::sequence(&[&der::element(0x80, id)]);
-                all.push(extension(35, false, &id));
-            }
+        if let Some(id) = &signer.key_id
+            && signer.name != self.subject()
+        {
+            let id = der::sequence(&[&der::element(0x80, id)]);
+            all.push(extension(35, false, &id));
         }
         if !self.addresses.is_empty() || !self.dns_names.is_empty() {
             let names = self.alternative_names()?;
@@ -418,7 +418,10 @@ mod tests {
             "genCAWithKey",
             &["my-ca".into(), Value::int(30), key.clone().into()],
         );
-        assert_eq!(call("typeOf", &[ca.clone()]), "sprig.certificate");
+        assert_eq!(
+            call("typeOf", std::slice::from_ref(&ca)),
+            "sprig.certificate"
+        );
         assert_eq!(field(&ca, "Key"), key);
         let names = Value::list(vec!["a.example".into(), "b.example".into()]);
         let addresses = Value::list(vec!["10.0.0.1".into(), "::1".into()]);

@@ -44,10 +44,10 @@ pub(super) const TABLE: &[Function] = &[
         })
     }),
     function("randAlpha", &[I], |run, a| {
-        random_text(run, "randAlpha", int(a, 0), |b| b.is_ascii_alphabetic())
+        random_text(run, "randAlpha", int(a, 0), u8::is_ascii_alphabetic)
     }),
     function("randNumeric", &[I], |run, a| {
-        random_text(run, "randNumeric", int(a, 0), |b| b.is_ascii_digit())
+        random_text(run, "randNumeric", int(a, 0), u8::is_ascii_digit)
     }),
     function("randAscii", &[I], |run, a| {
         random_text(run, "randAscii", int(a, 0), |_| true)

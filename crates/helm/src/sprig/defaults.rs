@@ -66,7 +66,7 @@ mod tests {
                 "d",
                 "{value:?}"
             );
-            assert_eq!(call("empty", &[value.clone()]), "true");
+            assert_eq!(call("empty", std::slice::from_ref(&value)), "true");
             assert_eq!(call("coalesce", &[value, "c".into()]), "c");
         }
         assert_eq!(call("default", &["d".into()]), "d");

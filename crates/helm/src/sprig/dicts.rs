@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn digs_through_plain_dicts_only() {
         let dig = |keys: &[&str], dict| {
-            let mut args: Vec<Value> = keys.iter().map(|k| Value::str(k)).collect();
+            let mut args: Vec<Value> = keys.iter().map(Value::str).collect();
             args.extend(["default".into(), dict]);
             args
         };
@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn copies_share_nothing() {
         let map = nested();
-        let copy = value("deepCopy", &[map.clone()]);
+        let copy = value("deepCopy", std::slice::from_ref(&map));
         let inner = value("get", &[copy, "a".into()]);
         drop(value("set", &[inner, "b".into(), "changed".into()]));
         assert_eq!(call("dig", &["a".into(), "b".into(), "".into(), map]), "1");

@@ -115,16 +115,12 @@ fn unit(name: &[u8]) -> Option<u64> {
 
 /// The quotation that package `time` puts into its errors: bytes beyond ASCII as `\x..`.
 pub(super) fn quote(text: &[u8]) -> String {
-    let mut out = String::from("\"");
-    for byte in text {
-        match byte {
-            b'"' | b'\\' => out.extend(['\\', char::from(*byte)]),
-            b' '..=0x7f => out.push(char::from(*byte)),
-            _ => out.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
-    out.push('"');
-    out
+    let quoted = text.iter().map(|byte| match byte {
+        b'"' | b'\\' => format!("\\{}", char::from(*byte)),
+        b' '..=0x7f => char::from(*byte).to_string(),
+        _ => format!("\\x{byte:02x}"),
+    });
+    format!("\"{}\"", quoted.collect::<String>())
 }
 
 /// `Duration.String`: `1h30m0s`, `1.5s`, `2ms`.

@@ -248,14 +248,12 @@ fn written_offset(style: Offset, offset: i32) -> String {
     let sign = if minutes < 0 { '-' } else { '+' };
     let (minutes, seconds) = (minutes.abs(), offset.abs() % 60);
     let colon = if style.colon { ":" } else { "" };
-    let mut out = format!("{sign}{:02}", minutes / 60);
-    if style.minutes {
-        out.push_str(&format!("{colon}{:02}", minutes % 60));
+    let (hours, minutes) = (minutes / 60, minutes % 60);
+    match (style.minutes, style.seconds) {
+        (false, _) => format!("{sign}{hours:02}"),
+        (true, false) => format!("{sign}{hours:02}{colon}{minutes:02}"),
+        (true, true) => format!("{sign}{hours:02}{colon}{minutes:02}{colon}{seconds:02}"),
     }
-    if style.seconds {
-        out.push_str(&format!("{colon}{seconds:02}"));
-    }
-    out
 }
 
 fn written_fraction(style: Fraction, nanosecond: u32) -> String {

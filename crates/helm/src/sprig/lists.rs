@@ -4,8 +4,7 @@
 //! form of a function read the same in a template: one panics with the text that the other returns.
 
 use super::args::{
-    Answer, NIL_DEREFERENCE, any, check_count, function, int, items, kind_name, list, nil_list,
-    rest, variadic,
+    Answer, any, check_count, function, int, items, kind_name, list, nil_list, rest, variadic,
 };
 use super::defaults::is_empty;
 use super::math::to_int;
@@ -223,6 +222,9 @@ fn chunk(args: &[Value]) -> Answer {
         return Err("runtime error: makeslice: len out of range".into());
     }
     let Some(size) = usize::try_from(size).ok().filter(|size| *size > 0) else {
+        if size < -1 && items.len() == 1 {
+            return list(vec![Value::list(items.into_owned())]);
+        }
         return if count < 1.0 {
             Ok(Value::List(List::new(Vec::new(), Elem::Any)))
         } else {
@@ -258,8 +260,8 @@ fn ints(numbers: &[i64]) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::args::NIL_DEREFERENCE;
     use super::super::testing::{call, fails, value};
-    use super::NIL_DEREFERENCE;
     use crate::value::Value;
 
     fn letters() -> Value {
@@ -294,7 +296,7 @@ mod tests {
     fn tells_nil_lists_from_empty_ones() {
         let empty = Value::list(Vec::new());
         for name in ["rest", "initial", "concat"] {
-            let result = value(name, &[empty.clone()]);
+            let result = value(name, std::slice::from_ref(&empty));
             assert!(result.as_list().unwrap().is_nil(), "{name}");
         }
         assert!(!value("uniq", &[empty]).as_list().unwrap().is_nil());

@@ -60,6 +60,9 @@ fn merge_into(depth: usize, target: &Map, source: &Map, overwrite: bool) -> Resu
         for (key, value) in source.entries() {
             let existing = target.get(&key);
             match merge_value(depth, existing.as_ref(), &value, overwrite) {
+                Ok(replace) if is_unfit(target, source, &value, replace) => {
+                    return Ok(Err(Stop::Fault(unfit(&value))));
+                }
                 Ok(false) => {}
                 Ok(true) => {
                     target.insert(key, value);
@@ -100,6 +103,23 @@ fn merge_value(
     };
     let both_maps = matches!((old, value), (Value::Map(_), Value::Map(_)));
     Ok(overwrite && !both_maps)
+}
+
+/// Whether the original would write a value into a map of strings, which panics.
+fn is_unfit(target: &Map, source: &Map, value: &Value, replace: bool) -> bool {
+    // Slices are written back even where the old value stays.
+    let written = replace || matches!(value, Value::List(_));
+    written && target.kind() == MapKind::Str && source.kind() != MapKind::Str
+}
+
+fn unfit(value: &Value) -> Fault {
+    let name = match value {
+        Value::List(list) => list.elem().slice_type(),
+        _ => "interface {}",
+    };
+    Fault::new(format!(
+        "reflect.Value.SetMapIndex: value of type {name} is not assignable to type string"
+    ))
 }
 
 /// mergo's `isEmptyValue`, to which structs and complex numbers are never empty.

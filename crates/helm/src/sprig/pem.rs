@@ -13,10 +13,8 @@ pub(super) fn decode(text: &[u8]) -> Option<(String, Vec<u8>)> {
         let at = find(rest, BEGIN)?;
         let at_line_start = at == 0 || rest[at - 1] == b'\n';
         rest = &rest[at + BEGIN.len()..];
-        if at_line_start {
-            if let Some(block) = block(rest) {
-                return Some(block);
-            }
+        if at_line_start && let Some(block) = block(rest) {
+            return Some(block);
         }
     }
 }
@@ -52,8 +50,7 @@ pub(super) fn encode(label: &str, content: &[u8]) -> String {
         out.push('\n');
         rest = after;
     }
-    out.push_str(&format!("-----END {label}-----\n"));
-    out
+    out + &format!("-----END {label}-----\n")
 }
 
 #[cfg(test)]

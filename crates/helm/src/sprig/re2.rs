@@ -446,18 +446,18 @@ impl Group {
     }
 
     fn end_alternative(&mut self) {
-        let joined = joined(std::mem::take(&mut self.atoms), "");
+        let joined = joined(&std::mem::take(&mut self.atoms), "");
         self.alternatives.push(joined);
     }
 
     fn finish(mut self) -> Atom {
         self.end_alternative();
-        joined(self.alternatives, "|")
+        joined(&self.alternatives, "|")
     }
 }
 
 /// Parts one after another, or alternatives.
-fn joined(atoms: Vec<Atom>, separator: &str) -> Atom {
+fn joined(atoms: &[Atom], separator: &str) -> Atom {
     let deeper = usize::from(atoms.len() > 1);
     let texts: Vec<&str> = atoms.iter().map(|atom| atom.text.as_str()).collect();
     Atom {

@@ -114,7 +114,7 @@ mod tests {
             (Value::strings([]), "[]string", "slice"),
             (Map::new(MapKind::Values).into(), "common.Values", "map"),
         ] {
-            assert_eq!(call("typeOf", &[value.clone()]), typ);
+            assert_eq!(call("typeOf", std::slice::from_ref(&value)), typ);
             assert_eq!(call("kindIs", &[kind.into(), value.clone()]), "true");
             assert_eq!(call("typeIsLike", &[typ.into(), value]), "true");
         }

@@ -473,7 +473,10 @@ mod tests {
         assert_eq!(method("v1.2.3+b", "IncMinor", &[]), "1.3.0");
         assert_eq!(method("v1.2", "Original", &[]), "v1.2");
         let other = value("semver", &["1.3".into()]);
-        assert_eq!(method("1.2", "LessThan", &[other.clone()]), "true");
+        assert_eq!(
+            method("1.2", "LessThan", std::slice::from_ref(&other)),
+            "true"
+        );
         assert_eq!(method("1.2", "Compare", &[other]), "-1");
     }
 }

@@ -313,7 +313,7 @@ fn cat(values: &[Value]) -> Answer {
 }
 
 fn join(separator: &[u8], parts: &[Str]) -> Answer {
-    let texts: usize = parts.iter().map(|part| part.len()).sum();
+    let texts: usize = parts.iter().map(Str::len).sum();
     check_length(
         separator
             .len()

@@ -357,7 +357,9 @@ impl Object for Time {
         let civil = self.civil();
         let total = |unit: i128| {
             // Go lets these overflow.
-            Ok(Value::int64((self.total_nanoseconds() / unit) as i64))
+            Ok(Value::int64(
+                self.total_nanoseconds().div_euclid(unit) as i64
+            ))
         };
         match name {
             "Year" => Ok(Value::int(civil.year)),
@@ -550,7 +552,7 @@ mod tests {
             "2024-01-31 00:00:00 +0000 UTC"
         );
         let later = Time::new(time.unix() + 90, 0, Zone::Utc).into_value();
-        assert_eq!(text("Sub", &[later.clone()]), "-1m30s");
+        assert_eq!(text("Sub", std::slice::from_ref(&later)), "-1m30s");
         assert_eq!(text("Before", &[later]), "true");
     }
 

@@ -254,11 +254,9 @@ impl Fields {
     }
 
     fn read_offset<'a>(&mut self, text: &'a [u8], style: Offset) -> Result<&'a [u8], Bad> {
-        if let [b'Z', rest @ ..] = text {
-            if style.iso {
-                self.utc = true;
-                return Ok(rest);
-            }
+        if let ([b'Z', rest @ ..], true) = (text, style.iso) {
+            self.utc = true;
+            return Ok(rest);
         }
         let colon = usize::from(style.colon);
         let parts = 1 + usize::from(style.minutes) + usize::from(style.seconds);
@@ -381,9 +379,8 @@ fn atoi(text: &[u8]) -> Option<i64> {
 
 /// The width of a fraction of a second with its separator, if there is one.
 fn fraction_width(text: &[u8]) -> Option<usize> {
-    let digits = match text {
-        [b'.' | b',', digits @ ..] => digits,
-        _ => return None,
+    let [b'.' | b',', digits @ ..] = text else {
+        return None;
     };
     let count = digits
         .iter()
