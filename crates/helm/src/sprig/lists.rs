@@ -223,20 +223,23 @@ fn chunk(args: &[Value]) -> Answer {
     }
     let Some(size) = usize::try_from(size).ok().filter(|size| *size > 0) else {
         if size < -1 && items.len() == 1 {
-            return list(vec![Value::list(items.into_owned())]);
+            return Ok(chunks(vec![Value::list(items.into_owned())]));
         }
         return if count < 1.0 {
-            Ok(Value::List(List::new(Vec::new(), Elem::Any)))
+            Ok(chunks(Vec::new()))
         } else {
             Err("runtime error: makeslice: len out of range".into())
         };
     };
-    list(
-        items
-            .chunks(size)
-            .map(|part| Value::list(part.to_vec()))
-            .collect(),
-    )
+    let parts = items.chunks(size);
+    Ok(chunks(
+        parts.map(|part| Value::list(part.to_vec())).collect(),
+    ))
+}
+
+/// A `[][]interface {}`.
+fn chunks(parts: Vec<Value>) -> Value {
+    Value::List(List::new(parts, Elem::List))
 }
 
 /// Sprig's `untilStep`: the numbers from `start` to before `end`.

@@ -14,6 +14,8 @@ pub enum Elem {
     Int,
     /// `[]map[string]interface {}`.
     Map,
+    /// `[][]interface {}`, as `chunk` gives it.
+    List,
 }
 
 impl Elem {
@@ -25,6 +27,7 @@ impl Elem {
             Self::Str => "[]string",
             Self::Int => "[]int",
             Self::Map => "[]map[string]interface {}",
+            Self::List => "[][]interface {}",
         }
     }
 }
