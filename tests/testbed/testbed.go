@@ -254,6 +254,7 @@ func (t *testbed) startControllers(ca *authority, users, kubelet string) error {
 	return t.group.start("kwok", "kwok", []string{"KWOK_WORKDIR=" + filepath.Join(t.data, "kwok")},
 		"--kubeconfig="+filepath.Join(users, "kwok"),
 		"--config="+config,
+		"--v=WARN",
 		"--manage-all-nodes=true",
 		"--node-ip=127.0.0.1",
 		"--node-port="+port,
