@@ -77,10 +77,11 @@ fn collect(
     data.insert("Capabilities", get("Capabilities"));
     data.insert("Values", typed(&values, profile));
     data.insert("Subcharts", Value::Map(subcharts.clone()));
+    let below = chart.path_below(path);
     for sub in &chart.dependencies {
-        let path = format!("{path}/charts/{}", sub.name());
-        let below = collect(sub, &path, false, &data, profile, out);
-        subcharts.insert(sub.name(), Value::Map(below));
+        let path = format!("{below}/{}", sub.name());
+        let sub_data = collect(sub, &path, false, &data, profile, out);
+        subcharts.insert(sub.name(), Value::Map(sub_data));
     }
     for file in &chart.templates {
         let base = file.name.rsplit('/').next().unwrap_or_default();

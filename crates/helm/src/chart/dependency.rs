@@ -55,7 +55,7 @@ fn enable(
     let Some(mut requirements) = chart.metadata.dependencies.take() else {
         return Ok(());
     };
-    chart.dependencies = named(chart, &requirements);
+    chart.dependencies = named(chart, &requirements, profile);
     for requirement in &mut requirements {
         if !requirement.alias.is_empty() {
             requirement.name.clone_from(&requirement.alias);
@@ -78,6 +78,9 @@ fn enable(
         .collect();
     chart.dependencies.retain(|sub| !off.contains(sub.name()));
     requirements.retain(|requirement| !off.contains(&requirement.name));
+    if profile.is_helm3() {
+        confuse_paths(&mut chart.dependencies);
+    }
     for sub in &mut chart.dependencies {
         let path = format!("{path}{}.", sub.name());
         enable(sub, &values, &path, profile, warnings)?;
@@ -88,7 +91,7 @@ fn enable(
 
 /// The charts that are there: first those nobody asks for, then those asked for, in that order and
 /// under their aliases.
-fn named(chart: &Chart, requirements: &[Dependency]) -> Vec<Chart> {
+fn named(chart: &Chart, requirements: &[Dependency], profile: Profile) -> Vec<Chart> {
     let fits = |sub: &Chart, requirement: &Dependency| {
         sub.name() == requirement.name
             && semver::satisfies(&requirement.version, &sub.metadata.version)
@@ -106,6 +109,9 @@ fn named(chart: &Chart, requirements: &[Dependency]) -> Vec<Chart> {
     for requirement in requirements {
         if let Some(sub) = chart.dependencies.iter().find(|sub| fits(sub, requirement)) {
             let mut sub = sub.clone();
+            if profile.is_helm3() {
+                sub.name_above = Some(sub.metadata.name.clone());
+            }
             if !requirement.alias.is_empty() {
                 sub.metadata.name.clone_from(&requirement.alias);
             }
@@ -113,6 +119,26 @@ fn named(chart: &Chart, requirements: &[Dependency]) -> Vec<Chart> {
         }
     }
     out
+}
+
+/// Gives the charts below aliased ones the paths that Helm 3 gives them. Its aliases of one chart share
+/// the charts below it, which keep the original for a parent, or get the last alias when the chart
+/// declares dependencies.
+///
+/// Follows helm v3 `pkg/chartutil/dependencies.go`, `getAliasDependency`.
+fn confuse_paths(charts: &mut [Chart]) {
+    let originals: Vec<_> = charts
+        .iter()
+        .map(|chart| chart.name_above.clone())
+        .collect();
+    for at in 0..charts.len() {
+        if originals[at].is_some() && charts[at].metadata.dependencies.is_some() {
+            let last = originals
+                .iter()
+                .rposition(|original| *original == originals[at]);
+            charts[at].name_above = last.map(|last| charts[last].metadata.name.clone());
+        }
+    }
 }
 
 /// One true tag switches on, else one false tag switches off.

@@ -264,8 +264,9 @@ fn crds(chart: &Chart, path: &str, out: &mut Vec<Document>) {
         name: String::new(),
         first_line: 1,
     }));
+    let below = chart.path_below(path);
     for sub in &chart.dependencies {
-        crds(sub, &format!("{path}/charts/{}", sub.name()), out);
+        crds(sub, &format!("{below}/{}", sub.name()), out);
     }
 }
 

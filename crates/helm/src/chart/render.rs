@@ -94,7 +94,7 @@ pub fn render(
     world: &mut World,
 ) -> Result<Rendered, Error> {
     let user = compose(overrides, options.profile)?;
-    check_installable(chart)?;
+    check_installable(chart, options.profile)?;
     check_name(&release.name)?;
     let prepared = prepare(chart, &user, options)?;
     check_kube_version(&prepared)?;
@@ -205,15 +205,20 @@ fn order(files: &BTreeMap<String, Renderable>) -> Vec<(&str, &Renderable)> {
     order
 }
 
-fn check_installable(chart: &Chart) -> Result<(), Error> {
+fn check_installable(chart: &Chart, profile: Profile) -> Result<(), Error> {
     let kind = chart.metadata.kind.as_str();
     if !matches!(kind, "" | "application") {
         return Err(Error::Chart(format!("{kind} charts are not installable")));
     }
+    let (an, quote) = if profile.is_helm3() {
+        ("An", '`')
+    } else {
+        ("an", '\'')
+    };
     dependency::check_present(chart).map_err(|error| {
         Error::Chart(format!(
-            "an error occurred while checking for chart dependencies. You may need to run `helm \
-             dependency build` to fetch missing dependencies: {error}"
+            "{an} error occurred while checking for chart dependencies. You may need to run \
+             {quote}helm dependency build{quote} to fetch missing dependencies: {error}"
         ))
     })
 }

@@ -40,6 +40,9 @@ pub struct Chart {
     pub dependencies: Vec<Self>,
     /// What Helm would warn of while loading.
     pub warnings: Vec<String>,
+    /// The name of this chart in the paths of those below it, where that is not its own: Helm 3 mixes
+    /// them up under an alias.
+    pub(super) name_above: Option<String>,
 }
 
 impl Chart {
@@ -65,6 +68,14 @@ impl Chart {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.metadata.name
+    }
+
+    /// The path of the charts below this one, whose own path is given.
+    pub(super) fn path_below(&self, path: &str) -> String {
+        match (&self.name_above, path.rsplit_once('/')) {
+            (Some(name), Some((parent, _))) => format!("{parent}/{name}/charts"),
+            _ => format!("{path}/charts"),
+        }
     }
 
     /// The dependencies that `Chart.yaml` names.
@@ -112,6 +123,7 @@ fn build(
         files: Vec::new(),
         dependencies: Vec::new(),
         warnings: Vec::new(),
+        name_above: None,
     };
     let mut subcharts = BTreeMap::<String, Vec<(String, Str)>>::new();
     for (name, data) in files {
