@@ -11,6 +11,9 @@ use crate::template::fmt;
 use crate::value::{Map, MapKind, Value};
 use std::collections::BTreeSet;
 
+/// How many charts may take part: aliases of charts that have aliases themselves grow without end.
+const MAX_CHARTS: usize = 10_000;
+
 /// Drops the charts that are switched off, renames those with an alias, and imports values.
 ///
 /// # Errors
@@ -21,7 +24,7 @@ pub(super) fn process(
     profile: Profile,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
-    enable(chart, user, "", profile, warnings)?;
+    enable(chart, user, "", profile, &mut { MAX_CHARTS }, warnings)?;
     import(chart, profile, warnings)
 }
 
@@ -50,12 +53,17 @@ fn enable(
     values: &Map,
     path: &str,
     profile: Profile,
+    left: &mut usize,
     warnings: &mut Vec<String>,
 ) -> Result<(), String> {
     let Some(mut requirements) = chart.metadata.dependencies.take() else {
         return Ok(());
     };
     chart.dependencies = named(chart, &requirements, profile);
+    let too_many = || format!("chart has more than {MAX_CHARTS} charts in it");
+    *left = left
+        .checked_sub(chart.dependencies.len())
+        .ok_or_else(too_many)?;
     for requirement in &mut requirements {
         if !requirement.alias.is_empty() {
             requirement.name.clone_from(&requirement.alias);
@@ -83,7 +91,7 @@ fn enable(
     }
     for sub in &mut chart.dependencies {
         let path = format!("{path}{}.", sub.name());
-        enable(sub, &values, &path, profile, warnings)?;
+        enable(sub, &values, &path, profile, left, warnings)?;
     }
     chart.metadata.dependencies = (!requirements.is_empty()).then_some(requirements);
     Ok(())
@@ -252,7 +260,7 @@ fn at_path(path: &str, table: Map) -> Map {
 
 #[cfg(test)]
 mod tests {
-    use super::{check_present, process};
+    use super::{check_present, enable, process};
     use crate::chart::{Chart, Overrides, Profile, compose};
     use crate::value::Str;
 
@@ -381,6 +389,38 @@ mod tests {
             c: 1
         "#);
         assert_eq!(warnings, [r#"import-values: chart db has no table "nope""#]);
+    }
+
+    #[test]
+    fn ends_where_aliases_of_aliases_multiply() {
+        let twice = |next: usize| {
+            format!(
+                "dependencies: [{{name: n{next}, version: 1.x, alias: x}}, {{name: n{next}, version: 1.x, alias: y}}]"
+            )
+        };
+        let mut files = Vec::new();
+        let mut path = String::new();
+        for level in 0..25 {
+            let text = format!("{HEAD}n{level}\n{}\n", twice(level + 1));
+            files.push((format!("{path}Chart.yaml"), Str::from(text)));
+            path = format!("{path}charts/n{}/", level + 1);
+        }
+        files.push((
+            format!("{path}Chart.yaml"),
+            Str::from(format!("{HEAD}n25\n")),
+        ));
+        let mut chart = Chart::from_files(files, Profile::Helm4).unwrap();
+        let user = compose(&Overrides::default(), Profile::Helm4).unwrap();
+        let mut warnings = Vec::new();
+        let error = enable(
+            &mut chart,
+            &user,
+            "",
+            Profile::Helm4,
+            &mut 100,
+            &mut warnings,
+        );
+        assert_eq!(error.unwrap_err(), "chart has more than 10000 charts in it");
     }
 
     #[test]
