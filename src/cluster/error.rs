@@ -106,12 +106,13 @@ pub enum Error {
         message: String,
     },
     /// The server refused the content.
-    #[error("{action}: {message}")]
+    #[error("{action}: {}", problems_text(problems))]
     Invalid {
         /// Verb and object.
         action: String,
-        /// What is wrong, field by field.
-        message: String,
+        /// What is wrong, field by field, in the server's full words: they are shortened where they
+        /// are shown, since half a secret could not be told from other text any more.
+        problems: Vec<String>,
         /// Whether a field was changed that cannot change.
         immutable: bool,
     },
@@ -180,14 +181,24 @@ impl Error {
             Self::Unauthorized { message, .. }
             | Self::Forbidden { message, .. }
             | Self::Stale { message, .. }
-            | Self::Invalid { message, .. }
             | Self::NotFound { message, .. }
             | Self::Api { message, .. } => *message = scrub(message),
+            Self::Invalid { problems, .. } => {
+                problems.iter_mut().for_each(|text| *text = scrub(text));
+            }
             Self::Answer { reason, .. } | Self::Request { reason, .. } => *reason = scrub(reason),
             _ => {}
         }
         self
     }
+}
+
+/// What the server finds wrong with an object, on one line and without dumps of whole structs.
+#[must_use]
+pub fn problems_text(problems: &[String]) -> String {
+    let mut short: Vec<String> = problems.iter().map(|text| shorten(text)).collect();
+    short.dedup();
+    short.join("; ")
 }
 
 fn list(names: &[String]) -> String {
@@ -236,13 +247,13 @@ pub(crate) fn from_status(action: &str, url: &str, code: u16, body: &[u8]) -> Er
         (422, _) => invalid(action, &status, message),
         (400, _) => Error::Invalid {
             action,
-            message,
+            problems: vec![message],
             immutable: false,
         },
         // What server-side apply says about a wrong field comes as an internal error.
-        (500, _) if message.starts_with(TYPED_PATCH) => Error::Invalid {
+        (500, _) if UNTYPED.iter().any(|head| message.starts_with(head)) => Error::Invalid {
             action,
-            message: untyped(&message).to_owned(),
+            problems: vec![untyped(&message).to_owned()],
             immutable: false,
         },
         _ => Error::Api {
@@ -254,12 +265,19 @@ pub(crate) fn from_status(action: &str, url: &str, code: u16, body: &[u8]) -> Er
     }
 }
 
-const TYPED_PATCH: &str = "failed to create typed patch object";
+/// How server-side apply begins what it says about content that does not fit its kind.
+const UNTYPED: [&str; 2] = [
+    "failed to create typed patch object",
+    "failed to convert new object",
+];
 
 /// `failed to create typed patch object (ns/name; apps/v1, Kind=Deployment): .spec.x: field not
 /// declared in schema` → what comes after the object.
 fn untyped(message: &str) -> &str {
-    message.split_once("): ").map_or(message, |(_, rest)| rest)
+    [") to proper version: ", "): "]
+        .iter()
+        .find_map(|end| message.split_once(end))
+        .map_or(message, |(_, rest)| rest)
 }
 
 /// The field manager conflicts named by the causes of a 409.
@@ -290,7 +308,7 @@ fn manager_of(message: &str) -> String {
     }
 }
 
-/// Field errors of a 422: one `field: text` per cause, dumps of internal structs shortened.
+/// Field errors of a 422: one `field: text` per cause.
 fn invalid(action: String, status: &serde_json::Value, message: String) -> Error {
     const IMMUTABLE: [&str; 3] = [
         "field is immutable",
@@ -301,22 +319,19 @@ fn invalid(action: String, status: &serde_json::Value, message: String) -> Error
     let causes = status["details"]["causes"]
         .as_array()
         .map_or(&[][..], Vec::as_slice);
-    let mut lines: Vec<String> = causes
+    let mut problems: Vec<String> = causes
         .iter()
         .filter_map(|cause| {
             let field = cause["field"].as_str()?;
-            Some(format!("{field}: {}", shorten(cause["message"].as_str()?)))
+            Some(format!("{field}: {}", cause["message"].as_str()?))
         })
         .collect();
-    lines.dedup();
-    let message = if lines.is_empty() {
-        message
-    } else {
-        lines.join("; ")
-    };
+    if problems.is_empty() {
+        problems.push(message);
+    }
     Error::Invalid {
         action,
-        message,
+        problems,
         immutable,
     }
 }
@@ -383,14 +398,16 @@ mod tests {
         let body = json!({"reason": "Invalid", "message": format!("Job is invalid: {dump}"),
             "details": {"causes": [{"field": "spec.template", "message": dump}]}});
         let Error::Invalid {
-            immutable, message, ..
+            immutable,
+            problems,
+            ..
         } = error(422, &body)
         else {
             panic!()
         };
         assert!(immutable);
         assert_eq!(
-            message,
+            problems_text(&problems),
             "spec.template: Invalid value: core.PodTemplateSpec{…}: field is immutable"
         );
     }
@@ -399,22 +416,24 @@ mod tests {
     fn takes_a_wrong_field_for_invalid_content() {
         let body = json!({"message": "failed to create typed patch object (a/b; v1, Kind=ConfigMap): \
             .data.key: expected string, got &value.valueUnstructured{Value:5}"});
-        let Error::Invalid { message, .. } = error(500, &body) else {
+        let Error::Invalid { problems, .. } = error(500, &body) else {
             panic!()
         };
         assert_eq!(
-            message,
+            problems_text(&problems),
             ".data.key: expected string, got &value.valueUnstructured{Value:5}"
         );
     }
 
     #[test]
     fn scrubs_the_words_of_the_server() {
-        let body = json!({"reason": "Invalid", "message": "value hunter2 is bad"});
+        let secret = "hunter2".repeat(40);
+        let message = format!("value \"{secret}\": is bad");
+        let body = json!({"reason": "Invalid", "message": message});
         let shown = error(422, &body)
-            .scrubbed(&|text| text.replace("hunter2", "***"))
+            .scrubbed(&|text| text.replace(&secret, "***"))
             .to_string();
-        assert_eq!(shown, "apply Deployment/web (prod): value *** is bad");
+        assert_eq!(shown, "apply Deployment/web (prod): value \"***\": is bad");
     }
 
     #[test]

@@ -12,7 +12,7 @@ mod request;
 mod watch;
 
 pub use discovery::{Discovery, Kind};
-pub use error::{Error, FieldConflict};
+pub use error::{Error, FieldConflict, problems_text};
 pub use live::Selector;
 pub use request::{Requests, Verb};
 pub use watch::{Observed, Watch};

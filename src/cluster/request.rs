@@ -246,7 +246,8 @@ impl Cluster {
             if started.elapsed() + wait > self.patience() {
                 return Err(error);
             }
-            tracing::debug!(%error, ?wait, "repeat request");
+            // The error may quote what was sent, secrets included: it is not logged.
+            tracing::debug!(action = request.action, ?wait, "repeat request");
             tokio::time::sleep(wait).await;
             delay = (delay * 2).min(LONGEST_DELAY);
         }

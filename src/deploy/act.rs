@@ -42,12 +42,7 @@ impl Sender<'_> {
             Op::Keep => self.let_go(change).await,
             Op::Exists => self.appear(change).await,
         };
-        sent.map_err(|error| match error {
-            Error::Cluster(error) => {
-                Error::Cluster(error.scrubbed(&|text| self.masker.scrub(text)))
-            }
-            other => other,
-        })
+        sent.map_err(|error| error.scrubbed(self.masker))
     }
 
     async fn apply(&self, desired: Option<&Object>) -> Result<Option<Object>, Error> {

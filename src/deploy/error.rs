@@ -2,7 +2,7 @@
 
 use super::owner::Owner;
 use crate::cluster::FieldConflict;
-use crate::diff::Change;
+use crate::diff::{Change, Masker};
 use crate::object::{ObjectRef, Source};
 use crate::{cluster, inventory, object, plan};
 
@@ -160,6 +160,16 @@ pub enum Error {
         /// The kind.
         kind: String,
     },
+}
+
+impl Error {
+    /// The same error with the words of the server cleaned of secrets.
+    pub(super) fn scrubbed(self, masker: &Masker) -> Self {
+        match self {
+            Self::Cluster(error) => Self::Cluster(error.scrubbed(&|text| masker.scrub(text))),
+            other => other,
+        }
+    }
 }
 
 fn owned_text(objects: &[Owned]) -> String {

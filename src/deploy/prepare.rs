@@ -126,6 +126,20 @@ impl Prepared {
 /// Everything that can be known to go wrong before the first write.
 pub async fn prepare(
     cluster: &Cluster,
+    request: Request,
+    masker: &Masker,
+    sink: &mut dyn Sink,
+) -> Result<Prepared, Error> {
+    // From here on no error of the server shows a secret.
+    for manifest in &request.manifests {
+        masker.learn(&manifest.object);
+    }
+    let prepared = plan_of(cluster, request, masker, sink).await;
+    prepared.map_err(|error| error.scrubbed(masker))
+}
+
+async fn plan_of(
+    cluster: &Cluster,
     mut request: Request,
     masker: &Masker,
     sink: &mut dyn Sink,
@@ -136,14 +150,11 @@ pub async fn prepare(
     )?;
     let parent = parent.map_or_else(|| fresh(&request.app), Ok)?;
     let mut warnings = desired(&discovery, &parent, &mut request)?;
-    // From here on no error of the server shows a secret.
-    for manifest in &request.manifests {
-        masker.mask(&mut manifest.object.clone());
-    }
     sink.emit(Event::Stage {
         message: "read live objects".to_owned(),
     });
     let found = found::find(cluster, &discovery, &parent, &request.manifests).await?;
+    found.objects.values().for_each(|live| masker.learn(live));
     found::check_owners(cluster, &found, &parent, &request.take_from).await?;
     check_namespace(cluster, &request, &parent).await?;
     for kind in &found.vanished {
@@ -212,6 +223,7 @@ pub async fn prepare_delete(
         message: "read live objects".to_owned(),
     });
     let found = found::find(cluster, &discovery, &parent, &[]).await?;
+    found.objects.values().for_each(|live| masker.learn(live));
     let changes = found
         .objects
         .values()

@@ -129,11 +129,11 @@ impl Trials<'_> {
                 Ok(change)
             }
             Err(cluster::Error::Invalid {
-                message,
+                problems,
                 immutable: true,
                 ..
             }) if may_replace(&manifest.object) => {
-                let reason = self.masker.scrub(&message);
+                let reason = self.words(&problems);
                 Ok(diff::replace(manifest, live, None, &reason, self.masker))
             }
             Err(error) => Err(self.trouble(manifest, error)),
@@ -158,6 +158,15 @@ impl Trials<'_> {
         }
     }
 
+    /// What the server finds wrong, without secrets: those go before anything is shortened.
+    fn words(&self, problems: &[String]) -> String {
+        let clean: Vec<String> = problems
+            .iter()
+            .map(|problem| self.masker.scrub(problem))
+            .collect();
+        cluster::problems_text(&clean)
+    }
+
     fn trouble(&self, manifest: &Manifest, error: cluster::Error) -> Trouble {
         let target = manifest.object.reference();
         match error {
@@ -166,14 +175,16 @@ impl Trials<'_> {
                 fields: conflicts,
             }),
             cluster::Error::Invalid {
-                message, immutable, ..
+                problems,
+                immutable,
+                ..
             } => {
                 let hint = if immutable {
                     "; it would have to be replaced"
                 } else {
                     ""
                 };
-                let message = format!("{}{hint}", self.masker.scrub(&message));
+                let message = format!("{}{hint}", self.words(&problems));
                 Trouble::Refused(Refusal {
                     target,
                     source: Some(manifest.source.clone()),

@@ -75,7 +75,8 @@ impl Runner<'_> {
             return self.done(step, Reconcile::Succeeded);
         }
         let now = Instant::now();
-        let message = status.map(|status| status.message).unwrap_or_default();
+        let message = status.map(|status| self.masker.scrub(&status.message));
+        let message = message.unwrap_or_default();
         let live = object.or_else(|| planned.change.live.clone());
         let target = planned.change.target.clone();
         let waiting = Waiting {
@@ -98,7 +99,7 @@ impl Runner<'_> {
                 self.watches
                     .follow(&kind, target.namespace.as_deref(), selector);
             }
-            Err(error) => self.give_up(step, Reconcile::Failed, error.to_string()),
+            Err(error) => self.give_up(step, Reconcile::Failed, &error.to_string()),
         }
     }
 
@@ -136,7 +137,7 @@ impl Runner<'_> {
                     // Whoever may not list may still read.
                     match self.cluster.get(&self.outcomes[step].target.clone()).await {
                         Ok(found) => self.judge(step, found).await,
-                        Err(_) => self.give_up(step, Reconcile::Failed, error.to_string()),
+                        Err(_) => self.give_up(step, Reconcile::Failed, &error.to_string()),
                     }
                 }
             }
@@ -168,7 +169,7 @@ impl Runner<'_> {
                 Some(found) if found.uid() == waiting.leaving => {
                     let message = stuck(&found);
                     waiting.live = Some(found);
-                    self.note(step, message);
+                    self.note(step, &message);
                 }
                 _ => self.done(step, Reconcile::Succeeded),
             }
@@ -186,7 +187,7 @@ impl Runner<'_> {
                 self.give_up(
                     step,
                     Reconcile::Failed,
-                    "it was deleted while it was waited for".to_owned(),
+                    "it was deleted while it was waited for",
                 );
             }
             return;
@@ -202,13 +203,14 @@ impl Runner<'_> {
                 let pods = cause::pods_of(self.cluster, &found).await;
                 let reason =
                     cause::explain(self.cluster, &found, &status.message, &pods, self.masker).await;
-                self.give_up(step, Reconcile::Failed, reason);
+                self.give_up(step, Reconcile::Failed, &reason);
             }
-            _ => self.note(step, status.message),
+            _ => self.note(step, &status.message),
         }
     }
 
-    fn note(&mut self, step: usize, message: String) {
+    fn note(&mut self, step: usize, message: &str) {
+        let message = self.masker.scrub(message);
         let Some(waiting) = self.waiting.get_mut(&step) else {
             return;
         };
@@ -225,10 +227,11 @@ impl Runner<'_> {
     }
 
     /// An object will not become ready, or not in time.
-    fn give_up(&mut self, step: usize, reconcile: Reconcile, reason: String) {
+    fn give_up(&mut self, step: usize, reconcile: Reconcile, reason: &str) {
         let Some(waiting) = self.waiting.remove(&step) else {
             return;
         };
+        let reason = self.masker.scrub(reason);
         let outcome = &mut self.outcomes[step];
         outcome.reconcile = reconcile;
         outcome.reason.clone_from(&reason);
@@ -289,7 +292,7 @@ impl Runner<'_> {
         if cause::grace(doom).is_some_and(|grace| since.elapsed() >= grace) {
             let message = waiting.message.clone();
             let reason = cause::explain(self.cluster, &live, &message, &pods, self.masker).await;
-            self.give_up(step, Reconcile::Failed, reason);
+            self.give_up(step, Reconcile::Failed, &reason);
         }
     }
 
@@ -309,7 +312,7 @@ impl Runner<'_> {
                 };
                 reason = cause::explain(self.cluster, &live, &reason, &pods, self.masker).await;
             }
-            self.give_up(step, Reconcile::Timeout, reason);
+            self.give_up(step, Reconcile::Timeout, &reason);
         }
     }
 }

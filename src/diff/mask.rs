@@ -101,6 +101,7 @@ impl Masker {
     /// Remembers a value and gives its tag. The same bytes have the same tag in `data`, where they
     /// are in base64, and in `stringData`, where they are not.
     fn take(&self, value: &Value, encoded: bool) -> Value {
+        self.remember_inner(value);
         let text = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);
@@ -125,6 +126,25 @@ impl Masker {
         Value::from(tag)
     }
 
+    /// Remembers the texts inside of a value that should have been a text itself: the server quotes
+    /// them one by one when it refuses it.
+    fn remember_inner(&self, value: &Value) {
+        let mut todo = match value {
+            Value::Object(map) => map.values().collect::<Vec<_>>(),
+            Value::Array(items) => items.iter().collect(),
+            _ => return,
+        };
+        while let Some(value) = todo.pop() {
+            match value {
+                Value::Object(map) => todo.extend(map.values()),
+                Value::Array(items) => todo.extend(items),
+                Value::String(text) => self.remember(text),
+                Value::Number(number) => self.remember(&number.to_string()),
+                Value::Bool(_) | Value::Null => {}
+            }
+        }
+    }
+
     fn remember(&self, text: &str) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut add = |text: &str, least: usize| {
@@ -137,9 +157,10 @@ impl Masker {
         for line in text.lines() {
             add(line.trim(), MIN_SCRUBBED_LINE);
         }
-        // As Go and JSON quote it in an error text.
+        // As JSON and Go quote it in an error text.
         let quoted = Value::from(text).to_string();
         add(&quoted[1..quoted.len() - 1], MIN_SCRUBBED);
+        add(&quoted_by_go(text), MIN_SCRUBBED);
     }
 
     fn tag(&self, bytes: &[u8]) -> String {
@@ -173,6 +194,30 @@ impl Masker {
                 _ => false,
             }
     }
+}
+
+/// A text as Go's `%q` writes it, without the quotes around it.
+fn quoted_by_go(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\u{7}' => quoted.push_str("\\a"),
+            '\u{8}' => quoted.push_str("\\b"),
+            '\u{c}' => quoted.push_str("\\f"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            '\u{b}' => quoted.push_str("\\v"),
+            char if char.is_ascii_control() => {
+                let code = u32::from(char);
+                quoted.extend([format!("\\x{code:02x}")]);
+            }
+            char => quoted.push(char),
+        }
+    }
+    quoted
 }
 
 fn is_secret(object: &Object) -> bool {
@@ -244,6 +289,19 @@ mod tests {
         insta::assert_snapshot!(masker.scrub(text), @r#"value "<masked>" (<masked>) abc <masked> \n-----END"#);
         let quoted = format!("invalid: {pem:?}");
         assert!(!masker.scrub(&quoted).contains("MIIE"));
+    }
+
+    #[test]
+    fn texts_inside_of_a_value_that_is_none_are_hidden_too() {
+        let masker = Masker::new([1; 32], false);
+        let tree = json!({"apiVersion": "v1", "kind": "Secret",
+            "data": {"a": {"b": ["hunter2", 123_456]}, "c": "bell\u{7}\u{1}"}});
+        masker.learn(&Object::new(tree).unwrap());
+        let text = r#"map[b:[hunter2 123456]] "bell\a\x01""#;
+        assert_eq!(
+            masker.scrub(text),
+            r#"map[b:[<masked> <masked>]] "<masked>""#
+        );
     }
 
     #[test]

@@ -2,10 +2,21 @@
 
 use super::{Gvk, ObjectRef};
 use serde_json::Value;
+use std::fmt;
 
 /// A Kubernetes object: a JSON tree whose root is a map.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Object(Value);
+
+impl fmt::Debug for Object {
+    /// The tree; of a Secret only its name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            "Secret" => write!(f, "Object({})", self.reference()),
+            _ => f.debug_tuple("Object").field(&self.0).finish(),
+        }
+    }
+}
 
 impl Object {
     /// Takes a tree for an object. `None` when its root is not a map.

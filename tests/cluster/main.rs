@@ -9,5 +9,6 @@ mod oracle;
 mod program;
 mod registry;
 mod safety;
+mod secrets;
 mod support;
 mod waiting;

@@ -5,14 +5,16 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
-use crate::support::{apply, config_map, connect, deployment, kubeconfig, lab, reference};
+use crate::support::{
+    apply, config_map, connect, deployment, kubeconfig, lab, post, reference, scale,
+};
 use serde_json::json;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use windlass::cluster::{Cluster, Options, Verb};
 use windlass::deploy::{self, Error};
 use windlass::diff::Op;
-use windlass::inventory::{DeployResult, PART_OF};
+use windlass::inventory::DeployResult;
 
 #[test]
 fn refuses_an_object_of_another_app_and_names_the_owner() {
@@ -29,33 +31,6 @@ fn refuses_an_object_of_another_app_and_names_the_owner() {
         let prepared = lab.prepare(request).await.unwrap();
         assert_eq!(prepared.changes().next().unwrap().op, Op::Update);
     });
-}
-
-/// Sends a request that windlass itself never sends.
-async fn send(request: http::request::Builder, body: &serde_json::Value) {
-    let choice = kube::config::KubeConfigOptions::default();
-    let file = kube::config::Kubeconfig::read_from(kubeconfig()).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(file, &choice)
-        .await
-        .unwrap();
-    let client = kube::Client::try_from(config).unwrap();
-    let request = request.body(body.to_string().into_bytes()).unwrap();
-    client.request_text(request).await.unwrap();
-}
-
-/// Scales as `kubectl scale` does: through the subresource, under kubectl's name.
-async fn scale(namespace: &str, name: &str, replicas: u32) {
-    let request = http::Request::patch(format!(
-        "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale?fieldManager=kubectl"
-    ))
-    .header("content-type", "application/merge-patch+json");
-    send(request, &json!({"spec": {"replicas": replicas}})).await;
-}
-
-/// Creates as a client does that knows no server-side apply.
-async fn post(path: String, object: &serde_json::Value) {
-    let request = http::Request::post(path).header("content-type", "application/json");
-    send(request, object).await;
 }
 
 #[test]
@@ -508,40 +483,5 @@ fn does_not_trust_a_server_with_an_unknown_certificate() {
             "{error}"
         );
         assert_eq!(cluster.requests().of(Verb::Apply), 0);
-    });
-}
-
-#[test]
-fn leaves_no_secret_in_events_errors_or_the_record() {
-    lab(|mut lab| async move {
-        let secret = |value: &str| json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": {"p": value}});
-        lab.deploy_well("web", &[secret("canary-aaa")]).await;
-        let mut bad = secret("canary-bbb");
-        bad["type"] = "kubernetes.io/tls".into();
-        let request = lab.request("web", &[bad]);
-        let error = lab.prepare(request).await.unwrap_err();
-        let record = lab.get("", "Secret", "windlass.web").await.unwrap();
-        let record: String = {
-            use base64::Engine as _;
-            let bytes = base64::engine::general_purpose::STANDARD
-                .decode(record.text(&["data", "record"]))
-                .unwrap();
-            String::from_utf8(bytes).unwrap()
-        };
-        for text in [
-            format!("{:?}", lab.events),
-            format!("{error} {error:?}"),
-            record,
-        ] {
-            assert!(!text.contains("canary"), "{text}");
-            assert!(!text.contains("Y2FuYXJ5"), "{text}");
-        }
-        assert!(
-            lab.get("", "Secret", "s")
-                .await
-                .unwrap()
-                .label(PART_OF)
-                .is_some()
-        );
     });
 }

@@ -97,6 +97,33 @@ pub(crate) async fn apply(cluster: &Cluster, object: Value) -> Object {
     cluster.apply(&kind, &object, true).await.unwrap()
 }
 
+/// Sends a request that windlass itself never sends.
+pub(crate) async fn send(request: http::request::Builder, body: &serde_json::Value) {
+    let choice = kube::config::KubeConfigOptions::default();
+    let file = kube::config::Kubeconfig::read_from(kubeconfig()).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(file, &choice)
+        .await
+        .unwrap();
+    let client = kube::Client::try_from(config).unwrap();
+    let request = request.body(body.to_string().into_bytes()).unwrap();
+    client.request_text(request).await.unwrap();
+}
+
+/// Scales as `kubectl scale` does: through the subresource, under kubectl's name.
+pub(crate) async fn scale(namespace: &str, name: &str, replicas: u32) {
+    let request = http::Request::patch(format!(
+        "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale?fieldManager=kubectl"
+    ))
+    .header("content-type", "application/merge-patch+json");
+    send(request, &json!({"spec": {"replicas": replicas}})).await;
+}
+
+/// Creates as a client does that knows no server-side apply.
+pub(crate) async fn post(path: String, object: &serde_json::Value) {
+    let request = http::Request::post(path).header("content-type", "application/json");
+    send(request, object).await;
+}
+
 /// Deletes whatever is there by that name.
 pub(crate) async fn remove(cluster: &Cluster, target: &ObjectRef) {
     if let Ok(Some(live)) = cluster.get(target).await {
