@@ -7,15 +7,15 @@ use super::prepare::Prepared;
 use super::record::word;
 use super::run::{Options, Outcome};
 use super::wait::Waiting;
-use super::watches::Watches;
+use super::watches::{Place, Watches};
 use crate::cluster::Cluster;
 use crate::diff::{Change, Masker, Op};
 use crate::event::{Actuation, Event, Reconcile, Sink};
-use crate::object::Object;
+use crate::object::{Object, ObjectRef};
 use crate::plan::Progress;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,9 @@ pub(super) struct Runner<'a> {
     pub(super) queue: VecDeque<usize>,
     pub(super) flying: FuturesUnordered<BoxFuture<'a, Sent>>,
     pub(super) waiting: BTreeMap<usize, Waiting>,
+    /// The collections that a watch has listed, and what is in them now.
+    pub(super) listed: BTreeSet<Place>,
+    pub(super) seen: BTreeMap<ObjectRef, Object>,
     pub(super) watches: Watches,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) after: Vec<Option<Object>>,
@@ -79,6 +82,8 @@ impl<'a> Runner<'a> {
             queue,
             flying: FuturesUnordered::new(),
             waiting: BTreeMap::new(),
+            listed: BTreeSet::new(),
+            seen: BTreeMap::new(),
             watches: Watches::new(cluster),
             outcomes: steps.iter().map(|step| outcome(&step.change)).collect(),
             after: steps.iter().map(|_| None).collect(),

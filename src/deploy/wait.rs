@@ -99,7 +99,48 @@ impl Runner<'_> {
                 self.watches
                     .follow(&kind, target.namespace.as_deref(), selector);
             }
-            Err(error) => self.give_up(step, Reconcile::Failed, &error.to_string()),
+            Err(error) => return self.give_up(step, Reconcile::Failed, &error.to_string()),
+        }
+        self.catch_up(step).await;
+    }
+
+    /// A watch that was open already may have told of this object before the answer to our own
+    /// request came in.
+    async fn catch_up(&mut self, step: usize) {
+        let target = &self.outcomes[step].target;
+        if !self.listed.contains(&place_of(target)) {
+            return;
+        }
+        let leaves = self
+            .waiting
+            .get(&step)
+            .is_some_and(|waiting| !waiting.leaving.is_empty());
+        match self.seen.get(target).cloned() {
+            Some(seen) => self.judge(step, Some(seen)).await,
+            // What is to be deleted was there before the watch began, so it is gone by now. What is
+            // to be created may not have been seen yet.
+            None if leaves => self.judge(step, None).await,
+            None => {}
+        }
+    }
+
+    /// Keeps up with what is there in the collections that are followed.
+    fn remember(&mut self, place: &Place, observed: &Observed) {
+        match observed {
+            Observed::All(objects) => {
+                self.listed.insert(place.clone());
+                self.seen.retain(|target, _| place_of(target) != *place);
+                let all = objects
+                    .iter()
+                    .map(|object| (object.reference(), object.clone()));
+                self.seen.extend(all);
+            }
+            Observed::Changed(object) => {
+                self.seen.insert(object.reference(), object.clone());
+            }
+            Observed::Gone(object) => {
+                self.seen.remove(&object.reference());
+            }
         }
     }
 
@@ -114,12 +155,23 @@ impl Runner<'_> {
 
     /// A watch saw something, or cannot see.
     pub(super) async fn see(&mut self, sight: Sight) {
+        if let Ok(observed) = &sight.observed {
+            self.remember(&sight.place, observed);
+        }
         match sight.observed {
             Ok(Observed::All(objects)) => {
                 for step in self.waiting_at(&sight.place) {
-                    let target = &self.outcomes[step].target;
-                    let found = objects.iter().find(|object| object.reference() == *target);
-                    self.judge(step, found.cloned()).await;
+                    let target = self.outcomes[step].target.clone();
+                    let found = objects.iter().find(|object| object.reference() == target);
+                    match found {
+                        Some(found) => self.judge(step, Some(found.clone())).await,
+                        // The list may be older than the object: only a read now tells.
+                        None => {
+                            if let Ok(found) = self.cluster.get(&target).await {
+                                self.judge(step, found).await;
+                            }
+                        }
+                    }
                 }
             }
             Ok(Observed::Changed(object)) => {
@@ -147,7 +199,7 @@ impl Runner<'_> {
     fn waiting_at(&self, place: &Place) -> Vec<usize> {
         let at = |step: &&usize| {
             let target = &self.outcomes[**step].target;
-            (GroupKind::of(target), target.namespace.clone()) == *place
+            place_of(target) == *place
         };
         self.waiting.keys().filter(at).copied().collect()
     }
@@ -164,6 +216,11 @@ impl Runner<'_> {
         let Some(waiting) = self.waiting.get_mut(&step) else {
             return;
         };
+        if let (Some(found), Some(live)) = (&found, &waiting.live)
+            && is_older(found, live)
+        {
+            return;
+        }
         if !waiting.leaving.is_empty() {
             match found {
                 Some(found) if found.uid() == waiting.leaving => {
@@ -315,4 +372,17 @@ impl Runner<'_> {
             self.give_up(step, Reconcile::Timeout, &reason);
         }
     }
+}
+
+/// The collection that an object is in.
+fn place_of(target: &ObjectRef) -> Place {
+    (GroupKind::of(target), target.namespace.clone())
+}
+
+/// Whether a state of an object is older than another state of it. Versions of one kind of resource
+/// are numbers that grow (Kubernetes 1.35 promises it); with anything else nothing can be told.
+fn is_older(state: &Object, than: &Object) -> bool {
+    let version = |object: &Object| object.resource_version().parse::<u64>().ok();
+    state.uid() == than.uid()
+        && version(state).is_some_and(|state| version(than).is_some_and(|than| state < than))
 }

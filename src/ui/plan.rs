@@ -116,10 +116,11 @@ fn show_object(out: &mut String, change: &Change, shown: Shown) {
     }
     for line in unified(change, shown.context) {
         let (label, sign) = match line.kind {
-            LineKind::Added => (Label::Added, '+'),
-            LineKind::Removed => (Label::Removed, '-'),
-            LineKind::Context => (Label::Plain, ' '),
-            LineKind::Header | LineKind::Skipped => (Label::Dim, ' '),
+            LineKind::Added => (Label::Added, "+"),
+            LineKind::Removed => (Label::Removed, "-"),
+            LineKind::Context => (Label::Plain, " "),
+            LineKind::Header => (Label::Heading, "@"),
+            LineKind::Skipped => (Label::Dim, "…"),
         };
         let text = format!("  {sign} {}", line.text);
         let _ = writeln!(out, "{}", paint(shown.colored, label, text.trim_end()));

@@ -13,13 +13,18 @@ pub(crate) struct TestEnv {
 impl TestEnv {
     /// An empty folder.
     pub(crate) fn new() -> Self {
-        Self { folder: TempDir::new().expect("a temporary folder can be made") }
+        Self {
+            folder: TempDir::new().expect("a temporary folder can be made"),
+        }
     }
 
     /// A copy of a folder of the repository.
     pub(crate) fn copy_of(folder: &str) -> Self {
         let env = Self::new();
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), env.path());
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join(folder),
+            env.path(),
+        );
         env
     }
 

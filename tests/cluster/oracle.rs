@@ -13,7 +13,11 @@ fn helm(env: &TestEnv, arguments: &[&str]) -> Vec<u8> {
         .env("HOME", env.path())
         .output()
         .expect("helm starts");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     output.stdout
 }
 
@@ -49,7 +53,16 @@ fn the_demo_renders_as_helm_renders_it_in_every_environment() {
     for environment in ["env/staging.yaml", "env/production.yaml"] {
         same_bytes(
             "config-repository",
-            &["my-app", "umbrella-chart", "-f", "values.yaml", "-f", environment, "-n", "prod"],
+            &[
+                "my-app",
+                "umbrella-chart",
+                "-f",
+                "values.yaml",
+                "-f",
+                environment,
+                "-n",
+                "prod",
+            ],
         );
     }
 }
@@ -74,5 +87,8 @@ fn values_of_flags_render_as_helm_renders_them() {
 #[test]
 fn the_service_and_the_examples_render_as_helm_renders_them() {
     same_bytes("demo-service-repository", &["preview", "umbrella-chart"]);
-    same_bytes("examples", &["hello", "hello-chart", "--set", "greeting=Good morning"]);
+    same_bytes(
+        "examples",
+        &["hello", "hello-chart", "--set", "greeting=Good morning"],
+    );
 }

@@ -18,8 +18,15 @@ impl Case {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("program-{name}-{}-{number}", std::process::id());
-        let case = Self { env: TestEnv::new(), namespace, kubeconfig: kubeconfig() };
-        case.env.write("chart/Chart.yaml", "apiVersion: v2\nname: chart\nversion: 1.0.0\n");
+        let case = Self {
+            env: TestEnv::new(),
+            namespace,
+            kubeconfig: kubeconfig(),
+        };
+        case.env.write(
+            "chart/Chart.yaml",
+            "apiVersion: v2\nname: chart\nversion: 1.0.0\n",
+        );
         case
     }
 
@@ -34,13 +41,23 @@ impl Case {
         all.extend(["-n", &self.namespace]);
         let shown = self.env.run_with(&all, &[("KUBECONFIG", &self.kubeconfig)]);
         let printed = format!("{}{}", shown.stdout, shown.stderr);
-        assert!(!printed.contains(CANARY), "a secret was printed:\n{printed}");
+        assert!(
+            !printed.contains(CANARY),
+            "a secret was printed:\n{printed}"
+        );
         shown
     }
 
     fn deploy(&self, extra: &[&str]) -> Shown {
-        let mut arguments =
-            vec!["deploy", "shop", "chart", "--yes", "--create-namespace", "--wait-timeout", "60s"];
+        let mut arguments = vec![
+            "deploy",
+            "shop",
+            "chart",
+            "--yes",
+            "--create-namespace",
+            "--wait-timeout",
+            "60s",
+        ];
         arguments.extend(extra);
         self.run(&arguments)
     }
@@ -50,10 +67,20 @@ impl Drop for Case {
     fn drop(&mut self) {
         self.env.write(
             "namespace.yaml",
-            &format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n", self.namespace),
+            &format!(
+                "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {}}}\n",
+                self.namespace
+            ),
         );
         drop(self.env.run_with(
-            &["delete", "shop", "--yes", "--wait=false", "-n", &self.namespace],
+            &[
+                "delete",
+                "shop",
+                "--yes",
+                "--wait=false",
+                "-n",
+                &self.namespace,
+            ],
             &[("KUBECONFIG", &self.kubeconfig)],
         ));
     }
@@ -92,11 +119,20 @@ spec:
 #[test]
 fn a_deploy_creates_and_the_next_one_writes_nothing() {
     let case = Case::new("noop");
-    case.template("config.yaml", CONFIG).template("web.yaml", DEPLOYMENT);
+    case.template("config.yaml", CONFIG)
+        .template("web.yaml", DEPLOYMENT);
     let first = case.deploy(&[]);
-    assert!(ok(&first).stderr.contains("created  ConfigMap/settings"), "{}", first.all());
+    assert!(
+        ok(&first).stderr.contains("created  ConfigMap/settings"),
+        "{}",
+        first.all()
+    );
     let second = case.deploy(&[]);
-    assert!(ok(&second).stderr.contains("No changes"), "{}", second.all());
+    assert!(
+        ok(&second).stderr.contains("No changes"),
+        "{}",
+        second.all()
+    );
 }
 
 #[test]
@@ -104,13 +140,26 @@ fn a_change_is_shown_applied_and_then_gone_from_the_diff() {
     let case = Case::new("change");
     case.template("config.yaml", CONFIG);
     ok(&case.deploy(&[]));
-    let diff =
-        case.run(&["diff", "shop", "chart", "--set", "color=green", "--exit-code"]);
+    let diff = case.run(&[
+        "diff",
+        "shop",
+        "chart",
+        "--set",
+        "color=green",
+        "--exit-code",
+    ]);
     assert_eq!(diff.code, 3, "{}", diff.all());
     assert!(diff.stdout.contains("-   color: blue"), "{}", diff.all());
     assert!(diff.stdout.contains("+   color: green"), "{}", diff.all());
     ok(&case.deploy(&["--set", "color=green"]));
-    let after = case.run(&["diff", "shop", "chart", "--set", "color=green", "--exit-code"]);
+    let after = case.run(&[
+        "diff",
+        "shop",
+        "chart",
+        "--set",
+        "color=green",
+        "--exit-code",
+    ]);
     assert_eq!(after.code, 0, "{}", after.all());
 }
 
@@ -121,15 +170,28 @@ fn what_is_no_longer_rendered_is_pruned_and_delete_leaves_nothing() {
         .template("second.yaml", "{{ if not .Values.less }}\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: second}\n{{ end }}");
     ok(&case.deploy(&[]));
     let pruned = case.deploy(&["--set", "less=true"]);
-    assert!(ok(&pruned).stderr.contains("deleted  ConfigMap/second"), "{}", pruned.all());
+    assert!(
+        ok(&pruned).stderr.contains("deleted  ConfigMap/second"),
+        "{}",
+        pruned.all()
+    );
     let inspected = case.run(&["inspect", "shop"]);
-    assert!(ok(&inspected).stdout.contains("ConfigMap/settings"), "{}", inspected.all());
+    assert!(
+        ok(&inspected).stdout.contains("ConfigMap/settings"),
+        "{}",
+        inspected.all()
+    );
     assert!(!inspected.stdout.contains("second"), "{}", inspected.all());
     ok(&case.run(&["delete", "shop", "--yes"]));
     let listed = case.run(&["list"]);
     assert!(!ok(&listed).stdout.contains("shop"), "{}", listed.all());
     let again = case.run(&["delete", "shop", "--yes"]);
-    assert_eq!(again.code, 0, "deleting what is gone is done: {}", again.all());
+    assert_eq!(
+        again.code,
+        0,
+        "deleting what is gone is done: {}",
+        again.all()
+    );
 }
 
 #[test]
@@ -152,7 +214,16 @@ fn secrets_are_in_no_output() {
     let value = format!("password={CANARY}");
     let other = format!("password={CANARY}-changed");
     for format in ["text", "json", "markdown", "summary"] {
-        ok(&case.run(&["diff", "shop", "chart", "--create-namespace", "--set", &value, "--format", format]));
+        ok(&case.run(&[
+            "diff",
+            "shop",
+            "chart",
+            "--create-namespace",
+            "--set",
+            &value,
+            "--format",
+            format,
+        ]));
     }
     ok(&case.deploy(&["--set", &value, "-vv", "--log-format", "json"]));
     let diff = case.run(&["diff", "shop", "chart", "--set", &other, "-vv"]);
@@ -170,29 +241,51 @@ fn a_wrong_field_is_named_with_its_template() {
     case.template("config.yaml", &CONFIG.replace("\ndata:", "\ndta:"));
     let failed = case.deploy(&[]);
     assert_eq!(failed.code, 1, "{}", failed.all());
-    assert!(failed.stderr.contains("ConfigMap/settings"), "{}", failed.all());
+    assert!(
+        failed.stderr.contains("ConfigMap/settings"),
+        "{}",
+        failed.all()
+    );
     assert!(failed.stderr.contains(".dta"), "{}", failed.all());
-    assert!(failed.stderr.contains("chart/templates/config.yaml"), "{}", failed.all());
+    assert!(
+        failed.stderr.contains("chart/templates/config.yaml"),
+        "{}",
+        failed.all()
+    );
 }
 
 #[test]
 fn an_unknown_kind_is_named_with_its_template() {
     let case = Case::new("kind");
-    case.template("odd.yaml", "apiVersion: example.com/v1\nkind: Odd\nmetadata: {name: odd}\n");
+    case.template(
+        "odd.yaml",
+        "apiVersion: example.com/v1\nkind: Odd\nmetadata: {name: odd}\n",
+    );
     let failed = case.deploy(&[]);
     assert_eq!(failed.code, 1, "{}", failed.all());
     assert!(failed.stderr.contains("example.com/v1"), "{}", failed.all());
-    assert!(failed.stderr.contains("chart/templates/odd.yaml"), "{}", failed.all());
+    assert!(
+        failed.stderr.contains("chart/templates/odd.yaml"),
+        "{}",
+        failed.all()
+    );
 }
 
 #[test]
 fn an_app_that_would_become_empty_is_not_emptied_by_accident() {
     let case = Case::new("empty");
-    case.template("config.yaml", &format!("{{{{ if not .Values.off }}}}\n{CONFIG}\n{{{{ end }}}}"));
+    case.template(
+        "config.yaml",
+        &format!("{{{{ if not .Values.off }}}}\n{CONFIG}\n{{{{ end }}}}"),
+    );
     ok(&case.deploy(&[]));
     let refused = case.deploy(&["--set", "off=true"]);
     assert_eq!(refused.code, 7, "{}", refused.all());
-    assert!(refused.stderr.contains("--allow-empty"), "{}", refused.all());
+    assert!(
+        refused.stderr.contains("--allow-empty"),
+        "{}",
+        refused.all()
+    );
     ok(&case.run(&["inspect", "shop"]));
 }
 
@@ -211,16 +304,34 @@ fn a_missing_namespace_is_an_error_with_a_way_out() {
     case.template("config.yaml", CONFIG);
     let failed = case.run(&["deploy", "shop", "chart", "--yes"]);
     assert_ne!(failed.code, 0, "{}", failed.all());
-    assert!(failed.stderr.contains("--create-namespace"), "{}", failed.all());
+    assert!(
+        failed.stderr.contains("--create-namespace"),
+        "{}",
+        failed.all()
+    );
 }
 
 #[test]
 fn manifests_come_in_from_a_file_as_well() {
     let case = Case::new("manifests");
-    case.env.write("all.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\ndata: {a: b}\n");
-    ok(&case.run(&["deploy", "shop", "-m", "all.yaml", "--yes", "--create-namespace"]));
+    case.env.write(
+        "all.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain}\ndata: {a: b}\n",
+    );
+    ok(&case.run(&[
+        "deploy",
+        "shop",
+        "-m",
+        "all.yaml",
+        "--yes",
+        "--create-namespace",
+    ]));
     let inspected = case.run(&["inspect", "shop"]);
-    assert!(ok(&inspected).stdout.contains("ConfigMap/plain"), "{}", inspected.all());
+    assert!(
+        ok(&inspected).stdout.contains("ConfigMap/plain"),
+        "{}",
+        inspected.all()
+    );
 }
 
 #[test]
@@ -234,9 +345,21 @@ fn a_server_that_is_not_there_is_named() {
     let failed = case.run(&["diff", "shop", "chart", "--kubeconfig", "kubeconfig"]);
     assert_eq!(failed.code, 1, "{}", failed.all());
     assert!(failed.stderr.contains("127.0.0.1:1"), "{}", failed.all());
-    let unknown = case.run(&["diff", "shop", "chart", "--kubeconfig", "kubeconfig", "--context", "up"]);
+    let unknown = case.run(&[
+        "diff",
+        "shop",
+        "chart",
+        "--kubeconfig",
+        "kubeconfig",
+        "--context",
+        "up",
+    ]);
     assert_eq!(unknown.code, 2, "{}", unknown.all());
-    assert!(unknown.stderr.contains("down"), "the known contexts are listed: {}", unknown.all());
+    assert!(
+        unknown.stderr.contains("down"),
+        "the known contexts are listed: {}",
+        unknown.all()
+    );
     let missing = case.run(&["diff", "shop", "chart", "--kubeconfig", "nowhere"]);
     assert_eq!(missing.code, 2, "{}", missing.all());
     assert!(missing.stderr.contains("nowhere"), "{}", missing.all());
