@@ -61,6 +61,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         context.ui.warning(warning);
     }
     if prepared.is_noop() {
+        if !args.dry_run {
+            deploy::remember(&target.cluster, &prepared).await;
+        }
         return carry_out::nothing_to_do(&prepared, context);
     }
     show(&prepared, args, context)?;

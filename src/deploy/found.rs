@@ -165,9 +165,18 @@ fn places(
             wanted.insert((GroupKind::of(&target), target.namespace));
         }
     }
+    // Objects are compared in the version of their manifest.
+    let desired: BTreeMap<GroupKind, &Kind> = manifests
+        .iter()
+        .filter_map(|manifest| {
+            let kind = discovery.find(&manifest.object.gvk())?;
+            Some((GroupKind::of(&manifest.object.reference()), kind))
+        })
+        .collect();
     let mut places = BTreeMap::new();
     for (group_kind, namespace) in wanted {
-        let Some(kind) = discovery.preferred(&group_kind.group, &group_kind.kind) else {
+        let preferred = || discovery.preferred(&group_kind.group, &group_kind.kind);
+        let Some(kind) = desired.get(&group_kind).copied().or_else(preferred) else {
             if discovery.is_stale(&group_kind.group) {
                 return Err(Error::Unlistable {
                     group: group_kind.group,

@@ -22,6 +22,7 @@ pub use lock::unlock;
 pub use look::{Listed, Seen, history, inspect, list};
 pub use owner::Owner;
 pub use prepare::{Prepared, Request, prepare, prepare_delete};
+pub use record::remember;
 pub use run::{Options, Outcome, Report, run};
 
 /// Which app is meant.

@@ -1,15 +1,15 @@
 //! From manifests or a record to a plan. Reads only.
 
 use super::found::{self, Found};
-use super::trial::Trials;
+use super::trial::{Trials, Tried};
 use super::{App, Error, store};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op};
 use crate::event::{Event, Sink};
 use crate::inventory::{Deploy, DeployResult, PART_OF, Parent};
-use crate::object::{self, Manifest, ObjectRef, Scope};
+use crate::object::{self, Fingerprint, Manifest, ObjectRef, Scope};
 use crate::plan::{self, Phase, Plan, Wait, hook};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be deployed.
 #[derive(Clone, Debug)]
@@ -63,6 +63,8 @@ pub struct Prepared {
     /// Objects that are no longer wanted and stay, since pruning is off.
     pub unpruned: Vec<ObjectRef>,
     pub(super) parent: Parent,
+    /// What a trial found unchanged and the record does not know as such.
+    pub(super) fingerprints: BTreeMap<ObjectRef, Fingerprint>,
     /// Objects that exist outside of the app and are taken in.
     pub(super) taken: BTreeSet<ObjectRef>,
     pub(super) force: bool,
@@ -162,6 +164,7 @@ async fn plan_of(
             "kind {kind} of an earlier deploy no longer exists: its objects are gone with it"
         ));
     }
+    follow_autoscalers(&mut request.manifests, &found);
     let phase = phase(&parent);
     let trials = Trials {
         cluster,
@@ -177,7 +180,10 @@ async fn plan_of(
         .iter()
         .cloned()
         .partition(|manifest| hook::of(&manifest.object).is_some());
-    let mut changes = trials.changes(&parent, &rest).await?;
+    let Tried {
+        mut changes,
+        fingerprints,
+    } = trials.changes(&parent, &rest).await?;
     let unpruned = prune(&request, &found, masker, &mut changes);
     let active = changes.iter().any(|change| change.op != Op::Noop) || !parent.record.is_settled();
     let hooks = hook_manifests(hooks, phase, active);
@@ -185,6 +191,7 @@ async fn plan_of(
         trials
             .changes(&parent, &hooks)
             .await?
+            .changes
             .into_iter()
             .map(|change| rerun(change, masker)),
     );
@@ -195,6 +202,7 @@ async fn plan_of(
         warnings,
         unpruned,
         parent,
+        fingerprints,
         taken: found.strangers,
         force: request.force,
         create_namespace: request.create_namespace,
@@ -236,6 +244,7 @@ pub async fn prepare_delete(
         warnings: Vec::new(),
         unpruned: Vec::new(),
         parent,
+        fingerprints: BTreeMap::new(),
         taken: BTreeSet::new(),
         force: false,
         create_namespace: false,
@@ -304,6 +313,17 @@ fn desired(
         }
     }
     Ok(warnings)
+}
+
+/// Leaves the number of replicas to the autoscalers of the app.
+fn follow_autoscalers(manifests: &mut [Manifest], found: &Found) {
+    let scaled = diff::autoscaled(manifests);
+    for manifest in manifests {
+        let target = manifest.object.reference();
+        if scaled.contains_key(&target) {
+            diff::follow_replicas(&mut manifest.object, found.objects.get(&target));
+        }
+    }
 }
 
 /// Whether an object must be there and is somebody else's.

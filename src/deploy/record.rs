@@ -23,11 +23,14 @@ pub(super) async fn open(
     parent: &mut Parent,
 ) -> Result<(), Error> {
     let live = store::read(cluster, &prepared.app).await?;
-    let version = live.map(|live| live.resource_version).unwrap_or_default();
-    if version != parent.resource_version {
-        return Err(Error::Overtaken {
-            app: prepared.app.name.clone(),
-        });
+    match live {
+        Some(live) if is_same(&live, parent) => *parent = live,
+        None if !parent.exists() => {}
+        _ => {
+            return Err(Error::Overtaken {
+                app: prepared.app.name.clone(),
+            });
+        }
     }
     for step in &prepared.plan.steps {
         parent.widen(&step.change.target);
@@ -41,6 +44,40 @@ pub(super) async fn open(
         summary: summary(prepared),
     });
     store::write(cluster, parent).await
+}
+
+/// Whether nobody deployed the app since its parent was read. Fingerprints may have come in.
+fn is_same(live: &Parent, read: &Parent) -> bool {
+    let (now, then) = (&live.record, &read.record);
+    live.uid == read.uid
+        && live.kinds == read.kinds
+        && live.namespaces == read.namespaces
+        && (&now.key, &now.history) == (&then.key, &then.history)
+}
+
+/// Keeps the fingerprints of objects that only a dry run found unchanged, so that the next deploy
+/// needs none. Does nothing for a plan that writes: its run records them anyway. A record that cannot be written costs the next deploy the same dry runs, no more.
+pub async fn remember(cluster: &Cluster, prepared: &Prepared) {
+    if prepared.writes() || prepared.fingerprints.is_empty() {
+        return;
+    }
+    let mut parent = prepared.parent.clone();
+    let mut new = prepared.fingerprints.clone();
+    for member in &mut parent.record.objects {
+        if let Some(fingerprint) = new.remove(&member.object) {
+            member.fingerprint = Some(fingerprint);
+        }
+    }
+    for (object, fingerprint) in new {
+        parent.widen(&object);
+        parent.record.objects.push(Member {
+            object,
+            fingerprint: Some(fingerprint),
+        });
+    }
+    if let Err(error) = store::write(cluster, &mut parent).await {
+        tracing::debug!(%error, "fingerprints not kept");
+    }
 }
 
 fn summary(prepared: &Prepared) -> String {

@@ -134,7 +134,9 @@ pub async fn run(
         outcomes,
         stopped_by,
     };
-    if writes {
+    if !writes {
+        record::remember(cluster, prepared).await;
+    } else {
         report.revision = parent.record.last().map(|deploy| deploy.revision);
         let ended = options.started + SignedDuration::try_from(begun.elapsed()).unwrap_or_default();
         let closed = record::close(

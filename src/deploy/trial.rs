@@ -4,10 +4,10 @@ use super::found::Found;
 use super::owner::is_left_by_clients;
 use super::{Contested, Error, Refusal};
 use crate::cluster::{self, Cluster, Discovery};
-use crate::diff::{self, Change, Masker, Verdict};
-use crate::inventory::Parent;
+use crate::diff::{self, Change, Masker, Op, Verdict};
+use crate::inventory::{PART_OF, Parent};
 use crate::object::managed_fields::MANAGER;
-use crate::object::{Fingerprint, Manifest, Object, ObjectRef};
+use crate::object::{Fingerprint, Manifest, Object, ObjectRef, fingerprint};
 use futures::stream::{self, StreamExt as _};
 use std::collections::BTreeMap;
 
@@ -24,6 +24,15 @@ pub(super) struct Trials<'a> {
     pub(super) concurrency: usize,
 }
 
+/// What trials found out.
+#[derive(Default)]
+pub(super) struct Tried {
+    /// The changes of the manifests, in their order.
+    pub(super) changes: Vec<Change>,
+    /// The fingerprints of objects that only a dry run found unchanged.
+    pub(super) fingerprints: BTreeMap<ObjectRef, Fingerprint>,
+}
+
 /// Why there is no change.
 enum Trouble {
     Stop(cluster::Error),
@@ -38,7 +47,7 @@ impl Trials<'_> {
         &self,
         parent: &Parent,
         manifests: &[Manifest],
-    ) -> Result<Vec<Change>, Error> {
+    ) -> Result<Tried, Error> {
         let kept = parent.record.fingerprints();
         let key = parent.record.key();
         let tried: Vec<_> = stream::iter(manifests)
@@ -46,10 +55,14 @@ impl Trials<'_> {
             .buffered(self.concurrency.max(1))
             .collect()
             .await;
-        let (mut changes, mut refused, mut contested) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut found, mut refused, mut contested) = (Tried::default(), Vec::new(), Vec::new());
         for tried in tried {
             match tried {
-                Ok(change) => changes.push(change),
+                Ok((change, fingerprint)) => {
+                    let named = fingerprint.map(|print| (change.target.clone(), print));
+                    found.fingerprints.extend(named);
+                    found.changes.push(change);
+                }
                 Err(Trouble::Stop(error)) => return Err(error.into()),
                 Err(Trouble::Refused(refusal)) => refused.push(refusal),
                 Err(Trouble::Contested(fields)) => contested.push(fields),
@@ -61,7 +74,7 @@ impl Trials<'_> {
         if !contested.is_empty() {
             return Err(Error::Contested(contested));
         }
-        Ok(changes)
+        Ok(found)
     }
 
     async fn change(
@@ -69,23 +82,28 @@ impl Trials<'_> {
         manifest: &Manifest,
         kept: &BTreeMap<&ObjectRef, &Fingerprint>,
         key: &[u8],
-    ) -> Result<Change, Trouble> {
+    ) -> Result<(Change, Option<Fingerprint>), Trouble> {
         let target = manifest.object.reference();
         let live = self.found.objects.get(&target);
         if let Some(live) =
             live.filter(|live| live.get(&["metadata", "deletionTimestamp"]).is_some())
         {
             let reason = "it is being deleted";
-            return Ok(diff::replace(manifest, live, None, reason, self.masker));
+            let change = diff::replace(manifest, live, None, reason, self.masker);
+            return Ok((change, None));
         }
         let fingerprint = kept.get(&target).copied();
         match (
             diff::verdict(&manifest.object, live, fingerprint, key, MANAGER),
             live,
         ) {
-            (Verdict::Noop, Some(live)) => Ok(diff::unchanged(manifest, live)),
-            (Verdict::Ask, Some(live)) => self.ask(manifest, live).await,
-            _ => self.creation(manifest).await,
+            (Verdict::Noop, Some(live)) => Ok((diff::unchanged(manifest, live), None)),
+            (Verdict::Ask, Some(live)) => {
+                let change = self.ask(manifest, live).await?;
+                let fingerprint = unchanged(&change, key).filter(|new| Some(new) != fingerprint);
+                Ok((change, fingerprint))
+            }
+            _ => Ok((self.creation(manifest).await?, None)),
         }
     }
 
@@ -144,7 +162,7 @@ impl Trials<'_> {
     async fn creation(&self, manifest: &Manifest) -> Result<Change, Trouble> {
         let change = diff::change(manifest, None, None, self.masker);
         let kind = self.discovery.find(&manifest.object.gvk());
-        let (Some(kind), true, diff::Op::Create) = (kind, self.try_creations, change.op) else {
+        let (Some(kind), true, Op::Create) = (kind, self.try_creations, change.op) else {
             return Ok(change);
         };
         match self
@@ -203,6 +221,16 @@ impl Trials<'_> {
             other => Trouble::Stop(other.scrubbed(&|text| self.masker.scrub(text))),
         }
     }
+}
+
+/// The fingerprint of a member that is as desired.
+fn unchanged(change: &Change, key: &[u8]) -> Option<Fingerprint> {
+    let (Op::Noop, Some(desired), Some(live)) = (change.op, &change.desired, &change.live) else {
+        return None;
+    };
+    let is_member =
+        desired.label(PART_OF).is_some() && desired.label(PART_OF) == live.label(PART_OF);
+    is_member.then(|| fingerprint(key, desired, live, MANAGER))
 }
 
 /// Whether an object may be deleted and created again when a field that cannot change does.

@@ -252,10 +252,7 @@ impl Runner<'_> {
         let status = status::of(&found);
         waiting.live = Some(found.clone());
         match status.state {
-            State::Current => {
-                self.after[step] = Some(found);
-                self.done(step, Reconcile::Succeeded);
-            }
+            State::Current => self.done(step, Reconcile::Succeeded),
             State::Failed => {
                 let pods = cause::pods_of(self.cluster, &found).await;
                 let reason =

@@ -11,4 +11,5 @@ mod registry;
 mod safety;
 mod secrets;
 mod support;
+mod unchanged;
 mod waiting;
