@@ -123,6 +123,12 @@ impl Error {
         (self.0.kind == ErrorKind::Exec).then_some(self.0.column)
     }
 
+    /// The text that was parsed: a file of the chart, or what was given to `tpl`.
+    #[must_use]
+    pub fn text(&self) -> &[u8] {
+        &self.0.source
+    }
+
     /// The text of the line, for an excerpt.
     #[must_use]
     pub fn source_line(&self) -> Cow<'_, str> {
