@@ -1,8 +1,9 @@
 //! Carrying a shown plan out: confirm, run until done or interrupted, say how it ended. Shared by
 //! `deploy` and `delete`.
 
+use super::deadline::Deadline;
+use super::target::Target;
 use super::{Context, Error, Exit, flags};
-use crate::cluster::Cluster;
 use crate::deploy::{self, Options, Prepared, Report};
 use crate::diff::{Masker, Op};
 use crate::event::{Actuation, Event, Reconcile, Sink};
@@ -43,9 +44,9 @@ pub(super) fn confirm(question: &str, yes: bool, context: &Context) -> Result<()
     }
 }
 
-/// Runs the plan to its end, or to the first Ctrl-C or SIGTERM.
+/// Runs the plan to its end, or to the first Ctrl-C or SIGTERM, or until the time is over.
 pub(super) async fn run(
-    cluster: &Cluster,
+    target: &Target,
     prepared: &Prepared,
     apply: &flags::Apply,
     origin: Origin,
@@ -55,21 +56,27 @@ pub(super) async fn run(
     let options = Options {
         wait: apply.wait,
         wait_timeout: apply.wait_timeout,
+        lock: !apply.no_lock,
         lock_wait: apply.lock_wait,
         origin,
         ..Options::new(context.now())
     };
     let (stop, abort) = (CancellationToken::new(), CancellationToken::new());
     let signal = Arc::new(AtomicU8::new(0));
-    let listener = tokio::spawn(listen(stop.clone(), abort.clone(), Arc::clone(&signal)));
+    let listener = tokio::spawn(listen(
+        target.deadline,
+        stop.clone(),
+        abort.clone(),
+        Arc::clone(&signal),
+    ));
     let begun = tokio::time::Instant::now();
     let mut progress = context.progress();
     let ran = tokio::select! {
-        ran = deploy::run(cluster, prepared, &options, masker, &mut progress, &stop) => Some(ran),
+        ran = deploy::run(&target.cluster, prepared, &options, masker, &mut progress, &stop) => Some(ran),
         () = abort.cancelled() => None,
     };
     listener.abort();
-    progress.clear();
+    drop(progress);
     let Some(ran) = ran else {
         context
             .ui
@@ -77,7 +84,7 @@ pub(super) async fn run(
         return Ok(Exit::Interrupted);
     };
     let report = ran?;
-    let requests = cluster.requests();
+    let requests = target.cluster.requests();
     context.ui.detail(&format!(
         "{} reads, {} writes",
         requests.reads(),
@@ -96,9 +103,15 @@ pub(super) async fn run(
     )
 }
 
-/// Waits for signals. The first one asks the run to stop: requests in flight are finished, the rest
-/// is skipped, and what was done is recorded. A second Ctrl-C gives up on that too.
-async fn listen(stop: CancellationToken, abort: CancellationToken, seen: Arc<AtomicU8>) {
+/// Waits for signals. The first one, or the end of the time, asks the run to stop: requests in flight
+/// are finished, the rest is skipped, and what was done is recorded. A second Ctrl-C gives up on that
+/// too.
+async fn listen(
+    deadline: Deadline,
+    stop: CancellationToken,
+    abort: CancellationToken,
+    seen: Arc<AtomicU8>,
+) {
     let (Ok(mut interrupt), Ok(mut terminate)) = (
         signal(SignalKind::interrupt()),
         signal(SignalKind::terminate()),
@@ -108,6 +121,7 @@ async fn listen(stop: CancellationToken, abort: CancellationToken, seen: Arc<Ato
     let exit = tokio::select! {
         _ = interrupt.recv() => Exit::Interrupted,
         _ = terminate.recv() => Exit::Terminated,
+        () = deadline.passed() => Exit::NotReady,
     };
     seen.store(exit as u8, Ordering::Relaxed);
     stop.cancel();
@@ -120,6 +134,7 @@ fn exit(report: &Report, signal: u8) -> Exit {
     match (report.result, signal) {
         (DeployResult::Succeeded, _) => Exit::Done,
         _ if interrupted && signal == Exit::Terminated as u8 => Exit::Terminated,
+        _ if interrupted && signal == Exit::NotReady as u8 => Exit::NotReady,
         _ if interrupted => Exit::Interrupted,
         _ if report.is_not_ready() => Exit::NotReady,
         _ => Exit::Failed,

@@ -40,19 +40,24 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let target = target::connect(&request, &args.cluster, context).await?;
     let masker = target::masker(false)?;
     let mut progress = context.progress();
-    let prepared =
-        deploy::prepare_delete(&target.cluster, &target.app, &masker, &mut progress).await;
+    let prepared = target
+        .deadline
+        .bound(async {
+            match deploy::prepare_delete(&target.cluster, &target.app, &masker, &mut progress).await
+            {
+                Err(deploy::Error::NotDeployed { .. }) => Ok(None),
+                prepared => prepared.map(Some),
+            }
+        })
+        .await;
     progress.clear();
-    let prepared = match prepared {
-        Ok(prepared) => prepared,
-        // What is gone is gone: a teardown job may run twice.
-        Err(deploy::Error::NotDeployed { app, namespace }) => {
-            context.ui.note(&format!(
-                "App {app} is not deployed in namespace {namespace}."
-            ));
-            return Ok(Exit::Done);
-        }
-        Err(error) => return Err(error.into()),
+    // What is gone is gone: a teardown job may run twice.
+    let Some(prepared) = prepared? else {
+        context.ui.note(&format!(
+            "App {} is not deployed in namespace {}.",
+            target.app.name, target.app.namespace
+        ));
+        return Ok(Exit::Done);
     };
     let changes: Vec<&Change> = prepared
         .plan
@@ -83,13 +88,5 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     );
     carry_out::confirm(&question, args.apply.yes, context)?;
     let origin = Origin::default();
-    carry_out::run(
-        &target.cluster,
-        &prepared,
-        &args.apply,
-        origin,
-        &masker,
-        context,
-    )
-    .await
+    carry_out::run(&target, &prepared, &args.apply, origin, &masker, context).await
 }

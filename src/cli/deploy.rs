@@ -1,9 +1,9 @@
 //! `deploy`: diff, confirm, apply in order, wait, prune, record.
 
-use super::project::{self, Request};
-use super::target::{self, Target, Wanted};
+use super::project::Request;
+use super::target::{self, Comparison, Target};
 use super::{Context, Error, Exit, carry_out, flags};
-use crate::deploy::{self, Prepared};
+use crate::deploy::Prepared;
 use crate::diff::Change;
 use crate::inventory::Origin;
 use crate::ui::{self, Shown};
@@ -17,49 +17,28 @@ use crate::ui::{self, Shown};
   kustomize build . | windlass deploy my-app -m - --yes")]
 pub(super) struct Args {
     #[command(flatten)]
-    project: flags::Project,
+    wish: flags::Wish,
     #[command(flatten)]
-    manifests: flags::Manifests,
-    #[command(flatten)]
-    values: flags::Values,
-    #[command(flatten)]
-    render: flags::Render,
-    #[command(flatten)]
-    locks: flags::Locks,
-    #[command(flatten)]
-    cluster: flags::Cluster,
-    #[command(flatten)]
-    diff: flags::Diff,
-    #[command(flatten)]
-    upsert: flags::Upsert,
+    guards: flags::Guards,
     #[command(flatten)]
     apply: flags::Apply,
     /// Stop after the diff
-    #[arg(long, help_heading = "Apply")]
+    #[arg(long, alias = "diff-run", help_heading = "Apply")]
     dry_run: bool,
+    /// Also show what each change waits for, and why
+    #[arg(long, help_heading = "Apply")]
+    explain: bool,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let request = project::resolve(&args.project, &args.locks, &context.environment)?;
-    let target = target::connect(&request, &args.cluster, context).await?;
-    let wanted = Wanted {
-        manifests: &args.manifests,
-        values: &args.values,
-        render: &args.render,
-    };
-    let manifests = target::desired(&target, &request, &wanted, context).await?;
-    let empty = manifests.is_empty();
-    let masker = target::masker(args.diff.show_secrets)?;
-    let wish = args
-        .upsert
-        .request(target.app.clone(), manifests, &args.cluster);
-    let mut progress = context.progress();
-    let prepared = deploy::prepare(&target.cluster, wish, &masker, &mut progress).await?;
-    progress.clear();
-    check_empty(empty, &prepared, args)?;
-    for warning in &prepared.warnings {
-        context.ui.warning(warning);
-    }
+    let Comparison {
+        request,
+        target,
+        prepared,
+        is_empty,
+        masker,
+    } = target::compare(&args.wish, context).await?;
+    guard(is_empty, &prepared, &args.guards)?;
     if prepared.is_noop() {
         if !args.dry_run {
             deploy::remember(&target.cluster, &prepared).await;
@@ -75,29 +54,28 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         carry_out::confirm(&question, args.apply.yes, context)?;
     }
     let origin = origin(&request, context);
-    carry_out::run(
-        &target.cluster,
-        &prepared,
-        &args.apply,
-        origin,
-        &masker,
-        context,
-    )
-    .await
+    carry_out::run(&target, &prepared, &args.apply, origin, &masker, context).await
 }
 
-/// An app that would lose all its objects is most likely a broken pipe or a mistyped value.
-fn check_empty(empty: bool, prepared: &Prepared, args: &Args) -> Result<(), Error> {
-    let (deleted, _) = prepared.deletions();
-    if !empty || deleted == 0 || args.upsert.allow_empty {
-        return Ok(());
-    }
+/// Stops before more is deleted than is meant. An app that would lose all its objects is most likely
+/// a broken pipe or a mistyped value.
+fn guard(is_empty: bool, prepared: &Prepared, guards: &flags::Guards) -> Result<(), Error> {
+    let (deleted, live) = prepared.deletions();
     let objects = ui::count(deleted, "object");
-    Err(Error::new(
-        Exit::Unsafe,
-        anyhow::anyhow!("nothing was rendered, and deploying it would delete {objects}"),
-    )
-    .hinted("if that is meant, add `--allow-empty`, or use `windlass delete`"))
+    let stop = |message: String| Error::new(Exit::Unsafe, anyhow::Error::msg(message));
+    if is_empty && deleted > 0 && !guards.allow_empty {
+        return Err(stop(format!(
+            "nothing was rendered, and deploying it would delete {objects}"
+        ))
+        .hinted("if that is meant, add `--allow-empty`, or use `windlass delete`"));
+    }
+    match guards.max_prune {
+        Some(most) if !most.allows(deleted, live) => Err(stop(format!(
+            "{objects} of {live} would be deleted, more than `--max-prune {most}` allows"
+        ))
+        .hinted("`windlass diff` shows them; if that is meant, raise `--max-prune`")),
+        _ => Ok(()),
+    }
 }
 
 fn show(prepared: &Prepared, args: &Args, context: &Context) -> Result<(), Error> {
@@ -109,8 +87,8 @@ fn show(prepared: &Prepared, args: &Args, context: &Context) -> Result<(), Error
         .collect();
     let shown = Shown {
         colored: context.ui.colors.stdout,
-        context: args.diff.context_lines,
-        noops: args.diff.all,
+        context: args.wish.diff.context_lines,
+        noops: args.wish.diff.all,
         whole_objects: context.ui.verbose > 0,
     };
     // JSON lines own stdout: the plan is in the events there.
@@ -119,6 +97,10 @@ fn show(prepared: &Prepared, args: &Args, context: &Context) -> Result<(), Error
         context
             .ui
             .data(format!("{text}\n{}\n", ui::summary(changes)).as_bytes())?;
+        if args.explain {
+            let reasons = ui::explain(&prepared.plan, shown.colored);
+            context.ui.data(format!("\n{reasons}\n").as_bytes())?;
+        }
     }
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! `diff`: what a deploy would change. Writes nothing.
 
-use super::target::{self, Wanted};
-use super::{Context, Error, Exit, flags, project};
-use crate::deploy::{self, Prepared};
+use super::target::{self, Comparison};
+use super::{Context, Error, Exit, files, flags, stages};
 use crate::diff::{Change, Op};
+use crate::plan::Wait;
 use crate::ui::{self, Shown};
 use clap::ValueEnum;
+use std::path::PathBuf;
 
 /// Show what a deploy would change, secrets masked
 #[derive(clap::Args, Debug)]
@@ -13,30 +14,35 @@ use clap::ValueEnum;
   windlass diff                                      # what windlass.yaml says
   windlass diff my-app ./umbrella-chart -f values.yaml --exit-code
   windlass diff -e production --format markdown      # a comment for the pull request
-  kustomize build . | windlass diff my-app -m -")]
+  kustomize build . | windlass diff my-app -m -
+  windlass diff --files before.yaml after.yaml       # no cluster")]
 pub(super) struct Args {
     #[command(flatten)]
-    project: flags::Project,
-    #[command(flatten)]
-    manifests: flags::Manifests,
-    #[command(flatten)]
-    values: flags::Values,
-    #[command(flatten)]
-    render: flags::Render,
-    #[command(flatten)]
-    locks: flags::Locks,
-    #[command(flatten)]
-    cluster: flags::Cluster,
-    #[command(flatten)]
-    diff: flags::Diff,
-    #[command(flatten)]
-    upsert: flags::Upsert,
+    wish: flags::Wish,
     /// Exit with 3 when changes are pending
     #[arg(long, help_heading = "Diff")]
     exit_code: bool,
     /// Form of the diff
     #[arg(long, value_enum, default_value_t = Format::Text, hide_default_value = true, help_heading = "Diff")]
     format: Format,
+    /// Compare two manifest files or folders, without a cluster
+    #[arg(
+        long,
+        num_args = 2,
+        value_names = ["OLD", "NEW"],
+        conflicts_with_all = ["app", "manifests"],
+        help_heading = "Diff"
+    )]
+    files: Vec<PathBuf>,
+    /// Write to this file in place of stdout
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        help_heading = "Output",
+        hide_short_help = true
+    )]
+    output: Option<PathBuf>,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,26 +54,39 @@ enum Format {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let request = project::resolve(&args.project, &args.locks, &context.environment)?;
-    let target = target::connect(&request, &args.cluster, context).await?;
-    let wanted = Wanted {
-        manifests: &args.manifests,
-        values: &args.values,
-        render: &args.render,
-    };
-    let manifests = target::desired(&target, &request, &wanted, context).await?;
-    let masker = target::masker(args.diff.show_secrets)?;
-    let wish = args
-        .upsert
-        .request(target.app.clone(), manifests, &args.cluster);
-    let mut progress = context.progress();
-    let prepared = deploy::prepare(&target.cluster, wish, &masker, &mut progress).await?;
-    progress.clear();
-    for warning in &prepared.warnings {
-        context.ui.warning(warning);
+    if let [old, new] = args.files.as_slice() {
+        let masker = target::masker(args.wish.diff.show_secrets)?;
+        let changes = files::changes(old, new, &masker, context)?;
+        let steps: Vec<_> = changes.iter().map(|change| (change, Wait::None)).collect();
+        return show("", "", &steps, args, context);
     }
-    context.ui.data(text(&prepared, args, context).as_bytes())?;
-    let pending = prepared.changes().next().is_some();
+    let Comparison { prepared, .. } = target::compare(&args.wish, context).await?;
+    let steps = prepared.plan.steps.iter();
+    let steps: Vec<_> = steps.map(|step| (&step.change, step.wait)).collect();
+    let app = &prepared.app;
+    show(&app.name, &app.namespace, &steps, args, context)
+}
+
+fn show(
+    app: &str,
+    namespace: &str,
+    steps: &[(&Change, Wait)],
+    args: &Args,
+    context: &Context,
+) -> Result<Exit, Error> {
+    let changes: Vec<&Change> = steps.iter().map(|(change, _)| *change).collect();
+    let noops = args.wish.diff.all;
+    let text = match args.format {
+        Format::Json => {
+            let document = ui::diff_document(app, namespace, steps.iter().copied(), noops);
+            format!("{document:#}\n")
+        }
+        Format::Markdown => ui::diff_comment(app, namespace, &changes),
+        Format::Summary => format!("{}\n", ui::summary(changes.iter().copied())),
+        Format::Text => text(&changes, args, context),
+    };
+    stages::emit(args.output.as_deref(), text.as_bytes(), context)?;
+    let pending = changes.iter().any(|change| change.op != Op::Noop);
     Ok(if pending && args.exit_code {
         Exit::Pending
     } else {
@@ -75,33 +94,19 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     })
 }
 
-fn text(prepared: &Prepared, args: &Args, context: &Context) -> String {
-    let app = &prepared.app;
-    let changes: Vec<&Change> = prepared
-        .plan
-        .steps
-        .iter()
-        .map(|step| &step.change)
-        .collect();
-    let summary = || format!("{}\n", ui::summary(changes.iter().copied()));
-    match args.format {
-        Format::Json => {
-            let document =
-                ui::diff_document(&app.name, &app.namespace, &prepared.plan, args.diff.all);
-            format!("{document:#}\n")
-        }
-        Format::Markdown => ui::diff_comment(&app.name, &app.namespace, &changes),
-        Format::Summary => summary(),
-        Format::Text => {
-            let shown = Shown {
-                colored: context.ui.colors.stdout,
-                context: args.diff.context_lines,
-                noops: args.diff.all,
-                whole_objects: true,
-            };
-            let all_noop = changes.iter().all(|change| change.op == Op::Noop);
-            let gap = if all_noop && !args.diff.all { "" } else { "\n" };
-            format!("{}{gap}{}", ui::show_changes(&changes, shown), summary())
-        }
-    }
+fn text(changes: &[&Change], args: &Args, context: &Context) -> String {
+    let noops = args.wish.diff.all;
+    let shown = Shown {
+        colored: context.ui.colors.stdout && args.output.is_none(),
+        context: args.wish.diff.context_lines,
+        noops,
+        whole_objects: true,
+    };
+    let all_noop = changes.iter().all(|change| change.op == Op::Noop);
+    let gap = if all_noop && !noops { "" } else { "\n" };
+    format!(
+        "{}{gap}{}\n",
+        ui::show_changes(changes, shown),
+        ui::summary(changes.iter().copied())
+    )
 }

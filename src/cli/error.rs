@@ -2,6 +2,7 @@
 //!
 //! Every core error becomes one here, and only here are exit code and hint decided.
 
+use super::excerpt;
 use super::exit::Exit;
 use crate::{cluster, config, deploy, image, object};
 use windlass_helm::chart;
@@ -13,6 +14,8 @@ pub struct Error {
     pub exit: Exit,
     /// The cause, with its chain of causes.
     pub source: anyhow::Error,
+    /// The lines of the input that it is about, with their numbers; empty when there are none to show.
+    pub excerpt: String,
     /// What to type or edit.
     pub hints: Vec<String>,
 }
@@ -33,8 +36,16 @@ impl Error {
         Self {
             exit,
             source: source.into(),
+            excerpt: String::new(),
             hints: Vec::new(),
         }
+    }
+
+    /// Adds the lines of the input that it is about.
+    #[must_use]
+    pub fn shown(mut self, excerpt: String) -> Self {
+        self.excerpt = excerpt;
+        self
     }
 
     /// Adds what to do about it.
@@ -44,8 +55,16 @@ impl Error {
         self
     }
 
-    /// The lines to print: `error:`, its causes, `hint:` lines. A cause that the line above already
-    /// says is left out.
+    /// Adds what to do about it, where that is known.
+    fn hinted_if(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.hinted(hint),
+            None => self,
+        }
+    }
+
+    /// The lines to print: `error:`, its causes, the excerpt, which has no head, `hint:` lines. A
+    /// cause that the line above already says is left out.
     #[must_use]
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         let mut lines = vec![("error", self.source.to_string())];
@@ -54,6 +73,9 @@ impl Error {
             if !lines.iter().any(|(_, said)| said.contains(&text)) {
                 lines.push(("  caused by", text));
             }
+        }
+        if !self.excerpt.is_empty() {
+            lines.push(("", self.excerpt.clone()));
         }
         lines.extend(self.hints.iter().map(|hint| ("hint", hint.clone())));
         lines
@@ -80,11 +102,8 @@ impl From<std::io::Error> for Error {
 impl From<config::Error> for Error {
     fn from(error: config::Error) -> Self {
         let hint = error.hint.clone();
-        let wrapped = Self::new(Exit::Usage, error);
-        match hint {
-            Some(hint) => wrapped.hinted(hint),
-            None => wrapped,
-        }
+        let shown = excerpt::of_project(&error);
+        Self::new(Exit::Usage, error).shown(shown).hinted_if(hint)
     }
 }
 
@@ -97,9 +116,8 @@ impl From<object::Error> for Error {
             .collect();
         hints.dedup();
         Self {
-            exit: Exit::Failed,
-            source: error.into(),
             hints,
+            ..Self::new(Exit::Failed, error)
         }
     }
 }
@@ -107,11 +125,7 @@ impl From<object::Error> for Error {
 impl From<cluster::Error> for Error {
     fn from(error: cluster::Error) -> Self {
         let (exit, hint) = advice(&error);
-        let wrapped = Self::new(exit, error);
-        match hint {
-            Some(hint) => wrapped.hinted(hint),
-            None => wrapped,
-        }
+        Self::new(exit, error).hinted_if(hint)
     }
 }
 
@@ -123,7 +137,10 @@ fn advice(error: &cluster::Error) -> (Exit, Option<String>) {
             Exit::Usage,
             Some("name one: `--kubeconfig FILE` or KUBECONFIG".to_owned()),
         ),
-        E::Kubeconfig { .. } => (Exit::Usage, None),
+        E::Kubeconfig { .. } => (
+            Exit::Usage,
+            Some("name another one: `--kubeconfig FILE` or KUBECONFIG".to_owned()),
+        ),
         E::UnknownContext { .. } => (Exit::Usage, Some("choose one: `--context NAME`".to_owned())),
         E::Credentials { .. } | E::Unauthorized { .. } => (
             Exit::Failed,
@@ -163,19 +180,50 @@ fn advice(error: &cluster::Error) -> (Exit, Option<String>) {
 
 impl From<chart::Error> for Error {
     fn from(error: chart::Error) -> Self {
+        use chart::Error as E;
+        let (exit, hint) = match &error {
+            E::Load(message) if message.starts_with("unable to detect chart") => (
+                Exit::Usage,
+                Some("name a folder with a Chart.yaml, or a .tgz".to_owned()),
+            ),
+            E::Values(message) if message.starts_with("failed parsing --set") => (
+                Exit::Usage,
+                Some("write `a.b[0]=x,c=y`; a comma within a value is written `\\,`".to_owned()),
+            ),
+            E::Values(_) | E::Option(_) => (Exit::Usage, None),
+            E::ShowOnly(_) => (
+                Exit::Usage,
+                Some(
+                    "name it as its `# Source:` line does, without the name of the chart"
+                        .to_owned(),
+                ),
+            ),
+            E::Schema(_) => (
+                Exit::Failed,
+                Some(
+                    "change the values, or leave the check out: `--skip-schema-validation`"
+                        .to_owned(),
+                ),
+            ),
+            E::Load(_) | E::Chart(_) | E::Template { .. } | E::Manifest { .. } => {
+                (Exit::Failed, None)
+            }
+        };
         // The engine's error shares strings of one thread; its text says all of it.
-        Self::failed(error.to_string())
+        Self::new(exit, anyhow::Error::msg(error.to_string()))
+            .shown(excerpt::of_chart(&error))
+            .hinted_if(hint)
     }
 }
 
 impl From<image::Error> for Error {
     fn from(error: image::Error) -> Self {
         let hint = error.hint();
-        let wrapped = Self::new(Exit::Failed, error);
-        match hint {
-            Some(hint) => wrapped.hinted(hint),
-            None => wrapped,
-        }
+        let exit = match error {
+            image::Error::Read { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error).hinted_if(hint)
     }
 }
 

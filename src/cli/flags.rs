@@ -32,9 +32,15 @@ pub(super) struct Project {
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ProjectFile {
     /// Project file [default: windlass.yaml of the working directory]
-    #[arg(long, value_name = "FILE", env = "WINDLASS_PROJECT", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "WINDLASS_PROJECT",
+        hide_env = true,
+        hide_short_help = true
+    )]
     pub(super) project: Option<PathBuf>,
-    /// Environment of windlass.yaml [default: the one whose `branch` is the git branch]
+    /// Environment of windlass.yaml [default: by the git branch]
     #[arg(
         short,
         long,
@@ -70,16 +76,16 @@ pub(super) struct Values {
     #[arg(long, value_name = "K=V")]
     pub(super) set: Vec<String>,
     /// Set a value that stays a string
-    #[arg(long, value_name = "K=V")]
+    #[arg(long, value_name = "K=V", hide_short_help = true)]
     pub(super) set_string: Vec<String>,
     /// Set a value from JSON
-    #[arg(long, value_name = "K=JSON")]
+    #[arg(long, value_name = "K=JSON", hide_short_help = true)]
     pub(super) set_json: Vec<String>,
     /// Set a value from a file's content
-    #[arg(long, value_name = "K=FILE")]
+    #[arg(long, value_name = "K=FILE", hide_short_help = true)]
     pub(super) set_file: Vec<String>,
     /// Set a string with no escapes at all
-    #[arg(long, value_name = "K=TEXT")]
+    #[arg(long, value_name = "K=TEXT", hide_short_help = true)]
     pub(super) set_literal: Vec<String>,
 }
 
@@ -87,20 +93,32 @@ pub(super) struct Values {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Render")]
 pub(super) struct Render {
-    /// Kubernetes version that templates see [default: offline Helm's own, else the server's]
-    #[arg(long, value_name = "VERSION")]
+    /// Kubernetes version that templates see [default: the server's, offline that of Helm]
+    #[arg(long, value_name = "VERSION", hide_short_help = true)]
     pub(super) kube_version: Option<String>,
     /// API version that templates see as present
-    #[arg(long, value_name = "GROUP/VERSION", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "GROUP/VERSION",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
     pub(super) api_versions: Vec<String>,
     /// Leave out Helm hooks
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) no_hooks: bool,
     /// Do not check values against values.schema.json
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) skip_schema_validation: bool,
-    /// Helm version to render as: 4 or 3
-    #[arg(long, value_name = "4|3", default_value = "4", value_parser = ["4", "3"])]
+    /// Helm version to render as
+    #[arg(
+        long,
+        value_name = "4|3",
+        default_value = "4",
+        value_parser = ["4", "3"],
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
     pub(super) helm_version: String,
 }
 
@@ -115,7 +133,7 @@ pub(super) struct Locks {
     #[arg(long)]
     pub(super) frozen: bool,
     /// Use no locks, also none of windlass.yaml
-    #[arg(long, conflicts_with_all = ["locks", "frozen"])]
+    #[arg(long, conflicts_with_all = ["locks", "frozen"], hide_short_help = true)]
     pub(super) no_locks: bool,
 }
 
@@ -123,23 +141,38 @@ pub(super) struct Locks {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Cluster")]
 pub(super) struct Cluster {
-    /// Kubeconfig file [default: $KUBECONFIG, then ~/.kube/config, then in-cluster]
+    /// Kubeconfig file [default: $KUBECONFIG, ~/.kube/config, in-cluster]
     #[arg(long, value_name = "FILE")]
     pub(super) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig
-    #[arg(long, value_name = "NAME", env = "WINDLASS_CONTEXT", hide_env = true)]
+    #[arg(
+        long,
+        alias = "kube-context",
+        value_name = "NAME",
+        env = "WINDLASS_CONTEXT",
+        hide_env = true
+    )]
     pub(super) context: Option<String>,
     /// Namespace of the deploy record [default: the app's namespace]
-    #[arg(long, value_name = "NAME")]
+    #[arg(
+        long,
+        alias = "app-namespace",
+        value_name = "NAME",
+        hide_short_help = true
+    )]
     pub(super) record_namespace: Option<String>,
     /// Upper bound of requests at the same time
     #[arg(
         long,
         value_name = "N",
         default_value_t = 16,
-        hide_default_value = true
+        hide_default_value = true,
+        hide_short_help = true
     )]
     pub(super) concurrency: usize,
+    /// How long the whole run may take, for example 30m [default: as long as it needs]
+    #[arg(long, value_name = "DURATION", value_parser = duration, hide_short_help = true)]
+    pub(super) timeout: Option<std::time::Duration>,
 }
 
 /// How differences are shown.
@@ -147,13 +180,20 @@ pub(super) struct Cluster {
 #[command(next_help_heading = "Diff")]
 pub(super) struct Diff {
     /// Lines of context around a change
-    #[arg(long, value_name = "N", default_value_t = 3, hide_default_value = true)]
+    #[arg(
+        long,
+        alias = "diff-context",
+        value_name = "N",
+        default_value_t = 3,
+        hide_default_value = true,
+        hide_short_help = true
+    )]
     pub(super) context_lines: usize,
     /// Show the values of secrets
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) show_secrets: bool,
     /// Also name the objects that do not change
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) all: bool,
 }
 
@@ -173,7 +213,9 @@ pub(super) struct Apply {
         num_args = 0..=1,
         require_equals = true,
         action = clap::ArgAction::Set,
-        hide_default_value = true
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
     )]
     pub(super) wait: bool,
     /// How long to wait for readiness, for example 90s or 10m
@@ -186,8 +228,39 @@ pub(super) struct Apply {
     )]
     pub(super) wait_timeout: std::time::Duration,
     /// How long to wait for another deploy of the app to end
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration, hide_default_value = true)]
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "0s",
+        value_parser = duration,
+        hide_default_value = true,
+        hide_short_help = true
+    )]
     pub(super) lock_wait: std::time::Duration,
+    /// Do not keep other deploys of the app out, nor wait for them
+    #[arg(long, conflicts_with = "lock_wait", hide_short_help = true)]
+    pub(super) no_lock: bool,
+}
+
+/// An app, what it is made of and where it is: what `diff` and `deploy` have in common.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Wish {
+    #[command(flatten)]
+    pub(super) project: Project,
+    #[command(flatten)]
+    pub(super) manifests: Manifests,
+    #[command(flatten)]
+    pub(super) values: Values,
+    #[command(flatten)]
+    pub(super) render: Render,
+    #[command(flatten)]
+    pub(super) locks: Locks,
+    #[command(flatten)]
+    pub(super) cluster: Cluster,
+    #[command(flatten)]
+    pub(super) diff: Diff,
+    #[command(flatten)]
+    pub(super) upsert: Upsert,
 }
 
 /// How live objects are brought to the desired state.
@@ -203,18 +276,17 @@ pub(super) struct Upsert {
         num_args = 0..=1,
         require_equals = true,
         action = clap::ArgAction::Set,
-        hide_default_value = true
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
     )]
     pub(super) prune: bool,
     /// Take fields over from other field managers
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(super) force_conflicts: bool,
     /// Take objects over from this app, Helm release or owner
-    #[arg(long, value_name = "APP")]
+    #[arg(long, value_name = "APP", hide_short_help = true)]
     pub(super) take_ownership: Vec<String>,
-    /// Let an app become empty: delete everything it owns
-    #[arg(long)]
-    pub(super) allow_empty: bool,
     /// Create the namespace when it is missing
     #[arg(long)]
     pub(super) create_namespace: bool,
@@ -239,12 +311,68 @@ impl Upsert {
     }
 }
 
+/// What stops a deploy before it deletes too much.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Apply")]
+pub(super) struct Guards {
+    /// Stop, with exit code 7, before more than this many objects are deleted, or this part of them
+    #[arg(long, value_name = "N|P%", value_parser = bound, hide_short_help = true)]
+    pub(super) max_prune: Option<Bound>,
+    /// Let an app become empty: delete everything it owns
+    #[arg(
+        long,
+        alias = "dangerous-allow-empty-list-of-resources",
+        hide_short_help = true
+    )]
+    pub(super) allow_empty: bool,
+}
+
 /// Manifests in place of a chart.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct Manifests {
     /// Manifest file or directory in place of a chart (`-` = stdin)
     #[arg(short, long, value_name = "PATH", conflicts_with_all = ["chart", "values"])]
     pub(super) manifests: Vec<PathBuf>,
+}
+
+/// How many of an app's objects may be deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// This many.
+    Objects(usize),
+    /// This many of a hundred.
+    Percent(usize),
+}
+
+impl Bound {
+    /// Whether it lets so many of all objects be deleted.
+    pub(super) fn allows(self, deleted: usize, all: usize) -> bool {
+        match self {
+            Self::Objects(most) => deleted <= most,
+            Self::Percent(most) => deleted * 100 <= most * all,
+        }
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Objects(most) => write!(f, "{most}"),
+            Self::Percent(most) => write!(f, "{most}%"),
+        }
+    }
+}
+
+/// Reads `5` or `20%`.
+fn bound(text: &str) -> Result<Bound, String> {
+    let wrong = |_| "expected a number of objects, or a part such as 20%".to_owned();
+    match text.strip_suffix('%') {
+        None => text.parse().map(Bound::Objects).map_err(wrong),
+        Some(digits) => match digits.parse().map_err(wrong)? {
+            part @ 0..=100 => Ok(Bound::Percent(part)),
+            _ => Err("a part is at most 100%".to_owned()),
+        },
+    }
 }
 
 /// Reads `90s`, `10m`, `1h30m` or a bare number of seconds.
@@ -261,7 +389,7 @@ fn duration(text: &str) -> Result<std::time::Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::duration;
+    use super::{Bound, bound, duration};
     use std::time::Duration;
 
     #[test]
@@ -272,5 +400,16 @@ mod tests {
         assert_eq!(duration("45"), Ok(Duration::from_secs(45)));
         assert!(duration("-5s").is_err());
         assert!(duration("soon").is_err());
+    }
+
+    #[test]
+    fn a_bound_counts_objects_or_is_a_part_of_them() {
+        assert_eq!(bound("5"), Ok(Bound::Objects(5)));
+        assert_eq!(bound("20%"), Ok(Bound::Percent(20)));
+        for wrong in ["", "%", "-1", "120%", "many"] {
+            assert!(bound(wrong).is_err(), "{wrong}");
+        }
+        assert!(Bound::Objects(0).allows(0, 0) && !Bound::Objects(0).allows(1, 9));
+        assert!(Bound::Percent(20).allows(2, 10) && !Bound::Percent(20).allows(3, 10));
     }
 }

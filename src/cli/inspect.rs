@@ -32,7 +32,10 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let request = project::of_app(&args.app, &args.app_flag, &args.project, context)?;
     let target = target::connect(&request, &args.cluster, context).await?;
-    let seen = deploy::inspect(&target.cluster, &target.app).await?;
+    let seen = target
+        .deadline
+        .bound(deploy::inspect(&target.cluster, &target.app))
+        .await?;
     let rows: Vec<Vec<String>> = seen.iter().map(|seen| row(seen, context.now())).collect();
     let headings = ["NAMESPACE", "OBJECT", "STATUS", "AGE", "MESSAGE"];
     context

@@ -1,5 +1,6 @@
 //! `list`: the apps of a namespace or a cluster.
 
+use super::deadline::Deadline;
 use super::{Context, Error, Exit, flags, inspect};
 use crate::cluster::{self, Cluster};
 use crate::deploy::{self, Listed};
@@ -35,9 +36,12 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         namespace: args.namespace.clone(),
         cache_dir: context.environment.cache_dir.clone(),
     };
-    let cluster = Cluster::connect(&options).await?;
+    let deadline = Deadline::of(&args.cluster);
+    let cluster = deadline.bound(Cluster::connect(&options)).await?;
     let namespace = (!args.all_namespaces).then(|| cluster.namespace().to_owned());
-    let (apps, broken) = deploy::list(&cluster, namespace.as_deref()).await?;
+    let (apps, broken) = deadline
+        .bound(deploy::list(&cluster, namespace.as_deref()))
+        .await?;
     for error in broken {
         context.ui.warning(&error.to_string());
     }

@@ -3,12 +3,15 @@
 //! A file a subcommand. Flags end here: below, no code knows that they exist.
 
 mod carry_out;
+mod deadline;
 mod delete;
 mod deploy;
 mod diff;
 mod environment;
 mod error;
+mod excerpt;
 mod exit;
+mod files;
 mod flags;
 mod git;
 mod inspect;
@@ -18,6 +21,7 @@ mod project;
 mod render;
 mod stages;
 mod target;
+mod tree;
 
 pub use error::Error;
 pub use exit::Exit;
@@ -50,10 +54,25 @@ struct Cli {
 #[command(next_help_heading = "Output")]
 struct Global {
     /// How the run is told
-    #[arg(long, global = true, value_enum, default_value_t = Log::Text, hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        value_name = "FORMAT",
+        default_value_t = Log::Text,
+        hide_default_value = true,
+        hide_short_help = true
+    )]
     log_format: Log,
     /// When to use colour
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Color::Auto,
+        hide_default_value = true,
+        hide_short_help = true
+    )]
     color: Color,
     /// Print only data and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
@@ -68,6 +87,7 @@ enum Log {
     Text,
     Json,
     Github,
+    Gitlab,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,9 +123,7 @@ impl Context {
 
     /// The writer of the events of this run.
     fn progress(&self) -> Progress {
-        Progress::new(self.ui, self.log_format, || {
-            jiff::Timestamp::now().to_string()
-        })
+        Progress::new(self.ui, self.log_format, jiff::Timestamp::now)
     }
 }
 
@@ -174,6 +192,7 @@ fn context(global: &Global) -> Context {
         Log::Text => LogFormat::Text,
         Log::Json => LogFormat::Json,
         Log::Github => LogFormat::Github,
+        Log::Gitlab => LogFormat::Gitlab,
     };
     let ui = Ui {
         colors,

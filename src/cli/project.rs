@@ -2,7 +2,7 @@
 
 use super::environment::Environment;
 use super::error::Error;
-use super::{Context, flags, git};
+use super::{Context, flags, git, stages};
 use crate::config::{self, Project};
 use std::path::{Path, PathBuf};
 
@@ -133,12 +133,17 @@ pub(super) fn of_app(
     resolve(&project, &flags::Locks::default(), &context.environment)
 }
 
-/// Reads the project file. Without one, and none asked for, the project is empty.
-fn read(flags: &flags::ProjectFile) -> Result<(Project, PathBuf), Error> {
-    let path = flags
+/// The project file that is meant.
+fn project_path(flags: &flags::ProjectFile) -> PathBuf {
+    flags
         .project
         .clone()
-        .unwrap_or_else(|| PathBuf::from(PROJECT_FILE));
+        .unwrap_or_else(|| PathBuf::from(PROJECT_FILE))
+}
+
+/// Reads the project file. Without one, and none asked for, the project is empty.
+fn read(flags: &flags::ProjectFile) -> Result<(Project, PathBuf), Error> {
+    let path = project_path(flags);
     let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
@@ -146,10 +151,7 @@ fn read(flags: &flags::ProjectFile) -> Result<(Project, PathBuf), Error> {
             return Ok((Project::default(), folder));
         }
         Err(error) => {
-            return Err(Error::usage(format!(
-                "read project file {}: {error}",
-                path.display()
-            )));
+            return Err(stages::unreadable("project file", &path, error));
         }
     };
     Ok((config::parse(&text, &path.display().to_string())?, folder))
@@ -165,9 +167,13 @@ fn choose<'a>(
     if let Some(name) = &flags.env {
         return project.environments.get(name).map(Some).ok_or_else(|| {
             let known: Vec<&str> = project.environments.keys().map(String::as_str).collect();
-            let error = Error::usage(format!("environment `{name}` is not in {PROJECT_FILE}"));
+            let path = project_path(flags);
+            let error = Error::usage(format!("environment `{name}` is not in {}", path.display()));
             match config::nearest(name, known.iter().copied()) {
                 Some(near) => error.hinted(format!("did you mean `{near}`?")),
+                None if !path.exists() => error.hinted(
+                    "there is no such file here: go to its folder, or name it with `--project FILE`",
+                ),
                 None if known.is_empty() => error.hinted("it has no `environments`"),
                 None => error.hinted(format!("it has {}", known.join(", "))),
             }
@@ -208,7 +214,11 @@ fn check_name(app: &str) -> Result<(), Error> {
     if app.len() <= 53 && app.split('.').all(label) {
         return Ok(());
     }
-    Err(Error::usage(format!("app name `{app}` is not a name for Kubernetes")).hinted(
+    let error = Error::usage(format!("app name `{app}` is not a name for Kubernetes"));
+    if Path::new(app).exists() {
+        return Err(error.hinted(format!("the app comes before its chart: `APP {app}`")));
+    }
+    Err(error.hinted(
         "use at most 53 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit",
     ))
 }

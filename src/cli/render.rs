@@ -1,10 +1,11 @@
 //! `render`: chart and values (and locks) → manifests.
 
-use super::project::{self, Request};
-use super::{Context, Error, Exit, flags, stages};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use windlass_helm::chart::{Options, Rendered};
+use super::{Context, Error, Exit, flags, project, stages, tree};
+use std::path::PathBuf;
+use windlass_helm::chart::Options;
+use windlass_helm::sprig;
+use windlass_helm::template::{self, Templates};
+use windlass_helm::value::Value;
 
 /// Render a chart to manifests, with images pinned by the locks
 #[derive(clap::Args, Debug)]
@@ -23,11 +24,19 @@ pub(super) struct Args {
     /// Render as for an upgrade: `.Release.IsUpgrade` is true
     #[arg(long, help_heading = "Render")]
     is_upgrade: bool,
+    /// Template of the app's name, in place of APP
+    #[arg(
+        long,
+        value_name = "TEMPLATE",
+        help_heading = "Render",
+        hide_short_help = true
+    )]
+    name_template: Option<String>,
     /// Leave out test hooks
-    #[arg(long, help_heading = "Render")]
+    #[arg(long, help_heading = "Render", hide_short_help = true)]
     skip_tests: bool,
     /// Leave out the files of crds/
-    #[arg(long, help_heading = "Render")]
+    #[arg(long, help_heading = "Render", hide_short_help = true)]
     skip_crds: bool,
     /// Include the files of crds/ (as without the flag)
     #[arg(
@@ -56,7 +65,7 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let request = project::resolve(&args.project, &args.locks, &context.environment)?;
+    let request = project::resolve(&named(args, context)?, &args.locks, &context.environment)?;
     let options = Options {
         include_crds: !args.skip_crds,
         skip_tests: args.skip_tests,
@@ -71,67 +80,39 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     );
     let mut rendered = stages::render(&request, &args.values, &release, &options, context)?;
     stages::rewrite(&mut rendered, &request, context)?;
-    match (&args.output_dir, &args.output) {
-        (Some(folder), _) => write_tree(&rendered, folder, &request, context)?,
-        (None, Some(file)) => {
-            stages::write_file(file, &rendered.to_selected_text(options.profile)?)?;
+    match &args.output_dir {
+        Some(folder) => tree::write(&rendered, folder, &request.folder, context)?,
+        None => {
+            let text = rendered.to_selected_text(options.profile)?;
+            stages::emit(args.output.as_deref(), &text, context)?;
         }
-        (None, None) => context
-            .ui
-            .data(&rendered.to_selected_text(options.profile)?)?,
     }
     Ok(Exit::Done)
 }
 
-/// Writes Helm's tree of files and reports each as Helm does.
-fn write_tree(
-    rendered: &Rendered,
-    folder: &Path,
-    request: &Request,
-    context: &Context,
-) -> Result<(), Error> {
-    empty(folder, &request.folder)?;
-    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for (path, text) in rendered.to_files() {
-        let file = folder.join(&path);
-        let whole = files.entry(path).or_default();
-        whole.extend(text);
-        stages::write_file(&file, whole)?;
-        context
-            .ui
-            .data(format!("wrote {}\n", file.display()).as_bytes())?;
-    }
-    Ok(())
-}
-
-/// Empties the folder of the last render. A folder that holds the project itself, or something that
-/// no render wrote, is refused: nobody means to delete that.
-fn empty(folder: &Path, project: &Path) -> Result<(), Error> {
-    let Ok(target) = folder.canonicalize() else {
-        return Ok(());
+/// The project with the name that the template of `--name-template` gives. Helm takes a chart alone
+/// then, and so does the first argument here.
+///
+/// Follows helm v4 `pkg/action/install.go`, `TemplateName`.
+fn named(args: &Args, context: &Context) -> Result<flags::Project, Error> {
+    let mut project = args.project.clone();
+    let Some(text) = &args.name_template else {
+        return Ok(project);
     };
-    let project = if project.as_os_str().is_empty() {
-        Path::new(".")
-    } else {
-        project
-    };
-    let inside = project
-        .canonicalize()
-        .is_ok_and(|project| project.starts_with(&target));
-    let foreign = std::fs::read_dir(&target)
-        .map_err(|error| Error::failed(format!("read folder {}: {error}", folder.display())))?
-        .filter_map(Result::ok)
-        .find(|entry| !entry.path().is_dir());
-    if inside || foreign.is_some() {
-        let why = foreign.map_or_else(
-            || "the project is inside it".to_owned(),
-            |entry| format!("`{}` is there", entry.file_name().display()),
-        );
-        return Err(
-            Error::usage(format!("folder {} is not emptied: {why}", folder.display()))
-                .hinted("name a folder that only holds renders, for example `.release`"),
-        );
+    if project.chart.is_some() || project.app_flag.is_some() {
+        return Err(Error::usage(
+            "`--name-template` names the app, and a name is given too",
+        ));
     }
-    std::fs::remove_dir_all(&target)
-        .map_err(|error| Error::failed(format!("empty folder {}: {error}", folder.display())))
+    let wrong = |error: template::Error| Error::usage(format!("`--name-template`: {error}"));
+    let mut templates = Templates::new(sprig::tables());
+    templates
+        .parse("name-template", text.clone())
+        .map_err(wrong)?;
+    let name = templates
+        .execute("name-template", &Value::Nil, &mut stages::world(context)?)
+        .map_err(wrong)?;
+    project.chart = project.app.take().map(PathBuf::from);
+    project.app = Some(String::from_utf8_lossy(&name).into_owned());
+    Ok(project)
 }

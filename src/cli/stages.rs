@@ -120,11 +120,7 @@ pub(super) fn manifests_of_files(
     let locks = locks(request)?;
     let mut found = Vec::new();
     let mut unlocked = Vec::new();
-    for (name, text) in read_all(paths)? {
-        let source = Source {
-            file: name,
-            line: 1,
-        };
+    for (source, text) in read_all(paths)? {
         let rewritten = image::rewrite(&text, &source, &locks)?;
         for warning in &rewritten.warnings {
             context.ui.warning(&warning.to_string());
@@ -139,19 +135,23 @@ pub(super) fn manifests_of_files(
 }
 
 /// The manifest files below the paths, in order; `-` is stdin.
-fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<(Source, Vec<u8>)>, Error> {
     let mut found = Vec::new();
     for path in paths {
         if path.is_dir() {
             let mut inside: Vec<PathBuf> = std::fs::read_dir(path)
-                .map_err(|error| Error::usage(format!("read folder {}: {error}", path.display())))?
+                .map_err(|error| unreadable("folder", path, error))?
                 .filter_map(|entry| Some(entry.ok()?.path()))
                 .filter(|file| file.is_dir() || is_manifest(file))
                 .collect();
             inside.sort();
             found.extend(read_all(&inside)?);
         } else {
-            found.push((path.display().to_string(), read(path)?));
+            let source = Source {
+                file: path.display().to_string(),
+                line: 1,
+            };
+            found.push((source, read(path)?));
         }
     }
     Ok(found)
@@ -169,7 +169,20 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         std::io::stdin().read_to_end(&mut text)?;
         return Ok(text);
     }
-    std::fs::read(path).map_err(|error| Error::usage(format!("read {}: {error}", path.display())))
+    std::fs::read(path).map_err(|error| unreadable("file", path, error))
+}
+
+/// The error for a file or folder that the user named and that cannot be read.
+pub(super) fn unreadable(what: &str, path: &Path, error: std::io::Error) -> Error {
+    let missing = error.kind() == std::io::ErrorKind::NotFound;
+    let source = anyhow::Error::new(error).context(format!("read {what} {}", path.display()));
+    let wrapped = Error::new(Exit::Usage, source);
+    if missing && path.is_relative() {
+        return wrapped.hinted(
+            "paths of flags begin in the working directory, those of windlass.yaml in its folder",
+        );
+    }
+    wrapped
 }
 
 fn overrides(request: &Request, values: &flags::Values) -> Result<Overrides, Error> {
@@ -196,7 +209,7 @@ fn overrides(request: &Request, values: &flags::Values) -> Result<Overrides, Err
 }
 
 /// Time and randomness of this render.
-fn world(context: &Context) -> Result<World, Error> {
+pub(super) fn world(context: &Context) -> Result<World, Error> {
     let now = match context.environment.source_date_epoch {
         Some(epoch) => jiff::Timestamp::from_second(epoch)
             .map_err(|error| Error::usage(format!("SOURCE_DATE_EPOCH: {error}")))?,
@@ -221,6 +234,14 @@ pub(super) fn capabilities(
         kube_version: chart::KubeVersion::parse(version, profile)?,
         api_versions,
     })
+}
+
+/// Writes data to a file, or to stdout when none is named.
+pub(super) fn emit(output: Option<&Path>, data: &[u8], context: &Context) -> Result<(), Error> {
+    match output.filter(|path| path.as_os_str() != "-") {
+        Some(file) => write_file(file, data),
+        None => Ok(context.ui.data(data)?),
+    }
 }
 
 /// Writes a file and the folders above it, whole or not at all.

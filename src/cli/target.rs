@@ -1,10 +1,11 @@
 //! From a request to a prepared plan: connect, render for that cluster, compare. Shared by `diff`,
 //! `deploy` and `delete`.
 
-use super::project::Request;
+use super::deadline::Deadline;
+use super::project::{self, Request};
 use super::{Context, Error, flags, stages};
 use crate::cluster::{self, Cluster};
-use crate::deploy::{self, App};
+use crate::deploy::{self, App, Prepared};
 use crate::diff::Masker;
 use crate::object::Manifest;
 use windlass_helm::chart::{Capabilities, Options};
@@ -15,6 +16,8 @@ pub(super) struct Target {
     pub(super) cluster: Cluster,
     /// The app.
     pub(super) app: App,
+    /// When the run has to end.
+    pub(super) deadline: Deadline,
 }
 
 /// Connects to the cluster of a request.
@@ -29,39 +32,85 @@ pub(super) async fn connect(
         namespace: request.namespace.clone(),
         cache_dir: context.environment.cache_dir.clone(),
     };
-    let cluster = Cluster::connect(&options).await?;
+    let deadline = Deadline::of(flags);
+    let cluster = deadline.bound(Cluster::connect(&options)).await?;
     let app = App {
         name: request.app.clone(),
         namespace: cluster.namespace().to_owned(),
         record_namespace: flags.record_namespace.clone(),
     };
-    Ok(Target { cluster, app })
+    Ok(Target {
+        cluster,
+        app,
+        deadline,
+    })
 }
 
-/// What is to be deployed, as typed.
-pub(super) struct Wanted<'a> {
-    /// Manifest files in place of a chart.
-    pub(super) manifests: &'a flags::Manifests,
-    /// Values for the chart.
-    pub(super) values: &'a flags::Values,
-    /// How the chart is rendered.
-    pub(super) render: &'a flags::Render,
+/// What was asked for, and the plan that brings it about.
+pub(super) struct Comparison {
+    /// What was asked for.
+    pub(super) request: Request,
+    /// Where.
+    pub(super) target: Target,
+    /// The plan.
+    pub(super) prepared: Prepared,
+    /// Whether nothing at all is desired.
+    pub(super) is_empty: bool,
+    /// Hides the secrets of both sides.
+    pub(super) masker: Masker,
+}
+
+/// Connects, renders for that cluster and compares with what is live there. Writes nothing.
+pub(super) async fn compare(wish: &flags::Wish, context: &Context) -> Result<Comparison, Error> {
+    let request = project::resolve(&wish.project, &wish.locks, &context.environment)?;
+    let target = connect(&request, &wish.cluster, context).await?;
+    let masker = masker(wish.diff.show_secrets)?;
+    let work = prepare(&target, &request, wish, &masker, context);
+    let (prepared, is_empty) = target.deadline.bound(work).await?;
+    for warning in &prepared.warnings {
+        context.ui.warning(warning);
+    }
+    Ok(Comparison {
+        request,
+        target,
+        prepared,
+        is_empty,
+        masker,
+    })
+}
+
+async fn prepare(
+    target: &Target,
+    request: &Request,
+    wish: &flags::Wish,
+    masker: &Masker,
+    context: &Context,
+) -> Result<(Prepared, bool), Error> {
+    let manifests = desired(target, request, wish, context).await?;
+    let is_empty = manifests.is_empty();
+    let wanted = wish
+        .upsert
+        .request(target.app.clone(), manifests, &wish.cluster);
+    let mut progress = context.progress();
+    let prepared = deploy::prepare(&target.cluster, wanted, masker, &mut progress).await?;
+    progress.clear();
+    Ok((prepared, is_empty))
 }
 
 /// The desired objects: the chart rendered for this cluster, or manifest files.
-pub(super) async fn desired(
+async fn desired(
     target: &Target,
     request: &Request,
-    wanted: &Wanted<'_>,
+    wanted: &flags::Wish,
     context: &Context,
 ) -> Result<Vec<Manifest>, Error> {
     if !wanted.manifests.manifests.is_empty() {
         return stages::manifests_of_files(&wanted.manifests.manifests, request, context);
     }
     let options = Options {
-        capabilities: Some(capabilities(target, wanted.render).await?),
+        capabilities: Some(capabilities(target, &wanted.render).await?),
         skip_tests: true,
-        ..stages::options(wanted.render)
+        ..stages::options(&wanted.render)
     };
     let last = match deploy::history(&target.cluster, &target.app).await {
         Err(deploy::Error::NotDeployed { .. }) => Vec::new(),
@@ -74,7 +123,7 @@ pub(super) async fn desired(
         !last.is_empty(),
         i64::try_from(revision).unwrap_or(i64::MAX),
     );
-    let mut rendered = stages::render(request, wanted.values, &release, &options, context)?;
+    let mut rendered = stages::render(request, &wanted.values, &release, &options, context)?;
     stages::rewrite(&mut rendered, request, context)?;
     stages::manifests(&rendered)
 }

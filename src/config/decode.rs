@@ -12,17 +12,18 @@ const VERSION: &str = "1";
 /// # Errors
 /// The first mistake with its place: bad YAML, an unknown key, a value of the wrong type.
 pub fn parse(text: &str, file: &str) -> Result<Project, Error> {
-    let documents = yaml::parse(text.as_bytes()).map_err(|error| Error {
-        file: file.to_owned(),
-        line: error.line.max(1),
-        column: error.column.max(1),
-        message: error.to_string(),
-        hint: None,
+    let documents = yaml::parse(text.as_bytes()).map_err(|error| {
+        let place = (error.line.max(1), error.column.max(1));
+        mistake(text, file, place, without_place(&error.message))
     })?;
     let Some(document) = documents.first() else {
         return Ok(Project::default());
     };
-    let reader = Reader { document, file };
+    let reader = Reader {
+        document,
+        text,
+        file,
+    };
     reader.project(document.root())
 }
 
@@ -36,8 +37,30 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
         .map(|(_, candidate)| candidate)
 }
 
+/// The text of a YAML error without the line that it begins with: the true one is told beside it.
+fn without_place(message: &str) -> &str {
+    let text = message.strip_prefix("yaml: ").unwrap_or(message);
+    match text.split_once(": ") {
+        Some((place, rest)) if place.starts_with("line ") => rest,
+        _ => text,
+    }
+}
+
+/// What is wrong at a line and a column of the file.
+fn mistake(text: &str, file: &str, (line, column): (usize, usize), message: &str) -> Error {
+    Error {
+        file: file.to_owned(),
+        line,
+        column,
+        message: message.to_owned(),
+        source_line: text.lines().nth(line - 1).unwrap_or_default().to_owned(),
+        hint: None,
+    }
+}
+
 struct Reader<'a> {
     document: &'a Document,
+    text: &'a str,
     file: &'a str,
 }
 
@@ -56,7 +79,7 @@ impl Reader<'_> {
             "context",
             "environments",
         ];
-        for (key, value) in self.mapping(root, "the project file")? {
+        for (key, at, value) in self.mapping(root, "the project file")? {
             match key.as_str() {
                 "version" => version = Some(self.text(value)?),
                 "name" => project.name = Some(self.text(value)?),
@@ -67,7 +90,7 @@ impl Reader<'_> {
                 "frozen" => project.frozen = Some(self.flag(value)?),
                 "context" => project.context = Some(self.text(value)?),
                 "environments" => project.environments = self.environments(value)?,
-                other => return Err(self.unknown(value, other, &known)),
+                other => return Err(self.unknown(at, other, &known)),
             }
         }
         match version.as_deref() {
@@ -87,7 +110,7 @@ impl Reader<'_> {
     fn environments(&self, node: NodeId) -> Result<BTreeMap<String, Environment>, Error> {
         self.mapping(node, "`environments`")?
             .into_iter()
-            .map(|(name, value)| Ok((name, self.environment(value)?)))
+            .map(|(name, _, value)| Ok((name, self.environment(value)?)))
             .collect()
     }
 
@@ -103,7 +126,7 @@ impl Reader<'_> {
             "frozen",
             "context",
         ];
-        for (key, value) in self.mapping(node, "an environment")? {
+        for (key, at, value) in self.mapping(node, "an environment")? {
             match key.as_str() {
                 "branch" => entry.branch = Some(self.text(value)?),
                 "name" => entry.name = Some(self.text(value)?),
@@ -113,14 +136,15 @@ impl Reader<'_> {
                 "locks" => entry.locks = Some(self.text(value)?),
                 "frozen" => entry.frozen = Some(self.flag(value)?),
                 "context" => entry.context = Some(self.text(value)?),
-                other => return Err(self.unknown(value, other, &known)),
+                other => return Err(self.unknown(at, other, &known)),
             }
         }
         Ok(entry)
     }
 
-    /// The entries of a mapping. A key that stands twice is a mistake here, unlike in values.
-    fn mapping(&self, node: NodeId, what: &str) -> Result<Vec<(String, NodeId)>, Error> {
+    /// The entries of a mapping: name, key and value. A key that stands twice is a mistake here,
+    /// unlike in values.
+    fn mapping(&self, node: NodeId, what: &str) -> Result<Vec<(String, NodeId, NodeId)>, Error> {
         if self.is_null(node) {
             return Ok(Vec::new());
         }
@@ -130,13 +154,13 @@ impl Reader<'_> {
         ) {
             return Err(self.error(node, &format!("{what} must be a mapping")));
         }
-        let mut entries: Vec<(String, NodeId)> = Vec::new();
+        let mut entries: Vec<(String, NodeId, NodeId)> = Vec::new();
         for (key, value) in self.document.entries(node) {
             let name = self.text(*key)?;
-            if entries.iter().any(|(seen, _)| *seen == name) {
+            if entries.iter().any(|(seen, ..)| *seen == name) {
                 return Err(self.error(*key, &format!("key `{name}` stands here twice")));
             }
-            entries.push((name, *value));
+            entries.push((name, *key, *value));
         }
         Ok(entries)
     }
@@ -176,9 +200,9 @@ impl Reader<'_> {
         )
     }
 
-    /// An unknown key; `value` is its value, whose line the error names.
-    fn unknown(&self, value: NodeId, key: &str, known: &[&str]) -> Error {
-        let error = self.error(value, &format!("unknown key `{key}`"));
+    /// An unknown key, which stands at `at`.
+    fn unknown(&self, at: NodeId, key: &str, known: &[&str]) -> Error {
+        let error = self.error(at, &format!("unknown key `{key}`"));
         match nearest(key, known.iter().copied()) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
             None => error.with_hint(format!("known keys are {}", known.join(", "))),
@@ -187,13 +211,12 @@ impl Reader<'_> {
 
     fn error(&self, node: NodeId, message: &str) -> Error {
         let start = self.document.node(node).start;
-        Error {
-            file: self.file.to_owned(),
-            line: start.line,
-            column: start.column,
-            message: message.to_owned(),
-            hint: None,
-        }
+        mistake(
+            self.text,
+            self.file,
+            (start.line.max(1), start.column),
+            message,
+        )
     }
 }
 
@@ -233,7 +256,7 @@ mod tests {
     fn an_unknown_key_names_its_place_and_the_nearest_one() {
         assert_eq!(
             mistake("version: 1\nenvironments:\n  staging:\n    namespce: x\n"),
-            "windlass.yaml:4:15: unknown key `namespce`; did you mean `namespace`?"
+            "windlass.yaml:4:5: unknown key `namespce`; did you mean `namespace`?"
         );
     }
 

@@ -62,6 +62,8 @@ pub struct Error {
     pub column: usize,
     /// What is wrong.
     pub message: String,
+    /// The text of the line.
+    pub source_line: String,
     /// What to do, where that is known.
     pub hint: Option<String>,
 }

@@ -2,26 +2,31 @@
 //! `diff --format json` section of the command reference.
 
 use crate::diff::{Change, Op};
-use crate::plan::{Plan, Wait};
+use crate::plan::Wait;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The version of the document's form.
 const SCHEMA_VERSION: u32 = 1;
 
-/// The document that `diff --format json` prints. Objects that do not change are left out unless
-/// `noops` asks for them.
+/// The document that `diff --format json` prints: each change with what a deploy would wait for
+/// after it. Objects that do not change are left out unless `noops` asks for them.
 #[must_use]
-pub fn diff_document(app: &str, namespace: &str, plan: &Plan, noops: bool) -> Value {
+pub fn diff_document<'a>(
+    app: &str,
+    namespace: &str,
+    steps: impl IntoIterator<Item = (&'a Change, Wait)>,
+    noops: bool,
+) -> Value {
     let mut summary: BTreeMap<&'static str, usize> =
         ["create", "update", "replace", "delete", "noop"]
             .map(|op| (op, 0))
             .into();
     let mut changes = Vec::new();
-    for step in &plan.steps {
-        *summary.entry(step.change.op.word()).or_insert(0) += 1;
-        if noops || step.change.op != Op::Noop {
-            changes.push(change_document(&step.change, step.wait));
+    for (change, wait) in steps {
+        *summary.entry(change.op.word()).or_insert(0) += 1;
+        if noops || change.op != Op::Noop {
+            changes.push(change_document(change, wait));
         }
     }
     json!({

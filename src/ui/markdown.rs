@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// GitHub refuses comments of 65,536 characters; this leaves room for the closing note.
 const MAX_COMMENT: usize = 64_000;
 
-/// The comment. Objects whose diff would make it too long are named in the table only.
+/// The comment; without an app, of changes that are of none. Objects whose diff would make it too long are named in the table only.
 #[must_use]
 pub fn diff_comment(app: &str, namespace: &str, changes: &[&Change]) -> String {
     let shown: Vec<&Change> = changes
@@ -16,10 +16,12 @@ pub fn diff_comment(app: &str, namespace: &str, changes: &[&Change]) -> String {
         .copied()
         .filter(|c| c.op != Op::Noop)
         .collect();
-    let mut out = format!(
-        "### {app} in `{namespace}`: {}\n\n",
-        summary(changes.iter().copied())
-    );
+    let place = if app.is_empty() {
+        String::new()
+    } else {
+        format!("{app} in `{namespace}`: ")
+    };
+    let mut out = format!("### {place}{}\n\n", summary(changes.iter().copied()));
     if shown.is_empty() {
         out.push_str("No changes.\n");
         return out;

@@ -3,6 +3,7 @@
 //!
 //! It knows events, changes and reports, never requests or flags.
 
+mod excerpt;
 mod json;
 mod label;
 mod markdown;
@@ -10,10 +11,11 @@ mod plan;
 mod progress;
 mod table;
 
+pub use excerpt::{Mark, excerpt};
 pub use json::diff_document;
 pub use label::{Label, paint};
 pub use markdown::diff_comment;
-pub use plan::{Shown, show_changes, summary};
+pub use plan::{Shown, explain, show_changes, summary};
 pub use progress::{LogFormat, Progress};
 pub use table::{plain_table, seconds};
 
@@ -70,17 +72,21 @@ impl Ui {
         self.note(&format!("{head} {text}"));
     }
 
-    /// Writes the lines of an error to stderr, also when quiet.
+    /// Writes the lines of an error to stderr, also when quiet. A line without a head is an excerpt.
     pub fn error(&self, lines: &[(&str, String)]) {
         let mut stderr = io::stderr().lock();
         for (head, text) in lines {
+            if head.is_empty() {
+                drop(writeln!(stderr, "{}", text.trim_end()));
+                continue;
+            }
             let label = if *head == "hint" {
                 Label::Hint
             } else {
                 Label::Error
             };
             let head = paint(self.colors.stderr, label, &format!("{head}:"));
-            drop(writeln!(stderr, "{head} {text}"));
+            drop(writeln!(stderr, "{head} {}", text.trim_end()));
         }
     }
 

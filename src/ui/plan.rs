@@ -3,6 +3,7 @@
 use super::label::{Label, paint};
 use crate::diff::text::{LineKind, unified};
 use crate::diff::{Change, Op};
+use crate::plan::Plan;
 use std::fmt::Write;
 
 /// How much of the changes is shown.
@@ -125,6 +126,28 @@ fn show_object(out: &mut String, change: &Change, shown: Shown) {
         let text = format!("  {sign} {}", line.text);
         let _ = writeln!(out, "{}", paint(shown.colored, label, text.trim_end()));
     }
+}
+
+/// Why each change stands where it stands in the order: what it waits for, a line each.
+#[must_use]
+pub fn explain(plan: &Plan, colored: bool) -> String {
+    let mut out = String::new();
+    for (number, step) in plan.steps.iter().enumerate() {
+        if step.change.op == Op::Noop {
+            continue;
+        }
+        let (label, sign) = mark(step.change.op);
+        let head = format!("{sign} {} {}", step.change.op.word(), step.change.target);
+        let _ = writeln!(out, "{}", paint(colored, label, &head));
+        let reasons = plan.explain(number);
+        if reasons.is_empty() {
+            out.push_str("    waits for nothing\n");
+        }
+        for reason in reasons {
+            let _ = writeln!(out, "    {reason}");
+        }
+    }
+    out
 }
 
 /// `3 to create, 1 to update, 11 unchanged`: the plan in one line.

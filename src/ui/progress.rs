@@ -1,11 +1,12 @@
 //! Writers of the event stream: lines for people, JSON lines for scripts, workflow commands for
-//! GitHub.
+//! GitHub, folding sections for GitLab.
 
 use super::label::{Label, paint};
 use super::{Ui, seconds};
 use crate::event::{Actuation, Event, Reconcile, Sink};
 use crate::object::ObjectRef;
 use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write};
@@ -21,6 +22,8 @@ pub enum LogFormat {
     Json,
     /// As text, with GitHub's workflow commands for errors and warnings.
     Github,
+    /// As text, with what happens between the first change and the end in a section that folds.
+    Gitlab,
 }
 
 /// Writes events as they come.
@@ -28,7 +31,9 @@ pub struct Progress {
     ui: Ui,
     format: LogFormat,
     spinner: Option<ProgressBar>,
-    clock: fn() -> String,
+    clock: fn() -> Timestamp,
+    /// Whether a section of a GitLab log is open.
+    in_section: bool,
     /// The objects that are being deleted: for those, the end of the wait is that they are gone.
     leaving: BTreeSet<ObjectRef>,
 }
@@ -39,7 +44,7 @@ const PATIENCE: u64 = 2;
 impl Progress {
     /// A writer in this format. `clock` gives the time that JSON events carry.
     #[must_use]
-    pub fn new(ui: Ui, format: LogFormat, clock: fn() -> String) -> Self {
+    pub fn new(ui: Ui, format: LogFormat, clock: fn() -> Timestamp) -> Self {
         let alive = format == LogFormat::Text && !ui.quiet && std::io::stderr().is_terminal();
         let spinner = alive.then(|| {
             let style = ProgressStyle::with_template("{spinner} {wide_msg}")
@@ -53,6 +58,7 @@ impl Progress {
             format,
             spinner,
             clock,
+            in_section: false,
             leaving: BTreeSet::new(),
         }
     }
@@ -75,7 +81,7 @@ impl Progress {
         let Ok(Value::Object(mut fields)) = serde_json::to_value(event) else {
             return;
         };
-        fields.insert("time".to_owned(), Value::from((self.clock)()));
+        fields.insert("time".to_owned(), Value::from((self.clock)().to_string()));
         let mut stdout = std::io::stdout().lock();
         // A reader that went away does not stop a deploy that is under way.
         drop(writeln!(stdout, "{}", Value::Object(fields)));
@@ -180,6 +186,36 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// Opens a section before the first thing that happens to an object, and closes it at the end.
+    fn gitlab(&mut self, event: &Event) {
+        match event {
+            Event::Warning { .. } | Event::Stage { .. } => {}
+            Event::Finished { .. } => self.end_section(),
+            _ if !self.in_section => {
+                self.in_section = true;
+                self.section("start", "Changes");
+            }
+            _ => {}
+        }
+        self.text(event);
+    }
+
+    fn end_section(&mut self) {
+        if std::mem::take(&mut self.in_section) {
+            self.section("end", "");
+        }
+    }
+
+    /// A marker as GitLab's runner wants it: the line is erased where it is shown as text.
+    fn section(&self, what: &str, title: &str) {
+        let now = (self.clock)().as_second();
+        self.line(&format!(
+            "\x1b[0Ksection_{what}:{now}:windlass_changes\r\x1b[0K{title}"
+        ));
+    }
+}
+
 /// One line about an object, with a note where there is one.
 fn row(head: &str, object: &ObjectRef, note: &str) -> String {
     if note.is_empty() {
@@ -213,12 +249,14 @@ impl Sink for Progress {
             LogFormat::Text => self.text(&event),
             LogFormat::Json => self.json(&event),
             LogFormat::Github => self.github(&event),
+            LogFormat::Gitlab => self.gitlab(&event),
         }
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
+        self.end_section();
         self.clear();
     }
 }

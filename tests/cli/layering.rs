@@ -80,7 +80,7 @@ const OUTSIDE: &[(&str, &[&str])] = &[
     ("process::exit", &[]),
     ("SystemTime::now", &["cli"]),
     ("Timestamp::now", &["cli"]),
-    ("\\x1b", &["ui"]),
+    ("\\x1b[", &["ui"]),
 ];
 
 #[test]
@@ -160,13 +160,15 @@ fn identifier(text: &str) -> String {
         .collect()
 }
 
-/// The text of a file before its unit tests.
+/// The text of a file before its unit tests, without comments: those may speak of other modules.
 fn production(file: &Path) -> String {
     let text = fs::read_to_string(file).expect("a source file is readable");
-    text.split("#[cfg(test)]\nmod tests")
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    let code = text.split("#[cfg(test)]\nmod tests").next();
+    code.unwrap_or_default()
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .map(|line| format!("{line}\n"))
+        .collect()
 }
 
 /// `src/diff/text.rs` → `diff`, `src/event.rs` → `event`.

@@ -1,5 +1,9 @@
 //! Tests of the program that need no cluster: the words, the files, the layers.
 
+mod errors;
+mod examples;
+mod help;
 mod layering;
 mod lock;
+mod render;
 mod support;

@@ -1,6 +1,7 @@
 //! A hermetic place to run the program in: an empty folder, a cleared environment, paths replaced.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -28,6 +29,12 @@ impl TestEnv {
         env
     }
 
+    /// Copies a folder of the repository to a place in here.
+    pub(crate) fn copy(&self, folder: &str, to: &str) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        copy(&root.join(folder), &self.path().join(to));
+    }
+
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
@@ -53,18 +60,51 @@ impl TestEnv {
 
     /// Runs windlass here with these variables only.
     pub(crate) fn run_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Shown {
-        let output = Command::new(env!("CARGO_BIN_EXE_windlass"))
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        let output = command.output().expect("the program starts");
+        Shown::new(&output, self.path())
+    }
+
+    /// Runs windlass here with this text on stdin.
+    pub(crate) fn run_input(&self, arguments: &[&str], input: &str) -> Shown {
+        let mut running = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let mut stdin = running.stdin.take().expect("stdin is a pipe");
+        stdin.write_all(input.as_bytes()).unwrap();
+        drop(stdin);
+        Shown::new(&running.wait_with_output().unwrap(), self.path())
+    }
+
+    /// Runs windlass here, with a stdout that nobody reads.
+    pub(crate) fn run_into_closed_pipe(&self, arguments: &[&str]) -> Shown {
+        let mut running = self
+            .command(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(running.stdout.take());
+        Shown::new(&running.wait_with_output().unwrap(), self.path())
+    }
+
+    /// The program, here and with an environment of its own.
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
+        command
             .args(arguments)
             .current_dir(self.path())
             .env_clear()
             .env("HOME", self.path())
             .env("PATH", std::env::var("PATH").unwrap_or_default())
             .env("COLUMNS", "100")
-            .envs(variables.iter().copied())
-            .stdin(Stdio::null())
-            .output()
-            .expect("the program starts");
-        Shown::new(&output, self.path())
+            .stdin(Stdio::null());
+        command
     }
 }
 
