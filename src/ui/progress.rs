@@ -174,12 +174,10 @@ impl Progress {
             } => ("error", format!("{op} {object}: {reason}")),
             Event::WaitFinished {
                 object,
-                reconcile,
+                reconcile: Reconcile::Failed | Reconcile::Timeout,
                 reason,
                 ..
-            } if matches!(reconcile, Reconcile::Failed | Reconcile::Timeout) => {
-                ("error", format!("{object}: {reason}"))
-            }
+            } => ("error", format!("{object}: {reason}")),
             _ => return self.text(event),
         };
         self.line(&format!("::{level}::{}", workflow_text(&text)));

@@ -31,7 +31,7 @@ fn checked(shown: &Shown) -> String {
     assert!(error.starts_with("error: "), "{}", shown.all());
     let rest = lines.filter(|line| line.starts_with("hint: ") || line.starts_with("  caused by: "));
     for line in rest.chain([error]) {
-        let (_, text) = line.split_once(": ").unwrap();
+        let (_, text) = line.split_once(": ").expect("a head and a text");
         let word = text.split(' ').next().unwrap_or_default();
         let is_capital = word.starts_with(|c: char| c.is_ascii_uppercase());
         let is_name = word.chars().skip(1).any(|c| c.is_ascii_uppercase());

@@ -96,8 +96,8 @@ fn two_files_are_compared_without_a_cluster() {
     ~ update  ConfigMap/plain-settings  data.added
 
     ~ update ConfigMap/plain-settings  after.yaml:1
-        2 equal lines
-        data
+      … 2 equal lines
+      @ data
         metadata:
           name: plain-settings
         data:

@@ -177,8 +177,8 @@ fn messages(text: &str) -> Vec<&str> {
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("a source folder is readable") {
+        let path = entry.expect("a folder entry is readable").path();
         if path.is_dir() {
             found.extend(sources(&path));
         } else {

@@ -7,3 +7,4 @@ mod layering;
 mod lock;
 mod render;
 mod support;
+mod ways;

@@ -1,7 +1,6 @@
 //! A hermetic place to run the program in: an empty folder, a cleared environment, paths replaced.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -29,12 +28,6 @@ impl TestEnv {
         env
     }
 
-    /// Copies a folder of the repository to a place in here.
-    pub(crate) fn copy(&self, folder: &str, to: &str) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        copy(&root.join(folder), &self.path().join(to));
-    }
-
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
@@ -43,14 +36,10 @@ impl TestEnv {
     /// Writes a file, making its folders.
     pub(crate) fn write(&self, path: &str, text: &str) -> &Self {
         let file = self.path().join(path);
-        fs::create_dir_all(file.parent().expect("a file is in a folder")).unwrap();
-        fs::write(file, text).unwrap();
+        let folder = file.parent().expect("a file is in a folder");
+        fs::create_dir_all(folder).expect("a folder can be made");
+        fs::write(file, text).expect("a file can be written");
         self
-    }
-
-    /// Reads a file.
-    pub(crate) fn read(&self, path: &str) -> String {
-        fs::read_to_string(self.path().join(path)).unwrap()
     }
 
     /// Runs windlass here, without any environment.
@@ -66,35 +55,8 @@ impl TestEnv {
         Shown::new(&output, self.path())
     }
 
-    /// Runs windlass here with this text on stdin.
-    pub(crate) fn run_input(&self, arguments: &[&str], input: &str) -> Shown {
-        let mut running = self
-            .command(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut stdin = running.stdin.take().expect("stdin is a pipe");
-        stdin.write_all(input.as_bytes()).unwrap();
-        drop(stdin);
-        Shown::new(&running.wait_with_output().unwrap(), self.path())
-    }
-
-    /// Runs windlass here, with a stdout that nobody reads.
-    pub(crate) fn run_into_closed_pipe(&self, arguments: &[&str]) -> Shown {
-        let mut running = self
-            .command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        drop(running.stdout.take());
-        Shown::new(&running.wait_with_output().unwrap(), self.path())
-    }
-
     /// The program, here and with an environment of its own.
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_windlass"));
         command
             .args(arguments)
@@ -119,7 +81,7 @@ pub(crate) struct Shown {
 }
 
 impl Shown {
-    fn new(output: &Output, folder: &Path) -> Self {
+    pub(crate) fn new(output: &Output, folder: &Path) -> Self {
         let folder = folder.display().to_string();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(&folder, "$DIR");
         Self {
@@ -138,15 +100,16 @@ impl Shown {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+/// Copies a folder with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("a folder can be read") {
+        let entry = entry.expect("a folder can be read");
         let target: PathBuf = to.join(entry.file_name());
         if entry.path().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), target).unwrap();
+            fs::copy(entry.path(), target).expect("a file can be copied");
         }
     }
 }
