@@ -3,7 +3,7 @@
 use super::project::Request;
 use super::target::{self, Comparison, Target};
 use super::{Context, Error, Exit, carry_out, flags};
-use crate::deploy::Prepared;
+use crate::deploy::{self, Prepared};
 use crate::diff::Change;
 use crate::inventory::Origin;
 use crate::ui::{self, Shown};
