@@ -195,6 +195,13 @@ async fn plan_of(
             .into_iter()
             .map(|change| rerun(change, masker)),
     );
+    let members: Vec<ObjectRef> = changes
+        .iter()
+        .filter(|change| change.desired.is_some())
+        .map(|change| change.target.clone())
+        .chain(unpruned.iter().cloned())
+        .collect();
+    parent.has_room_for(&members)?;
     Ok(Prepared {
         app: request.app,
         plan: plan::order(changes, phase)?,

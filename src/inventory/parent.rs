@@ -2,8 +2,8 @@
 
 use super::label::{GROUP_KINDS, ID, NAMESPACES, TOOLING, parse_kinds, write_kinds};
 use super::record::FORMAT;
-use super::{GroupKind, Record, set_id};
-use crate::object::{Object, ObjectRef};
+use super::{GroupKind, Member, Record, set_id};
+use crate::object::{Fingerprint, Object, ObjectRef, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
@@ -21,6 +21,10 @@ const PLAIN: &str = "record";
 const PACKED: &str = "record.gz";
 /// Records beyond this are compressed.
 const PACK_FROM: usize = 16 * 1024;
+/// What a record may take in its Secret, of the 1 MiB that a Secret may hold.
+const LARGEST_PACKED: usize = 1_000_000;
+/// What a member takes at most beside its names.
+const MEMBER_BYTES: usize = 200;
 /// What a record may unpack to.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -50,6 +54,19 @@ pub enum Error {
         found: String,
         /// What the label must be.
         wanted: String,
+    },
+    /// The app has more objects than a record can hold.
+    #[error(
+        "the record of app `{app}` would take {} KiB for {objects} objects, more than the {} KiB that a Secret has room for: deploy it as several apps",
+        size.div_ceil(1024), LARGEST_PACKED / 1024
+    )]
+    TooLarge {
+        /// The app.
+        app: String,
+        /// How many objects it would have.
+        objects: usize,
+        /// What the record would take, in bytes.
+        size: usize,
     },
     /// The record cannot be read.
     #[error("record in Secret/{name} ({namespace}): {reason}")]
@@ -198,6 +215,47 @@ impl Parent {
         })
     }
 
+    /// Makes sure that the record has room for these members: to be asked before the first of them
+    /// is written.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`].
+    pub fn has_room_for(&self, members: &[ObjectRef]) -> Result<(), Error> {
+        let names = |object: &ObjectRef| {
+            let namespace = object.namespace.as_deref().unwrap_or_default();
+            object.group.len() + object.kind.len() + namespace.len() + object.name.len()
+        };
+        let bound: usize = members
+            .iter()
+            .map(|object| names(object) + MEMBER_BYTES)
+            .sum();
+        if bound < LARGEST_PACKED / 2 {
+            return Ok(());
+        }
+        let mut record = self.record.clone();
+        record.objects = members
+            .iter()
+            .map(|object| rehearsed(record.key(), object))
+            .collect();
+        let failed = |reason: String| Error::Record {
+            name: self.reference().name,
+            namespace: self.record_namespace.clone(),
+            reason,
+        };
+        let text = serde_json::to_vec(&record).map_err(|error| failed(error.to_string()))?;
+        let size = pack(&text)
+            .map_err(|error| failed(error.to_string()))?
+            .len();
+        if size <= LARGEST_PACKED {
+            return Ok(());
+        }
+        Err(Error::TooLarge {
+            app: self.record.app.clone(),
+            objects: members.len(),
+            size,
+        })
+    }
+
     /// The Secret as it is to be written. Its resource version, when it has one, is the precondition.
     ///
     /// # Errors
@@ -248,6 +306,18 @@ impl Parent {
     }
 }
 
+/// A member with a fingerprint that compresses as badly as a real one.
+fn rehearsed(key: &[u8], object: &ObjectRef) -> Member {
+    let name = object.to_string();
+    Member {
+        object: object.clone(),
+        fingerprint: Some(Fingerprint {
+            desired: digest(key, &json!([name])),
+            owned: digest(key, &json!({"owned": name})),
+        }),
+    }
+}
+
 fn read_record(secret: &Object) -> Result<Record, String> {
     let field = |name: &str| {
         let text = secret.text(&["data", name]);
@@ -291,7 +361,6 @@ fn unpack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inventory::Member;
 
     fn member(name: &str) -> Member {
         let object = ObjectRef {
@@ -336,6 +405,41 @@ mod tests {
                 ("u", "7")
             );
         }
+    }
+
+    fn many(count: usize) -> Vec<ObjectRef> {
+        (0..count)
+            .map(|index| member(&format!("some-service-config-{index}")).object)
+            .collect()
+    }
+
+    #[test]
+    fn has_room_for_thousands_of_objects() {
+        let mut parent = sample(0);
+        let targets = many(5000);
+        parent.has_room_for(&targets).unwrap();
+        parent.record.objects = targets
+            .iter()
+            .map(|object| rehearsed(parent.record.key(), object))
+            .collect();
+        let secret = stored(&parent);
+        let size = secret.text(&["data", PACKED]).len() * 3 / 4;
+        assert!(size < 300_000, "{size}");
+        assert_eq!(Parent::read(&secret).unwrap().record, parent.record);
+    }
+
+    #[test]
+    fn says_before_that_there_is_no_room() {
+        let error = sample(0).has_room_for(&many(40_000)).unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("the record of app `web` would take "),
+            "{text}"
+        );
+        assert!(
+            text.ends_with(" KiB for 40000 objects, more than the 976 KiB that a Secret has room for: deploy it as several apps"),
+            "{text}"
+        );
     }
 
     #[test]
