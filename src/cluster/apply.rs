@@ -46,14 +46,10 @@ impl Cluster {
     ) -> Result<Object, Error> {
         let target = object.reference();
         let action = action(verb, &target);
-        let dry_run = if verb == Verb::DryRun {
-            "&dryRun=All"
-        } else {
-            ""
-        };
         let path = format!(
-            "{}?fieldManager={MANAGER}&force={force}&fieldValidation=Strict{dry_run}",
-            path_of(kind, &target)
+            "{}?fieldManager={MANAGER}&force={force}&fieldValidation=Strict{}",
+            path_of(kind, &target),
+            dry_run(verb)
         );
         let body = object.tree().to_string().into_bytes();
         let mut request = Request::write(verb, &action, http::Method::PATCH, path, body);
@@ -115,13 +111,62 @@ impl Cluster {
     /// The server's refusal, sorted.
     pub async fn merge_patch(&self, object: &ObjectRef, patch: &Value) -> Result<Object, Error> {
         let kind = self.kind_of(object).await?;
-        let action = action(Verb::Patch, object);
-        let path = format!("{}?fieldManager={MANAGER}", path_of(&kind, object));
+        self.merge_patch_as(&kind, object, patch).await
+    }
+
+    /// The same in the version of `kind`.
+    ///
+    /// # Errors
+    /// The server's refusal, sorted.
+    pub async fn merge_patch_as(
+        &self,
+        kind: &Kind,
+        object: &ObjectRef,
+        patch: &Value,
+    ) -> Result<Object, Error> {
+        self.send_merge(Verb::Patch, kind, object, patch).await
+    }
+
+    /// What [`Cluster::merge_patch_as`] would give back, without doing it.
+    ///
+    /// # Errors
+    /// The server's refusal, sorted.
+    pub async fn try_merge_patch(
+        &self,
+        kind: &Kind,
+        object: &ObjectRef,
+        patch: &Value,
+    ) -> Result<Object, Error> {
+        self.send_merge(Verb::DryRun, kind, object, patch).await
+    }
+
+    async fn send_merge(
+        &self,
+        verb: Verb,
+        kind: &Kind,
+        object: &ObjectRef,
+        patch: &Value,
+    ) -> Result<Object, Error> {
+        let action = action(verb, object);
+        let path = format!(
+            "{}?fieldManager={MANAGER}{}",
+            path_of(kind, object),
+            dry_run(verb)
+        );
         let body = patch.to_string().into_bytes();
-        let mut request = Request::write(Verb::Patch, &action, http::Method::PATCH, path, body);
+        let mut request = Request::write(verb, &action, http::Method::PATCH, path, body);
         request.headers.push((http::header::CONTENT_TYPE, MERGE));
         let answer = self.send(request).await?;
         read_object(&action, &answer.body)
+    }
+}
+
+/// The end of a query that makes a write a trial.
+fn dry_run(verb: Verb) -> &'static str {
+    if verb == Verb::DryRun {
+        "&dryRun=All"
+    } else {
+        ""
     }
 }
 

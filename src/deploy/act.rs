@@ -2,11 +2,12 @@
 
 use super::Error;
 use super::owner::is_left_by_clients;
-use crate::cluster::{self, Cluster};
+use super::predict::predict;
+use crate::cluster::{self, Cluster, Kind};
 use crate::diff::{self, Change, Masker, Op};
 use crate::inventory::PART_OF;
-use crate::object::{Manifest, Object, ObjectRef, Source};
-use serde_json::json;
+use crate::object::{Manifest, Object, ObjectRef, Source, takeover};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -60,34 +61,39 @@ impl Sender<'_> {
             return self.apply(change.desired.as_ref()).await;
         };
         let kind = self.cluster.kind(&desired.gvk(), NEW_KIND).await?;
+        let is_taken = self.taken.contains(&change.target);
         let mut live = shown.clone();
         let mut force = self.force;
         for _ in 0..MOST_LOOKS {
-            let bound = bound(desired, &live);
-            match self.cluster.apply(&kind, &bound, force).await {
-                Ok(object) => return Ok(Some(object)),
-                Err(error)
-                    if !force
-                        && self.taken.contains(&change.target)
-                        && is_left_by_clients(&error) =>
-                {
+            let sent = match takeover::managed_by_us(&live).filter(|_| is_taken) {
+                Some(fields) => self.take_over(&kind, &live, fields).await.map(Some),
+                None => {
+                    let bound = bound(desired, &live);
+                    match self.cluster.apply(&kind, &bound, force).await {
+                        Ok(object) => return Ok(Some(object)),
+                        Err(error) => Err(error),
+                    }
+                }
+            };
+            let found = match sent {
+                Ok(found) => found,
+                Err(error) if !force && is_taken && is_left_by_clients(&error) => {
                     force = true;
                     continue;
                 }
-                Err(error) if error.is_stale() || error.is_not_found() => {}
+                Err(error) if error.is_stale() || error.is_not_found() => {
+                    self.cluster.get_as(&kind, &change.target).await?
+                }
                 Err(error) => return Err(error.into()),
-            }
+            };
             let stale = |now: Option<Change>| Error::Stale {
                 planned: Box::new(change.clone()),
                 now: now.map(Box::new),
             };
-            let Some(found) = self.cluster.get_as(&kind, &change.target).await? else {
+            let Some(found) = found.filter(|found| found.uid() == shown.uid()) else {
                 return Err(stale(None));
             };
-            if found.uid() != shown.uid() {
-                return Err(stale(None));
-            }
-            let predicted = self.cluster.dry_run(&kind, desired, force).await?;
+            let predicted = predict(self.cluster, &kind, desired, &found, force, is_taken).await?;
             let manifest = Manifest {
                 object: desired.clone(),
                 source: source(change),
@@ -96,13 +102,28 @@ impl Sender<'_> {
             match now.op {
                 // A repeated request that met its own first try, or somebody did the same.
                 Op::Noop => return Ok(Some(found)),
-                _ if now.fields == change.fields => live = found,
+                _ if is_same(&now, change) => live = found,
                 _ => return Err(stale(Some(now))),
             }
         }
         let action = format!("apply {}", change.target);
         let message = "it keeps changing".to_owned();
         Err(cluster::Error::Stale { action, message }.into())
+    }
+
+    /// Makes the fields that another deployer left ours, so that the apply removes those that are
+    /// not desired.
+    async fn take_over(
+        &self,
+        kind: &Kind,
+        live: &Object,
+        fields: Vec<Value>,
+    ) -> Result<Object, cluster::Error> {
+        let patch = json!({"metadata": {
+            "uid": live.uid(), "resourceVersion": live.resource_version(), "managedFields": fields}});
+        self.cluster
+            .merge_patch_as(kind, &live.reference(), &patch)
+            .await
     }
 
     async fn replace(&self, change: &Change) -> Result<Option<Object>, Error> {
@@ -206,6 +227,17 @@ fn bound(desired: &Object, live: &Object) -> Object {
         bound.tree_mut()["metadata"][key] = live.tree()["metadata"][key].clone();
     }
     bound
+}
+
+/// Whether two changes write the same, whoever owns the fields.
+fn is_same(one: &Change, other: &Change) -> bool {
+    let written = |change: &Change| -> Vec<_> {
+        let fields = change.fields.iter().cloned();
+        fields
+            .map(|field| (field.path, field.op, field.before, field.after))
+            .collect()
+    };
+    written(one) == written(other)
 }
 
 fn source(change: &Change) -> Source {

@@ -8,6 +8,7 @@ mod found;
 mod lock;
 mod look;
 mod owner;
+mod predict;
 mod prepare;
 mod record;
 mod run;

@@ -1,7 +1,7 @@
 //! What each object would become: decided locally where that is certain, by a dry run elsewhere.
 
 use super::found::Found;
-use super::owner::is_left_by_clients;
+use super::predict::predict;
 use super::{Contested, Error, Refusal};
 use crate::cluster::{self, Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op, Verdict};
@@ -131,14 +131,8 @@ impl Trials<'_> {
             converted.as_ref().unwrap_or(live)
         };
         let is_stranger = self.found.strangers.contains(&manifest.object.reference());
-        let mut tried = self
-            .cluster
-            .dry_run(kind, &manifest.object, self.force)
-            .await;
-        if is_stranger && tried.as_ref().is_err_and(is_left_by_clients) {
-            tried = self.cluster.dry_run(kind, &manifest.object, true).await;
-        }
-        match tried {
+        let desired = &manifest.object;
+        match predict(self.cluster, kind, desired, live, self.force, is_stranger).await {
             Ok(predicted) => {
                 let mut change = diff::change(manifest, Some(live), Some(&predicted), self.masker);
                 if is_stranger && change.reason.is_empty() {

@@ -54,6 +54,39 @@ impl Part {
     }
 }
 
+impl Part {
+    /// The part of a value that is meant, to be changed.
+    pub(super) fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
+        match self {
+            Self::Field(name) => value.get_mut(name),
+            _ => {
+                let index = self.index_in(value)?;
+                value.get_mut(index)
+            }
+        }
+    }
+
+    /// Takes the part out of a value.
+    pub(super) fn remove_from(&self, value: &mut Value) {
+        match (self, value) {
+            (Self::Field(name), Value::Object(map)) => drop(map.remove(name)),
+            (_, value) => {
+                if let Some(index) = self.index_in(value)
+                    && let Value::Array(items) = value
+                {
+                    items.remove(index);
+                }
+            }
+        }
+    }
+
+    fn index_in(&self, value: &Value) -> Option<usize> {
+        let found = self.of(value)?;
+        let items = value.as_array()?;
+        items.iter().position(|item| std::ptr::eq(item, found))
+    }
+}
+
 /// A set of fields as a tree.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct FieldSet {

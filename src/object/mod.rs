@@ -11,6 +11,7 @@ mod normalize;
 mod object_ref;
 mod place;
 pub mod pod;
+pub mod takeover;
 mod tree;
 
 pub use error::{Error, Problem};

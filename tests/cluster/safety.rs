@@ -62,6 +62,84 @@ fn takes_in_what_helm_left_behind() {
     });
 }
 
+/// A Deployment as `kubectl apply` without server-side apply leaves it.
+fn left_by_kubectl(namespace: &str) -> serde_json::Value {
+    let mut theirs = deployment("web", "");
+    theirs["metadata"]["namespace"] = namespace.into();
+    theirs["metadata"]["labels"] = json!({"old": "label", "kept": "label"});
+    theirs["spec"]["template"]["metadata"]["annotations"] = json!({"old": "annotation"});
+    theirs["spec"]["strategy"] = json!({"type": "Recreate"});
+    theirs["spec"]["template"]["spec"]["containers"] = json!([
+        {"name": "web", "image": "example.com/web:0", "args": ["--old"], "env": [{"name": "OLD", "value": "1"}, {"name": "KEPT", "value": "1"}],
+            "ports": [{"containerPort": 80}]},
+        {"name": "sidecar", "image": "example.com/sidecar:0"}]);
+    let applied = theirs.to_string();
+    theirs["metadata"]["annotations"] =
+        json!({"kubectl.kubernetes.io/last-applied-configuration": applied});
+    theirs
+}
+
+#[test]
+fn what_kubectl_left_and_nobody_wants_goes_when_it_is_taken_over() {
+    lab(|mut lab| async move {
+        let path = format!(
+            "/apis/apps/v1/namespaces/{}/deployments?fieldManager=kubectl-client-side-apply",
+            lab.namespace
+        );
+        post(path, &left_by_kubectl(&lab.namespace)).await;
+        let target = reference("apps", "Deployment", Some(&lab.namespace), "web");
+        let note = json!({"metadata": {"annotations": {"somebody": "else"}}});
+        lab.cluster.merge_patch(&target, &note).await.unwrap();
+
+        let mut ours = deployment("web", "");
+        ours["metadata"]["labels"] = json!({"kept": "label"});
+        ours["spec"]["template"]["spec"]["containers"][0]["env"] =
+            json!([{"name": "KEPT", "value": "1"}]);
+        lab.cluster = connect(&lab.namespace).await;
+        let request = lab.request("web", &[ours.clone()]);
+        let prepared = lab.prepare(request).await.unwrap();
+        assert_eq!(lab.cluster.requests().writes(), 0);
+        let change = prepared.changes().next().unwrap();
+        let shown: Vec<_> = change
+            .fields
+            .iter()
+            .map(|field| format!("{:?} {}", field.op, field.path))
+            .collect();
+        insta::assert_snapshot!(shown.join("\n"), @"
+        Remove metadata.annotations[kubectl.kubernetes.io/last-applied-configuration]
+        Add metadata.labels[applyset.kubernetes.io/part-of]
+        Remove metadata.labels.old
+        Add spec.strategy.rollingUpdate
+        Replace spec.strategy.type
+        Remove spec.template.metadata.annotations
+        Remove spec.template.spec.containers[name=web].args
+        Remove spec.template.spec.containers[name=web].env[name=OLD]
+        Replace spec.template.spec.containers[name=web].image
+        Remove spec.template.spec.containers[name=sidecar]
+        ");
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+
+        let live = lab.get("apps", "Deployment", "web").await.unwrap();
+        let containers = live.list(&["spec", "template", "spec", "containers"]);
+        assert_eq!(containers.len(), 1);
+        assert_eq!(
+            containers[0]["env"],
+            json!([{"name": "KEPT", "value": "1"}])
+        );
+        assert!(containers[0].get("args").is_none());
+        assert_eq!(live.text(&["spec", "strategy", "type"]), "RollingUpdate");
+        assert_eq!(
+            (live.label("old"), live.label("kept")),
+            (None, Some("label"))
+        );
+        assert_eq!(live.annotation("somebody"), Some("else"));
+        assert!(!live.tree().to_string().contains("last-applied"));
+        let request = lab.request("web", &[ours]);
+        assert!(lab.prepare(request).await.unwrap().is_noop());
+    });
+}
+
 #[test]
 fn a_holder_that_lost_its_lock_writes_nothing_more() {
     lab(|mut lab| async move {
