@@ -180,6 +180,9 @@ fn sentence(report: &Report, exit: Exit, took: &str) -> String {
     let head = match exit {
         Exit::Done => "Done",
         Exit::Interrupted | Exit::Terminated => "Interrupted; run it again to continue",
+        Exit::NotReady if report.result == DeployResult::Interrupted => {
+            "Out of time; run it again to continue"
+        }
         _ => "Failed",
     };
     format!("{head}: {}, in {took}.", parts.join(", "))

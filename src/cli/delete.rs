@@ -12,20 +12,8 @@ use crate::ui::{self, Shown};
   windlass delete                                    # the app of windlass.yaml
   windlass delete preview-my-branch -n preview-my-branch --yes")]
 pub(super) struct Args {
-    /// Name of the app [default: `name` of windlass.yaml]
-    #[arg(value_name = "APP")]
-    app: Option<String>,
-    /// Name of the app, as a flag
-    #[arg(
-        short = 'a',
-        long = "app",
-        value_name = "NAME",
-        conflicts_with = "app",
-        hide = true
-    )]
-    app_flag: Option<String>,
     #[command(flatten)]
-    project: flags::ProjectFile,
+    name: flags::Name,
     #[command(flatten)]
     cluster: flags::Cluster,
     #[command(flatten)]
@@ -36,7 +24,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let request = project::of_app(&args.app, &args.app_flag, &args.project, context)?;
+    let request = project::of_app(&args.name, context)?;
     let target = target::connect(&request, &args.cluster, context).await?;
     let masker = target::masker(false)?;
     let mut progress = context.progress();

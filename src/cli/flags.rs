@@ -28,6 +28,25 @@ pub(super) struct Project {
     pub(super) file: ProjectFile,
 }
 
+/// Which app, where no chart is needed.
+#[derive(Args, Clone, Debug, Default)]
+pub(super) struct Name {
+    /// Name of the app [default: `name` of windlass.yaml]
+    #[arg(value_name = "APP")]
+    pub(super) app: Option<String>,
+    /// Name of the app, as a flag
+    #[arg(
+        short = 'a',
+        long = "app",
+        value_name = "NAME",
+        conflicts_with = "app",
+        hide = true
+    )]
+    pub(super) app_flag: Option<String>,
+    #[command(flatten)]
+    pub(super) file: ProjectFile,
+}
+
 /// Where the project is described.
 #[derive(Args, Clone, Debug, Default)]
 pub(super) struct ProjectFile {

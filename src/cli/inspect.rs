@@ -11,26 +11,14 @@ use jiff::Timestamp;
   windlass inspect              # the app of windlass.yaml
   windlass inspect my-app -n my-app")]
 pub(super) struct Args {
-    /// Name of the app [default: `name` of windlass.yaml]
-    #[arg(value_name = "APP")]
-    app: Option<String>,
-    /// Name of the app, as a flag
-    #[arg(
-        short = 'a',
-        long = "app",
-        value_name = "NAME",
-        conflicts_with = "app",
-        hide = true
-    )]
-    app_flag: Option<String>,
     #[command(flatten)]
-    project: flags::ProjectFile,
+    name: flags::Name,
     #[command(flatten)]
     cluster: flags::Cluster,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let request = project::of_app(&args.app, &args.app_flag, &args.project, context)?;
+    let request = project::of_app(&args.name, context)?;
     let target = target::connect(&request, &args.cluster, context).await?;
     let seen = target
         .deadline

@@ -119,15 +119,10 @@ pub(super) fn resolve(
 }
 
 /// The request of a subcommand that needs no chart, only to know which app.
-pub(super) fn of_app(
-    app: &Option<String>,
-    flag: &Option<String>,
-    file: &flags::ProjectFile,
-    context: &Context,
-) -> Result<Request, Error> {
+pub(super) fn of_app(name: &flags::Name, context: &Context) -> Result<Request, Error> {
     let project = flags::Project {
-        app: app.clone().or_else(|| flag.clone()),
-        file: file.clone(),
+        app: name.app.clone().or_else(|| name.app_flag.clone()),
+        file: name.file.clone(),
         ..flags::Project::default()
     };
     resolve(&project, &flags::Locks::default(), &context.environment)

@@ -1,8 +1,9 @@
 //! The help: short enough for a screen, complete with `--help`, and true.
 
+use super::layering::sources;
 use super::support::TestEnv;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const COMMANDS: &[&str] = &[
     "render", "lock", "diff", "deploy", "delete", "inspect", "list",
@@ -173,17 +174,4 @@ fn messages(text: &str) -> Vec<&str> {
         .flat_map(|before| text.split(before).skip(1))
         .filter_map(|rest| rest.trim_start().strip_prefix('"')?.split('"').next())
         .collect()
-}
-
-fn sources(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).expect("a source folder is readable") {
-        let path = entry.expect("a folder entry is readable").path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
 }

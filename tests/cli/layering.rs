@@ -182,7 +182,8 @@ fn module_of(file: &Path) -> String {
     after_src.trim_end_matches(".rs").to_owned()
 }
 
-fn sources(folder: &Path) -> Vec<PathBuf> {
+/// The files below a folder of sources.
+pub(crate) fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a source folder is readable") {
         let path = entry.expect("a folder entry is readable").path();
