@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 /// A stream that says nothing for this long is listed again: a half-open connection says nothing either.
-const SILENCE: Duration = Duration::from_secs(30);
+const SILENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_secs(1);
 /// A longer line is no event of an object that etcd could hold.
 const LONGEST_LINE: usize = 32 * 1024 * 1024;

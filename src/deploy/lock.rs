@@ -71,6 +71,16 @@ pub(super) async fn acquire(
             Some(lease) if is_free(cluster, lease, seen.as_ref()) => {
                 (taken(lease, &reference, &identity, origin, now), true)
             }
+            // Our own write, whose answer was lost.
+            Some(lease) if lease.text(&["spec", "holderIdentity"]) == identity => {
+                return Ok(hold(
+                    cluster,
+                    app,
+                    identity,
+                    (started, begun),
+                    lease.clone(),
+                ));
+            }
             Some(lease) => (lease.clone(), false),
         };
         if write {

@@ -3,10 +3,12 @@
 //! Each test of the cluster works in a namespace of its own and removes it.
 
 mod deploy;
+mod faults;
 #[path = "../cli/support.rs"]
 mod folder;
 mod oracle;
 mod program;
+mod proxy;
 mod registry;
 mod safety;
 mod secrets;

@@ -1,10 +1,5 @@
 //! What must never happen, and what is said instead.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking, as tests do"
-)]
-
 use crate::support::{
     apply, config_map, connect, deployment, kubeconfig, lab, post, reference, scale,
 };

@@ -1,10 +1,5 @@
 //! The values of secrets stay out of everything that is shown or kept.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "helpers of tests fail by panicking, as tests do"
-)]
-
 use crate::support::lab;
 use serde_json::{Value, json};
 use windlass::inventory::PART_OF;

@@ -97,16 +97,20 @@ pub(crate) async fn apply(cluster: &Cluster, object: Value) -> Object {
     cluster.apply(&kind, &object, true).await.unwrap()
 }
 
-/// Sends a request that windlass itself never sends.
-pub(crate) async fn send(request: http::request::Builder, body: &serde_json::Value) {
+/// A client without windlass in between.
+pub(crate) async fn client() -> kube::Client {
     let choice = kube::config::KubeConfigOptions::default();
     let file = kube::config::Kubeconfig::read_from(kubeconfig()).unwrap();
     let config = kube::Config::from_custom_kubeconfig(file, &choice)
         .await
         .unwrap();
-    let client = kube::Client::try_from(config).unwrap();
+    kube::Client::try_from(config).unwrap()
+}
+
+/// Sends a request that windlass itself never sends.
+async fn send(request: http::request::Builder, body: &Value) {
     let request = request.body(body.to_string().into_bytes()).unwrap();
-    client.request_text(request).await.unwrap();
+    client().await.request_text(request).await.unwrap();
 }
 
 /// Scales as `kubectl scale` does: through the subresource, under kubectl's name.
@@ -119,7 +123,7 @@ pub(crate) async fn scale(namespace: &str, name: &str, replicas: u32) {
 }
 
 /// Creates as a client does that knows no server-side apply.
-pub(crate) async fn post(path: String, object: &serde_json::Value) {
+pub(crate) async fn post(path: String, object: &Value) {
     let request = http::Request::post(path).header("content-type", "application/json");
     send(request, object).await;
 }

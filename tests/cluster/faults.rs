@@ -1,0 +1,151 @@
+//! A server that is overloaded, away for a moment or cut off in the middle of an answer.
+
+use crate::proxy::{Fault, Proxy};
+use crate::support::{config_map, deployment, lab};
+use serde_json::{Value, json};
+use std::time::Duration;
+use windlass::cluster::Verb;
+use windlass::deploy;
+
+const OVERLOADED: Fault = Fault::Answer(
+    429,
+    "retry-after: 1\r\n",
+    r#"{"kind":"Status","code":429,"reason":"TooManyRequests"}"#,
+);
+const AWAY: Fault = Fault::Answer(
+    503,
+    "",
+    r#"{"kind":"Status","code":503,"reason":"ServiceUnavailable"}"#,
+);
+const BROKEN: Fault = Fault::Answer(
+    500,
+    "",
+    r#"{"kind":"Status","code":500,"reason":"InternalError","message":"Internal error occurred: failed calling webhook"}"#,
+);
+const EXPIRED: Fault = Fault::Answer(
+    200,
+    "content-type: application/json\r\n",
+    "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"reason\":\"Expired\"}}\n",
+);
+
+/// A Deployment that becomes ready after some seconds.
+fn slow(seconds: u32) -> Value {
+    let mut slow = deployment("web", "");
+    slow["spec"]["template"]["metadata"]["annotations"] =
+        json!({"windlass.test/ready-after": format!("{seconds}s")});
+    slow
+}
+
+#[test]
+fn a_server_that_is_overloaded_is_asked_again_when_it_says() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        proxy.fail("PATCH", "/configmaps/a?", OVERLOADED);
+        lab.deploy_well("web", &[config_map("a", "1")]).await;
+        let tries = proxy.seen("PATCH", "/configmaps/a?");
+        // The trial met the fault, the apply did not.
+        assert_eq!(tries.len(), 3);
+        assert!(tries[1].at - tries[0].at >= Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn a_server_that_fails_for_a_moment_is_asked_again() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        for fault in [AWAY, BROKEN] {
+            proxy.fail("PATCH", "/configmaps/a?", fault);
+        }
+        for (method, path) in [
+            ("GET", "/apis"),
+            ("GET", "/secrets/windlass.web"),
+            ("POST", "/leases"),
+            ("POST", "/secrets"),
+            ("PUT", "/secrets/windlass.web"),
+            ("DELETE", "/leases/windlass.web"),
+        ] {
+            proxy.fail(method, path, AWAY);
+        }
+        lab.cluster.server_version().await.unwrap();
+        lab.deploy_well("web", &[config_map("a", "1")]).await;
+        assert_eq!(proxy.left(), 0);
+    });
+}
+
+#[test]
+fn a_write_whose_answer_is_lost_is_done_once() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        let cut = |path: &str, method| proxy.fail(method, path, Fault::Cut(40));
+        // The lock, the record, the object, the record again, the lock again.
+        for (path, method) in [
+            ("/leases", "POST"),
+            ("/secrets", "POST"),
+            ("/secrets/windlass.web", "PUT"),
+            ("/leases/windlass.web", "DELETE"),
+        ] {
+            cut(path, method);
+        }
+        lab.deploy_well("web", &[config_map("a", "1")]).await;
+        assert_eq!(proxy.left(), 0);
+        let version = |live: windlass::object::Object| live.resource_version().to_owned();
+        let first = version(lab.get("", "ConfigMap", "a").await.unwrap());
+
+        let request = lab.request("web", &[config_map("a", "2")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        cut("/configmaps/a?", "PATCH");
+        let report = lab.run(&prepared).await.unwrap();
+        assert!(report.stopped_by.is_none(), "{report:#?}");
+        assert_eq!(proxy.left(), 0);
+        let live = lab.get("", "ConfigMap", "a").await.unwrap();
+        assert_eq!(live.text(&["data", "key"]), "2");
+        assert_ne!(version(live), first);
+        let history = deploy::history(&lab.cluster, &lab.app("web")).await;
+        assert_eq!(history.unwrap().len(), 2);
+
+        let request = lab.request("web", &[config_map("b", "1")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        cut("/configmaps/b?", "PATCH");
+        cut("/configmaps/a", "DELETE");
+        let report = lab.run(&prepared).await.unwrap();
+        assert!(report.stopped_by.is_none(), "{report:#?}");
+        assert_eq!(proxy.left(), 0);
+        assert!(lab.get("", "ConfigMap", "a").await.is_none());
+    });
+}
+
+#[test]
+fn a_list_that_is_cut_off_is_read_again_from_its_beginning() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        lab.deploy_well("web", &[config_map("a", "1"), config_map("b", "1")])
+            .await;
+        proxy.fail("GET", "/configmaps?", Fault::Cut(300));
+        let request = lab.request("web", &[config_map("a", "1"), config_map("b", "1")]);
+        assert!(lab.prepare(request).await.unwrap().is_noop());
+        assert_eq!(proxy.left(), 0);
+    });
+}
+
+#[test]
+fn a_watch_that_expired_begins_again_from_a_list() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        proxy.fail("GET", "/deployments?watch=true", EXPIRED);
+        proxy.fail("GET", "/deployments?watch=true", AWAY);
+        lab.deploy_well("web", &[slow(3)]).await;
+        assert_eq!(proxy.left(), 0);
+        assert!(proxy.seen("GET", "/deployments?watch=true").len() >= 3);
+    });
+}
+
+#[test]
+fn a_watch_that_says_nothing_is_given_up() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        proxy.fail("GET", "/deployments?watch=true", Fault::Silence);
+        lab.deploy_well("web", &[slow(2)]).await;
+        assert_eq!(proxy.left(), 0);
+        assert!(lab.cluster.requests().of(Verb::Watch) >= 1);
+    });
+}
