@@ -214,6 +214,10 @@ pub fn write(path: &Path, text: &str) -> Result<bool, Error> {
     };
     // A link is kept: its target is replaced.
     let target = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    // A device such as `/dev/null` is written to, never replaced.
+    if target.metadata().is_ok_and(|data| !data.is_file()) {
+        return std::fs::write(&target, text).map(|()| true).map_err(wrong);
+    }
     let old = std::fs::read(&target).ok();
     if old.as_deref() == Some(text.as_bytes()) {
         return Ok(false);
