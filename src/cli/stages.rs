@@ -244,7 +244,8 @@ pub(super) fn emit(output: Option<&Path>, data: &[u8], context: &Context) -> Res
     }
 }
 
-/// Writes a file and the folders above it, whole or not at all.
+/// Writes a file and the folders above it, whole or not at all. Links and devices such as
+/// `/dev/stdout` are written to and stay what they are.
 pub(super) fn write_file(file: &Path, text: &[u8]) -> Result<(), Error> {
     let failed = |error: std::io::Error| {
         Error::new(
@@ -252,6 +253,9 @@ pub(super) fn write_file(file: &Path, text: &[u8]) -> Result<(), Error> {
             anyhow::Error::new(error).context(format!("write {}", file.display())),
         )
     };
+    if file.symlink_metadata().is_ok_and(|data| !data.is_file()) {
+        return std::fs::write(file, text).map_err(failed);
+    }
     if let Some(folder) = file
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
@@ -260,7 +264,10 @@ pub(super) fn write_file(file: &Path, text: &[u8]) -> Result<(), Error> {
     }
     let mut half = file.as_os_str().to_owned();
     half.push(".tmp");
-    std::fs::write(&half, text)
-        .and_then(|()| std::fs::rename(&half, file))
-        .map_err(failed)
+    let written = std::fs::write(&half, text).and_then(|()| std::fs::rename(&half, file));
+    if written.is_err() {
+        // The first error tells more than that of cleaning up.
+        drop(std::fs::remove_file(&half));
+    }
+    written.map_err(failed)
 }

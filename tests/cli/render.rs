@@ -350,6 +350,29 @@ fn a_file_is_written_in_place_of_stdout() {
 }
 
 #[test]
+fn what_is_no_plain_file_is_written_to_and_not_replaced() {
+    let env = project();
+    let plain = env.run(&["render"]).stdout;
+    let shown = env.run(&["render", "-o", "/dev/stdout"]);
+    assert_eq!((shown.code, shown.stdout.as_str()), (0, plain.as_str()));
+    env.write("target.yaml", "before");
+    std::os::unix::fs::symlink("target.yaml", env.path().join("link.yaml")).unwrap();
+    assert_eq!(env.run(&["render", "-o", "link.yaml"]).code, 0);
+    assert!(env.path().join("link.yaml").is_symlink());
+    assert_eq!(env.read("target.yaml"), plain);
+    env.write("folder/file", "");
+    let shown = env.run(&["render", "-o", "folder"]);
+    insta::assert_snapshot!(shown.all(), @"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: write folder
+      caused by: Is a directory (os error 21)
+    ");
+    assert!(!env.path().join("folder.tmp").exists());
+}
+
+#[test]
 fn an_upgrade_and_versions_are_seen_by_templates() {
     let env = project();
     env.write(
