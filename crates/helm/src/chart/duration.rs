@@ -1,20 +1,17 @@
 //! Helm 4's functions around durations.
 //!
-//! Follows helm v4 `pkg/engine/funcs.go`. How a duration is read and written is in
-//! [`crate::sprig`].
+//! Follows helm v4 `pkg/engine/funcs.go`. `time.Duration` itself, with
+//! Go's reading, writing and rounding, is in [`crate::sprig::duration`].
 
-use crate::sprig::duration::{Duration, parse, round};
-use crate::template::{Fault, Function, Param, Runtime};
+use crate::sprig::args::function;
+use crate::sprig::duration::{
+    Duration, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, parse, round, truncate, units,
+};
+use crate::template::{Fault, Function, Param};
 use crate::value::Value;
 use crate::value::number::{format_float, parse_float};
 use crate::value::quote::quoted;
 use std::rc::Rc;
-
-const MICROSECOND: i64 = 1_000;
-const MILLISECOND: i64 = 1_000_000;
-const SECOND: i64 = 1_000_000_000;
-const MINUTE: i64 = 60 * SECOND;
-const HOUR: i64 = 60 * MINUTE;
 
 /// The functions of Helm 4.
 pub(super) static FUNCTIONS: &[Function] = &[
@@ -22,19 +19,19 @@ pub(super) static FUNCTIONS: &[Function] = &[
         from_value(&args[0]).map(value).map_err(Fault::new)
     }),
     function("durationSeconds", &[Param::Any], |_, args| {
-        float(args, |d| parts(d, SECOND))
+        float(args, |d| units(d, SECOND))
     }),
     function("durationMinutes", &[Param::Any], |_, args| {
-        float(args, |d| parts(d, MINUTE))
+        float(args, |d| units(d, MINUTE))
     }),
     function("durationHours", &[Param::Any], |_, args| {
-        float(args, |d| parts(d, HOUR))
+        float(args, |d| units(d, HOUR))
     }),
     function("durationDays", &[Param::Any], |_, args| {
-        float(args, |d| parts(d, HOUR) / 24.0)
+        float(args, |d| units(d, HOUR) / 24.0)
     }),
     function("durationWeeks", &[Param::Any], |_, args| {
-        float(args, |d| parts(d, HOUR) / 24.0 / 7.0)
+        float(args, |d| units(d, HOUR) / 24.0 / 7.0)
     }),
     function("durationMilliseconds", &[Param::Any], |_, args| {
         int(args, MILLISECOND)
@@ -53,19 +50,8 @@ pub(super) static FUNCTIONS: &[Function] = &[
     ),
 ];
 
-type Body = fn(&mut dyn Runtime, &[Value]) -> Result<Value, Fault>;
-
-const fn function(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    Function {
-        name,
-        params,
-        variadic: false,
-        body,
-    }
-}
-
 /// A `time.Duration` as a value.
-pub(super) fn value(nanoseconds: i64) -> Value {
+fn value(nanoseconds: i64) -> Value {
     Value::Object(Rc::new(Duration(nanoseconds)))
 }
 
@@ -86,24 +72,6 @@ fn to_multiple(args: &[Value], step: fn(i64, i64) -> i64) -> Result<Value, Fault
     Ok(value(
         from_value(&args[1]).map_or(duration, |multiple| step(duration, multiple)),
     ))
-}
-
-/// How many units a duration has, as Go computes it: whole ones and the rest apart.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Go converts both parts to float64 as well"
-)]
-fn parts(duration: i64, unit: i64) -> f64 {
-    (duration / unit) as f64 + (duration % unit) as f64 / unit as f64
-}
-
-/// `Duration.Truncate`.
-fn truncate(duration: i64, multiple: i64) -> i64 {
-    if multiple <= 0 {
-        duration
-    } else {
-        duration - duration % multiple
-    }
 }
 
 /// Reads whatever Helm takes for a duration; plain numbers are seconds.
@@ -162,7 +130,7 @@ fn from_seconds(seconds: f64) -> Result<i64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{HOUR, MINUTE, SECOND, from_value, round, truncate};
+    use super::{SECOND, from_value};
     use crate::value::Value;
 
     #[test]
@@ -176,13 +144,5 @@ mod tests {
         );
         assert!(from_value(&Value::int(i64::MAX)).is_err());
         assert!(from_value(&Value::from(f64::NAN)).is_err());
-    }
-
-    #[test]
-    fn rounds_half_away_from_zero() {
-        assert_eq!(round(HOUR + 30 * MINUTE, HOUR), 2 * HOUR);
-        assert_eq!(round(-(HOUR + 30 * MINUTE), HOUR), -2 * HOUR);
-        assert_eq!(truncate(-(HOUR + 30 * MINUTE), HOUR), -HOUR);
-        assert_eq!(round(5, 0), 5);
     }
 }

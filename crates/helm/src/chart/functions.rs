@@ -2,10 +2,12 @@
 //!
 //! Follows helm v4 `pkg/engine/funcs.go` and `engine.go`. Sprig's functions are in [`crate::sprig`].
 
-use super::{Profile, duration, toml};
+use super::{Profile, duration, toml_time};
+use crate::sprig::args::function;
 use crate::template::{Fault, Function, Param, Runtime};
+use crate::toml::EncodeError;
 use crate::value::{Elem, List, Map, MapKind, Str, Value};
-use crate::{json, sprig, yaml};
+use crate::{json, sprig, toml, yaml};
 
 /// What stands before and after the text of `required` and `fail` in an error.
 pub(super) const MARKS: [&str; 2] = ["HELM_ERR_START", "HELM_ERR_END"];
@@ -18,17 +20,6 @@ pub(super) fn tables(profile: Profile) -> Vec<&'static [Function]> {
         tables.extend([HELM4, duration::FUNCTIONS]);
     }
     tables
-}
-
-type Body = fn(&mut dyn Runtime, &[Value]) -> Result<Value, Fault>;
-
-const fn function(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    Function {
-        name,
-        params,
-        variadic: false,
-        body,
-    }
 }
 
 /// The functions of both profiles.
@@ -93,15 +84,14 @@ static BOTH: &[Function] = &[
         json::from_json(text(args, 0)).map_err(Fault::new)
     }),
     function("toToml", &[Param::Any], |_, args| {
-        match toml::encode(&args[0]) {
+        match toml::to_toml(&args[0]) {
             Ok(text) => Ok(Value::Str(text)),
-            // The one mistake that is a panic instead of a text.
-            Err(error) if args[0].is_nil() => Err(Fault::new(error)),
-            Err(error) => Ok(Value::from(error)),
+            Err(EncodeError::Refused(error)) => Ok(Value::from(error)),
+            Err(EncodeError::Panicked(error)) => Err(Fault::new(error)),
         }
     }),
     function("fromToml", &[Param::Str], |_, args| {
-        Ok(table(toml::decode(text(args, 0))))
+        Ok(table(toml::from_toml(text(args, 0), &toml_time::value)))
     }),
 ];
 
@@ -114,7 +104,7 @@ static HELM4: &[Function] = &[
         must(json::to_json(&args[0]))
     }),
     function("mustToToml", &[Param::Any], |_, args| {
-        must(toml::encode(&args[0]))
+        must(toml::to_toml(&args[0]))
     }),
 ];
 

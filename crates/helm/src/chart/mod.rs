@@ -26,7 +26,7 @@ mod schema;
 mod schema_text;
 mod split;
 mod strvals;
-mod toml;
+mod toml_time;
 mod tree;
 mod values;
 

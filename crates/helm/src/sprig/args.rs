@@ -7,7 +7,7 @@ use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::{List, Map, MapKind, Str, Value};
 
 /// What a function's body is, as [`Function::body`] has it.
-pub(super) type Body = fn(&mut dyn Runtime, &[Value]) -> Result<Value, Fault>;
+pub(crate) type Body = fn(&mut dyn Runtime, &[Value]) -> Result<Value, Fault>;
 
 /// The result of a function.
 pub(super) type Answer = Result<Value, Fault>;
@@ -23,7 +23,7 @@ pub(super) const NIL_DEREFERENCE: &str =
     "runtime error: invalid memory address or nil pointer dereference";
 
 /// A function with a fixed number of parameters.
-pub(super) const fn function(name: &'static str, params: &'static [Param], body: Body) -> Function {
+pub(crate) const fn function(name: &'static str, params: &'static [Param], body: Body) -> Function {
     Function {
         name,
         params,

@@ -6,8 +6,16 @@ use crate::value::{IntKind, Kind, Method, Object, Str, Value};
 use std::any::Any;
 use std::borrow::Cow;
 
+/// One microsecond in nanoseconds.
+pub(crate) const MICROSECOND: i64 = 1_000;
+/// One millisecond in nanoseconds.
+pub(crate) const MILLISECOND: i64 = 1_000_000;
 /// One second in nanoseconds.
-pub(super) const SECOND: i64 = 1_000_000_000;
+pub(crate) const SECOND: i64 = 1_000_000_000;
+/// One minute in nanoseconds.
+pub(crate) const MINUTE: i64 = 60 * SECOND;
+/// One hour in nanoseconds.
+pub(crate) const HOUR: i64 = 60 * MINUTE;
 
 const LIMIT: u64 = 1 << 63;
 
@@ -104,11 +112,11 @@ fn unit(name: &[u8]) -> Option<u64> {
     Some(match name {
         b"ns" => 1,
         // The micro sign and the Greek letter.
-        b"us" | b"\xc2\xb5s" | b"\xce\xbcs" => 1000,
-        b"ms" => 1_000_000,
+        b"us" | b"\xc2\xb5s" | b"\xce\xbcs" => MICROSECOND.unsigned_abs(),
+        b"ms" => MILLISECOND.unsigned_abs(),
         b"s" => SECOND.unsigned_abs(),
-        b"m" => 60 * SECOND.unsigned_abs(),
-        b"h" => 3600 * SECOND.unsigned_abs(),
+        b"m" => MINUTE.unsigned_abs(),
+        b"h" => HOUR.unsigned_abs(),
         _ => return None,
     })
 }
@@ -155,7 +163,7 @@ fn decimal(whole: u64, fraction: u64, power: u64) -> String {
     format!("{whole}.{}", digits[1..].trim_end_matches('0'))
 }
 
-/// `Duration.Round`.
+/// `Duration.Round`: to the nearest multiple, halves away from zero, within the range of an `i64`.
 pub(crate) fn round(duration: i64, multiple: i64) -> i64 {
     if multiple <= 0 {
         return duration;
@@ -167,6 +175,20 @@ pub(crate) fn round(duration: i64, multiple: i64) -> i64 {
     }
     let rounded = duration.checked_add(direction * (multiple - rest));
     rounded.unwrap_or(if duration < 0 { i64::MIN } else { i64::MAX })
+}
+
+/// `Duration.Truncate`: towards zero, to a multiple; a multiple that is not positive changes nothing.
+pub(crate) fn truncate(duration: i64, multiple: i64) -> i64 {
+    if multiple <= 0 {
+        duration
+    } else {
+        duration - duration % multiple
+    }
+}
+
+/// How many units a duration has, as `Duration.Hours` computes it: whole ones and the rest apart.
+pub(crate) fn units(duration: i64, unit: i64) -> f64 {
+    (duration / unit) as f64 + (duration % unit) as f64 / unit as f64
 }
 
 /// `time.Duration` in nanoseconds, as `Sub` of a time gives it.
@@ -201,17 +223,13 @@ impl Object for Duration {
     }
 
     fn call(&self, name: &str, _: &[Value]) -> Result<Value, String> {
-        // As Go does it: the whole units and the rest apart.
-        let units = |unit: i64| {
-            let (whole, rest) = (self.0 / unit, self.0 % unit);
-            Ok(Value::Float(whole as f64 + rest as f64 / unit as f64))
-        };
+        let units = |unit: i64| Ok(Value::Float(units(self.0, unit)));
         match name {
-            "Hours" => units(3600 * SECOND),
-            "Minutes" => units(60 * SECOND),
+            "Hours" => units(HOUR),
+            "Minutes" => units(MINUTE),
             "Seconds" => units(SECOND),
-            "Milliseconds" => Ok(Value::int64(self.0 / 1_000_000)),
-            "Microseconds" => Ok(Value::int64(self.0 / 1000)),
+            "Milliseconds" => Ok(Value::int64(self.0 / MILLISECOND)),
+            "Microseconds" => Ok(Value::int64(self.0 / MICROSECOND)),
             "Nanoseconds" => Ok(Value::int64(self.0)),
             _ => Ok(text(self.0).into()),
         }
@@ -236,7 +254,7 @@ impl Object for Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::{SECOND, parse, round, text};
+    use super::{HOUR, MINUTE, SECOND, parse, round, text, truncate};
 
     #[test]
     fn reads_and_writes_durations() {
@@ -272,5 +290,7 @@ mod tests {
         assert_eq!(round(3 * SECOND / 2, SECOND), 2 * SECOND);
         assert_eq!(round(-3 * SECOND / 2, SECOND), -2 * SECOND);
         assert_eq!(round(i64::MAX, SECOND), i64::MAX);
+        assert_eq!(truncate(-(HOUR + 30 * MINUTE), HOUR), -HOUR);
+        assert_eq!(round(5, 0), 5);
     }
 }

@@ -5,7 +5,7 @@
 //! and those that Helm replaces (JSON, YAML, TOML) belong to [`crate::chart`]. Nothing here reads a
 //! clock, randomness or the network: those come from the run's [`World`](crate::template::World).
 
-mod args;
+pub(crate) mod args;
 mod case;
 mod certificates;
 mod constraint;

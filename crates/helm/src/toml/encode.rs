@@ -58,8 +58,20 @@ enum Shape {
 }
 
 fn shape(object: &dyn Object) -> Shape {
-    if let Value::Str(text) = object.to_json() {
-        return Shape::Text(text, object.type_name() == "time.Time");
+    let type_name = object.type_name();
+    match object.to_json() {
+        Value::Str(text) if type_name == "time.Time" => {
+            let shown = object.to_str().unwrap_or_else(|| Str::from(""));
+            return Shape::Text(time(&text, &shown), true);
+        }
+        Value::Str(text) => return Shape::Text(text, false),
+        _ => {}
+    }
+    // The one number that is written as a text.
+    if type_name == "time.Duration"
+        && let Some(text) = object.to_str()
+    {
+        return Shape::Text(text, false);
     }
     match object.underlying() {
         Some(value) => Shape::Plain(value),
@@ -71,6 +83,20 @@ fn shape(object: &dyn Object) -> Shape {
                 .collect(),
         ),
     }
+}
+
+/// A time as TOML has it, from its text in JSON and the one that `String` gives: the name of the zone
+/// says which parts a time without offset has.
+fn time(json: &Str, shown: &[u8]) -> Str {
+    let json = json.to_text();
+    let local = json.trim_end_matches('Z');
+    let (date, clock) = local.split_once('T').unwrap_or((local, ""));
+    Str::from(match () {
+        () if shown.ends_with(b" datetime-local") => local,
+        () if shown.ends_with(b" date-local") => date,
+        () if shown.ends_with(b" time-local") => clock,
+        () => &json,
+    })
 }
 
 /// The type of a value; `None` for nil.
