@@ -173,7 +173,9 @@ func (t *testbed) startAPIServer(ca *authority, address, etcd string) error {
 		"--client-ca-file="+pki("ca.crt"),
 		"--token-auth-file="+pki("tokens.csv"),
 		"--authorization-mode=RBAC",
-		"--service-cluster-ip-range=10.96.0.0/16",
+		// Loopback too: what the API server sends to a Service (webhooks, aggregated APIs) must not
+		// leave the machine, and nothing answers there.
+		"--service-cluster-ip-range=127.96.0.0/16",
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-signing-key-file="+pki("service-accounts.key"),
 		"--service-account-key-file="+pki("service-accounts.crt"),
