@@ -19,6 +19,8 @@ mod list;
 mod lock;
 mod project;
 mod render;
+mod repeat;
+mod source_map;
 mod stages;
 mod target;
 mod tree;

@@ -1,8 +1,10 @@
 //! `render`: chart and values (and locks) → manifests.
 
-use super::{Context, Error, Exit, flags, project, stages, tree};
+use super::project::{self, Request};
+use super::{Context, Error, Exit, flags, repeat, source_map, stages, tree};
+use crate::ui::count;
 use std::path::PathBuf;
-use windlass_helm::chart::Options;
+use windlass_helm::chart::{Options, Release};
 use windlass_helm::sprig;
 use windlass_helm::template::{self, Templates};
 use windlass_helm::value::Value;
@@ -50,6 +52,16 @@ pub(super) struct Args {
     #[arg(short, long, value_name = "TEMPLATE", help_heading = "Render")]
     show_only: Vec<String>,
     #[command(flatten)]
+    repeat: repeat::Flags,
+    /// Render twice, at other times and with other random numbers, and name what differs
+    #[arg(
+        long,
+        conflicts_with_all = ["seed", "now", "output", "output_dir", "source_map"],
+        help_heading = "Render",
+        hide_short_help = true
+    )]
+    check_deterministic: bool,
+    #[command(flatten)]
     locks: flags::Locks,
     /// Write to this file in place of stdout
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
@@ -62,6 +74,14 @@ pub(super) struct Args {
         help_heading = "Output"
     )]
     output_dir: Option<PathBuf>,
+    /// Write to this file, as JSON, from which template and line each document came
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Output",
+        hide_short_help = true
+    )]
+    source_map: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
@@ -78,7 +98,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         args.is_upgrade,
         1,
     );
-    let mut rendered = stages::render(&request, &args.values, &release, &options, context)?;
+    if args.check_deterministic {
+        return check(args, &request, &release, &options, context);
+    }
+    let mut world = repeat::world(&args.repeat, context)?;
+    let mut rendered = stages::render_in(&mut world, &request, &args.values, &release, &options)?;
+    stages::warn(&rendered, context);
     stages::rewrite(&mut rendered, &request, context)?;
     match &args.output_dir {
         Some(folder) => tree::write(&rendered, folder, &request.folder, context)?,
@@ -87,6 +112,31 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
             stages::emit(args.output.as_deref(), &text, context)?;
         }
     }
+    if let Some(file) = &args.source_map {
+        let map = source_map::of(&rendered);
+        stages::emit(Some(file), format!("{map:#}\n").as_bytes(), context)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Renders in two worlds that have nothing in common, and compares.
+fn check(
+    args: &Args,
+    request: &Request,
+    release: &Release,
+    options: &Options,
+    context: &Context,
+) -> Result<Exit, Error> {
+    let mut one = repeat::world(&args.repeat, context)?;
+    let mut other = repeat::another(&one)?;
+    let one = stages::render_in(&mut one, request, &args.values, release, options)?;
+    let other = stages::render_in(&mut other, request, &args.values, release, options)?;
+    stages::warn(&one, context);
+    repeat::compare(&one, &other)?;
+    let documents = count(one.selected().len(), "document");
+    context
+        .ui
+        .note(&format!("Rendered twice: {documents}, no difference."));
     Ok(Exit::Done)
 }
 
@@ -110,7 +160,11 @@ fn named(args: &Args, context: &Context) -> Result<flags::Project, Error> {
         .parse("name-template", text.clone())
         .map_err(wrong)?;
     let name = templates
-        .execute("name-template", &Value::Nil, &mut stages::world(context)?)
+        .execute(
+            "name-template",
+            &Value::Nil,
+            &mut repeat::world(&args.repeat, context)?,
+        )
         .map_err(wrong)?;
     project.chart = project.app.take().map(PathBuf::from);
     project.app = Some(String::from_utf8_lossy(&name).into_owned());

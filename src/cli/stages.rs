@@ -2,7 +2,7 @@
 //! and the objects that come out. Reads files; knows no cluster.
 
 use super::project::Request;
-use super::{Context, Error, Exit, flags};
+use super::{Context, Error, Exit, flags, repeat};
 use crate::image::{self, Locks};
 use crate::object::{Manifest, Source, manifest};
 use std::io::Read;
@@ -47,6 +47,27 @@ pub(super) fn render(
     options: &Options,
     context: &Context,
 ) -> Result<Rendered, Error> {
+    let mut world = repeat::world(&repeat::Flags::default(), context)?;
+    let rendered = render_in(&mut world, request, values, release, options)?;
+    warn(&rendered, context);
+    Ok(rendered)
+}
+
+/// Prints what Helm would warn of.
+pub(super) fn warn(rendered: &Rendered, context: &Context) {
+    for warning in &rendered.warnings {
+        context.ui.warning(warning);
+    }
+}
+
+/// Loads and renders the chart of a request in a world of its own choice.
+pub(super) fn render_in(
+    world: &mut World,
+    request: &Request,
+    values: &flags::Values,
+    release: &Release,
+    options: &Options,
+) -> Result<Rendered, Error> {
     let path = request.chart()?;
     if !path.exists() {
         return Err(
@@ -56,11 +77,7 @@ pub(super) fn render(
     }
     let chart = chart::load(path, options.profile)?;
     let overrides = overrides(request, values)?;
-    let rendered = chart::render(&chart, &overrides, release, options, &mut world(context)?)?;
-    for warning in &rendered.warnings {
-        context.ui.warning(warning);
-    }
-    Ok(rendered)
+    Ok(chart::render(&chart, &overrides, release, options, world)?)
 }
 
 /// Replaces images by what the locks say, in place. With `frozen`, an image without a lock is an
@@ -206,22 +223,6 @@ fn overrides(request: &Request, values: &flags::Values) -> Result<Overrides, Err
         }
     }
     Ok(overrides)
-}
-
-/// Time and randomness of this render.
-pub(super) fn world(context: &Context) -> Result<World, Error> {
-    let now = match context.environment.source_date_epoch {
-        Some(epoch) => jiff::Timestamp::from_second(epoch)
-            .map_err(|error| Error::usage(format!("SOURCE_DATE_EPOCH: {error}")))?,
-        None => jiff::Timestamp::now(),
-    };
-    let mut seed = [0; 32];
-    match context.environment.source_date_epoch {
-        Some(epoch) => seed[..8].copy_from_slice(&epoch.to_le_bytes()),
-        None => getrandom::fill(&mut seed)
-            .map_err(|error| Error::failed(format!("read random bytes: {error}")))?,
-    }
-    Ok(World::new(now, seed))
 }
 
 /// What a cluster can do, as charts see it.

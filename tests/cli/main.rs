@@ -6,5 +6,6 @@ mod help;
 mod layering;
 mod lock;
 mod render;
+mod repeat;
 mod support;
 mod ways;

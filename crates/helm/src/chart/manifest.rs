@@ -9,7 +9,7 @@ use super::path_match::path_match;
 use super::split::{documents, trim};
 use super::{Chart, Error, Profile};
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One document of a rendered chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// The patterns of `--show-only`.
     pub show_only: Vec<String>,
+    /// The functions whose result no second render would repeat, by the template that called them.
+    pub unrepeatable: BTreeMap<String, BTreeSet<&'static str>>,
 }
 
 impl Document {
@@ -103,6 +105,24 @@ impl Rendered {
             }
         }
         Ok(out)
+    }
+
+    /// The documents of the templates that `--show-only` names; all when it names none.
+    #[must_use]
+    pub fn selected(&self) -> Vec<&Document> {
+        let is_named = |document: &Document, pattern: &str| {
+            let path = document.template.split_once('/');
+            path.is_some_and(|(_, path)| path_match(pattern, path).unwrap_or(false))
+        };
+        if self.show_only.is_empty() {
+            return self.documents.iter().collect();
+        }
+        let mut found = Vec::new();
+        for pattern in &self.show_only {
+            let documents = self.documents.iter();
+            found.extend(documents.filter(|document| is_named(document, pattern)));
+        }
+        found
     }
 
     /// What `helm template --output-dir` writes, in order: path below the directory and text to append.
@@ -365,6 +385,7 @@ mod tests {
             notes: String::new(),
             warnings: Vec::new(),
             show_only: vec!["templates/*.yaml".to_owned()],
+            unrepeatable: BTreeMap::new(),
         })
     }
 

@@ -14,7 +14,7 @@ use crate::template::{self, ErrorKind, Templates, World, without_no_value};
 use crate::value::Map;
 use crate::value::quote::quoted;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a chart is rendered as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +98,14 @@ pub fn render(
     check_name(&release.name)?;
     let prepared = prepare(chart, &user, options)?;
     check_kube_version(&prepared)?;
-    let files = execute(&prepared, release, options.profile, world)?;
+    let mut unrepeatable = BTreeMap::new();
+    let files = execute_noting(
+        &prepared,
+        release,
+        options.profile,
+        world,
+        &mut unrepeatable,
+    )?;
     let select = Select {
         profile: options.profile,
         include_crds: options.include_crds,
@@ -114,6 +121,7 @@ pub fn render(
             .unwrap_or_default(),
         warnings: prepared.warnings,
         show_only: options.show_only.clone(),
+        unrepeatable,
     };
     Ok(rendered)
 }
@@ -165,6 +173,17 @@ pub fn execute(
     profile: Profile,
     world: &mut World,
 ) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    execute_noting(prepared, release, profile, world, &mut BTreeMap::new())
+}
+
+/// Runs every template, and notes which of them called functions that no second render would repeat.
+fn execute_noting(
+    prepared: &Prepared,
+    release: &Release,
+    profile: Profile,
+    world: &mut World,
+    unrepeatable: &mut BTreeMap<String, BTreeSet<&'static str>>,
+) -> Result<BTreeMap<String, Vec<u8>>, Error> {
     let capabilities = prepared.capabilities.clone();
     let files = context::renderables(
         &prepared.chart,
@@ -187,9 +206,14 @@ pub fn execute(
             continue;
         }
         let dot = file.dot(name, profile);
+        let before = std::mem::take(&mut world.unrepeatable);
         let text = templates
             .execute(name, &dot, world)
             .map_err(|error| exec_error(name, error, profile))?;
+        if !world.unrepeatable.is_empty() {
+            unrepeatable.insert(name.to_owned(), world.unrepeatable.clone());
+        }
+        world.unrepeatable.extend(before);
         out.insert(name.to_owned(), without_no_value(text));
     }
     Ok(out)
