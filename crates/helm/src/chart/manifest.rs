@@ -385,7 +385,7 @@ mod tests {
             notes: String::new(),
             warnings: Vec::new(),
             show_only: vec!["templates/*.yaml".to_owned()],
-            unrepeatable: BTreeMap::new(),
+            unrepeatable: std::collections::BTreeMap::new(),
         })
     }
 
