@@ -14,11 +14,9 @@
 //! `values.yaml` if it has none, else for a file given with `-f`.
 
 use base64::Engine;
-use rand_chacha::ChaCha20Rng;
-use rand_core::SeedableRng;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use windlass_helm::chart::{self, Chart, Options, Overrides, Profile, Release};
 use windlass_helm::template::World;
@@ -120,11 +118,6 @@ fn render(request: Request) -> Result<BTreeMap<String, Vec<u8>>, chart::Error> {
     };
     let user = chart::compose(&overrides, profile)?;
     let prepared = chart::prepare(&chart, &user, &options)?;
-    let mut world = World {
-        now: jiff::Timestamp::now(),
-        random: ChaCha20Rng::seed_from_u64(0),
-        lookup: None,
-        unrepeatable: BTreeSet::new(),
-    };
+    let mut world = World::new(jiff::Timestamp::now(), [7; 32]);
     chart::execute(&prepared, &release, profile, &mut world)
 }

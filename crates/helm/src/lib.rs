@@ -5,10 +5,11 @@
 //! can be repeated.
 //!
 //! The modules form one line, each using only those after it:
-//! `chart → { sprig, template } → { yaml, json, toml } → value`.
+//! `chart → { sprig, template } → { yaml, json, toml, re2 } → value`.
 
 pub mod chart;
 pub mod json;
+mod re2;
 pub mod sprig;
 pub mod template;
 pub mod toml;

@@ -1,10 +1,8 @@
 //! The template engine against what Go 1.26's text/template wrote for the same templates:
 //! `fixtures/template/cases.json`, recorded by `record.go` beside it.
 
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use windlass_helm::template::{Fault, Function, Param, Runtime, Templates, World};
 use windlass_helm::value::{Elem, List, Map, MapKind, Str, UintKind, Value};
 
@@ -213,12 +211,7 @@ fn data() -> Value {
 }
 
 fn run(source: &str) -> Result<String, String> {
-    let mut world = World {
-        now: jiff::Timestamp::UNIX_EPOCH,
-        random: ChaCha20Rng::seed_from_u64(0),
-        lookup: None,
-        unrepeatable: BTreeSet::new(),
-    };
+    let mut world = World::new(jiff::Timestamp::UNIX_EPOCH, [7; 32]);
     let mut templates = Templates::new(&[&FUNCTIONS]);
     templates
         .parse("_h.tpl", HELPERS)

@@ -26,8 +26,6 @@ mod net;
 mod paths;
 mod pem;
 mod random;
-mod re2;
-mod re2_class;
 mod reflection;
 mod regex;
 pub mod semver;

@@ -1,82 +1,100 @@
 //! Regular expressions: `regexMatch`, `regexFind`, `regexReplaceAll`, `regexSplit` and the rest.
 //!
 //! Follows sprig 3.3.0 `regex.go` and Go 1.26 `regexp/regexp.go`, whose rules for empty matches differ
-//! from the `regex` crate's. The syntax is in [`super::re2`].
+//! from the `regex` crate's. The syntax is in [`crate::re2`],
+//! the patterns compiled so far in the run's [`World`](crate::template::World).
 
-use super::args::{Answer, Body, TEXT_LIMIT, bytes, check_count, function, int, text};
-use super::re2::{Pattern, compile};
-use crate::template::{Fault, Function, Param};
+use super::args::{Answer, TEXT_LIMIT, bytes, check_count, function, int, text};
+use crate::re2::Pattern;
+use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::quote::{can_backquote, quoted};
 use crate::value::rune::{RUNE_ERROR, decode_rune};
 use crate::value::{Elem, List, Str, Value};
 use std::borrow::Cow;
+use std::rc::Rc;
 
 const SS: &[Param] = &[Param::Str, Param::Str];
 const SSI: &[Param] = &[Param::Str, Param::Str, Param::Int];
 const SSS: &[Param] = &[Param::Str, Param::Str, Param::Str];
 
-/// A function and its `must` form, which differ in the text of a bad pattern only.
-const fn plain(name: &'static str, params: &'static [Param], body: Body) -> Function {
-    function(name, params, body)
-}
-
 /// The functions of this file.
 pub(super) const TABLE: &[Function] = &[
-    plain("regexMatch", SS, |_, a| {
-        let matched = compile(text(a, 0)).is_ok_and(|pattern| is_match(&pattern, text(a, 1)));
+    function("regexMatch", SS, |run, a| {
+        let matched = run
+            .world()
+            .patterns
+            .compile(text(a, 0))
+            .is_ok_and(|pattern| is_match(&pattern, text(a, 1)));
         Ok(matched.into())
     }),
-    plain("mustRegexMatch", SS, |_, a| {
-        Ok(is_match(&compiled(text(a, 0))?, text(a, 1)).into())
+    function("mustRegexMatch", SS, |run, a| {
+        Ok(is_match(&*compiled(run, text(a, 0))?, text(a, 1)).into())
     }),
-    plain("regexFind", SS, |_, a| {
-        find(&must_compile(text(a, 0))?, text(a, 1))
+    function("regexFind", SS, |run, a| {
+        find(&*must_compile(run, text(a, 0))?, text(a, 1))
     }),
-    plain("mustRegexFind", SS, |_, a| {
-        find(&compiled(text(a, 0))?, text(a, 1))
+    function("mustRegexFind", SS, |run, a| {
+        find(&*compiled(run, text(a, 0))?, text(a, 1))
     }),
-    plain("regexFindAll", SSI, |_, a| {
-        find_all(&must_compile(text(a, 0))?, text(a, 1), int(a, 2))
+    function("regexFindAll", SSI, |run, a| {
+        find_all(&*must_compile(run, text(a, 0))?, text(a, 1), int(a, 2))
     }),
-    plain("mustRegexFindAll", SSI, |_, a| {
-        find_all(&compiled(text(a, 0))?, text(a, 1), int(a, 2))
+    function("mustRegexFindAll", SSI, |run, a| {
+        find_all(&*compiled(run, text(a, 0))?, text(a, 1), int(a, 2))
     }),
-    plain("regexReplaceAll", SSS, |_, a| {
-        replace(&must_compile(text(a, 0))?, text(a, 1), text(a, 2), true)
+    function("regexReplaceAll", SSS, |run, a| {
+        replace(
+            &*must_compile(run, text(a, 0))?,
+            text(a, 1),
+            text(a, 2),
+            true,
+        )
     }),
-    plain("mustRegexReplaceAll", SSS, |_, a| {
-        replace(&compiled(text(a, 0))?, text(a, 1), text(a, 2), true)
+    function("mustRegexReplaceAll", SSS, |run, a| {
+        replace(&*compiled(run, text(a, 0))?, text(a, 1), text(a, 2), true)
     }),
-    plain("regexReplaceAllLiteral", SSS, |_, a| {
-        replace(&must_compile(text(a, 0))?, text(a, 1), text(a, 2), false)
+    function("regexReplaceAllLiteral", SSS, |run, a| {
+        replace(
+            &*must_compile(run, text(a, 0))?,
+            text(a, 1),
+            text(a, 2),
+            false,
+        )
     }),
-    plain("mustRegexReplaceAllLiteral", SSS, |_, a| {
-        replace(&compiled(text(a, 0))?, text(a, 1), text(a, 2), false)
+    function("mustRegexReplaceAllLiteral", SSS, |run, a| {
+        replace(&*compiled(run, text(a, 0))?, text(a, 1), text(a, 2), false)
     }),
-    plain("regexSplit", SSI, |_, a| {
+    function("regexSplit", SSI, |run, a| {
         split(
             text(a, 0),
-            &must_compile(text(a, 0))?,
+            &*must_compile(run, text(a, 0))?,
             text(a, 1),
             int(a, 2),
         )
     }),
-    plain("mustRegexSplit", SSI, |_, a| {
-        split(text(a, 0), &compiled(text(a, 0))?, text(a, 1), int(a, 2))
+    function("mustRegexSplit", SSI, |run, a| {
+        split(
+            text(a, 0),
+            &*compiled(run, text(a, 0))?,
+            text(a, 1),
+            int(a, 2),
+        )
     }),
-    plain("regexQuoteMeta", &[Param::Str], |_, a| {
+    function("regexQuoteMeta", &[Param::Str], |_, a| {
         bytes(quote_meta(text(a, 0)))
     }),
 ];
 
 /// `regexp.Compile`.
-fn compiled(pattern: &[u8]) -> Result<Pattern, Fault> {
-    compile(pattern).map_err(|error| Fault::new(error.to_string()))
+fn compiled(run: &mut dyn Runtime, pattern: &[u8]) -> Result<Rc<Pattern>, Fault> {
+    let compiled = run.world().patterns.compile(pattern);
+    compiled.map_err(|error| Fault::new(error.to_string()))
 }
 
 /// `regexp.MustCompile`, which panics.
-fn must_compile(pattern: &[u8]) -> Result<Pattern, Fault> {
-    compile(pattern).map_err(|error| {
+fn must_compile(run: &mut dyn Runtime, pattern: &[u8]) -> Result<Rc<Pattern>, Fault> {
+    let compiled = run.world().patterns.compile(pattern);
+    compiled.map_err(|error| {
         let pattern = if can_backquote(pattern) {
             format!("`{}`", String::from_utf8_lossy(pattern))
         } else {

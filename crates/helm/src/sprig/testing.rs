@@ -3,19 +3,15 @@
 use super::text::strval;
 use crate::template::{Fault, Runtime, World};
 use crate::value::{Str, Value};
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
 
 pub(super) struct TestRun(World);
 
 impl TestRun {
     pub(super) fn new() -> Self {
-        Self(World {
-            now: "2026-03-04T05:06:07.089Z".parse().unwrap(),
-            random: ChaCha20Rng::seed_from_u64(7),
-            lookup: None,
-            unrepeatable: std::collections::BTreeSet::new(),
-        })
+        Self(World::new(
+            "2026-03-04T05:06:07.089Z".parse().unwrap(),
+            [7; 32],
+        ))
     }
 }
 

@@ -1,5 +1,6 @@
 //! The outside world as values, so that a render can be repeated.
 
+use crate::re2::Patterns;
 use crate::value::Value;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -29,6 +30,8 @@ pub struct World {
     pub lookup: Option<Box<dyn Lookup>>,
     /// The names of the functions called so far whose result no second render would repeat.
     pub unrepeatable: std::collections::BTreeSet<&'static str>,
+    /// The regular expressions compiled so far.
+    pub(crate) patterns: Patterns,
 }
 
 impl World {
@@ -40,6 +43,7 @@ impl World {
             random: ChaCha20Rng::from_seed(seed),
             lookup: None,
             unrepeatable: std::collections::BTreeSet::new(),
+            patterns: Patterns::default(),
         }
     }
 }

@@ -2,8 +2,6 @@
 
 use crate::template::{Fault, Function, Param, Runtime, Templates, World};
 use crate::value::{IntKind, Kind, Map, MapKind, Method, Object, Str, Value};
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
 use std::any::Any;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -271,12 +269,7 @@ fn treats_structs_pointers_and_named_types_as_go_does() {
     data.insert("st", Value::Object(Rc::new(Plain)));
     let data = Value::Map(data);
     for (source, expected) in CASES {
-        let mut world = World {
-            now: jiff::Timestamp::UNIX_EPOCH,
-            random: ChaCha20Rng::seed_from_u64(0),
-            lookup: None,
-            unrepeatable: std::collections::BTreeSet::new(),
-        };
+        let mut world = World::new(jiff::Timestamp::UNIX_EPOCH, [7; 32]);
         let mut templates = Templates::new(&[&FUNCTIONS]);
         templates.parse("t", *source).unwrap();
         let output = match templates.execute("t", &data, &mut world) {

@@ -3,8 +3,6 @@
 use super::Run;
 use crate::template::{Fault, Function, Param, Runtime, Templates, World};
 use crate::value::{Map, MapKind, Value};
-use rand_chacha::ChaCha20Rng;
-use rand_chacha::rand_core::SeedableRng;
 use std::collections::BTreeMap;
 
 type Called = Result<Value, Fault>;
@@ -118,12 +116,7 @@ fn data() -> Value {
 }
 
 fn world() -> World {
-    World {
-        now: jiff::Timestamp::UNIX_EPOCH,
-        random: ChaCha20Rng::seed_from_u64(0),
-        lookup: None,
-        unrepeatable: std::collections::BTreeSet::new(),
-    }
+    World::new(jiff::Timestamp::UNIX_EPOCH, [7; 32])
 }
 
 /// The output, or the error after `ERROR `.

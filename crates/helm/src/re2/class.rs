@@ -2,7 +2,7 @@
 //!
 //! Follows Go 1.26 `regexp/syntax/parse.go` and `perl_groups.go`.
 
-use super::re2::{PatternError, error};
+use super::{PatternError, error};
 
 /// A Perl class at the start of a text, as a class of the `regex` crate: ASCII only.
 pub(super) fn perl_class(text: &str) -> Option<&'static str> {

@@ -1,73 +1,20 @@
-//! Go's regular expressions (RE2 syntax): checked as Go checks them, and translated for the `regex`
-//! crate.
+//! The translation of a pattern: groups, repetitions, classes.
 //!
-//! Follows Go 1.26 `regexp/syntax/parse.go` with the flags that `regexp.Compile` sets. The crate's own
-//! syntax differs: its `\d`, `\w`, `\s` and `\b` know Unicode, brackets nest and have set operations,
-//! `\Q` and doubled group names do not exist. The translation therefore spells everything out.
+//! Follows Go 1.26 `regexp/syntax/parse.go`, `parse`. What a backslash or a count stands for is in
+//! `escape.rs`, named classes are in `class.rs`.
 
-use super::re2_class::{perl_class, posix_class, unicode_class};
-use regex::{Regex, RegexBuilder};
+use super::class::{perl_class, posix_class, unicode_class};
+use super::escape::{checked_count, counted, escaped_rune};
+use super::{MAX_HEIGHT, MAX_REPEAT, PatternError, error};
 use std::fmt::Write;
-
-/// The highest parse tree.
-const MAX_HEIGHT: usize = 1000;
-
-/// How often the repeats of a pattern may multiply to.
-const MAX_REPEAT: u64 = 1000;
-
-/// How much memory a compiled pattern may take, in bytes.
-const MAX_SIZE: usize = 64 << 20;
 
 /// What matches no text.
 const NOTHING: &str = r"[^\s\S]";
 
-/// A compiled pattern with the names of its groups; group 0 is the whole match.
-#[derive(Debug)]
-pub(super) struct Pattern {
-    pub(super) regex: Regex,
-    pub(super) names: Vec<String>,
-}
-
-/// Why a pattern is none; `expr` is the offending part.
-#[derive(Debug)]
-pub(super) struct PatternError {
-    code: &'static str,
-    expr: String,
-}
-
-impl std::fmt::Display for PatternError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "error parsing regexp: {}: `{}`", self.code, self.expr)
-    }
-}
-
-pub(super) fn error<T>(code: &'static str, expr: &str) -> Result<T, PatternError> {
-    let expr = expr.to_owned();
-    Err(PatternError { code, expr })
-}
-
-/// Compiles a pattern as `regexp.Compile` does.
-pub(super) fn compile(pattern: &[u8]) -> Result<Pattern, PatternError> {
-    let Ok(text) = std::str::from_utf8(pattern) else {
-        return error("invalid UTF-8", &String::from_utf8_lossy(pattern));
-    };
-    let (translated, names) = Parser::new(text).parse()?;
-    let regex = stacker::maybe_grow(1 << 20, 8 << 20, || {
-        RegexBuilder::new(&translated)
-            .nest_limit(8 * MAX_HEIGHT as u32)
-            .size_limit(MAX_SIZE)
-            .build()
-    });
-    match regex {
-        Ok(regex) => Ok(Pattern { regex, names }),
-        Err(_) => error("expression too large", text),
-    }
-}
-
 /// The flags that `(?i)` and its like change.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Flags {
-    pub(super) fold_case: bool,
+struct Flags {
+    fold_case: bool,
     multi_line: bool,
     dot_matches_newline: bool,
     lazy: bool,
@@ -93,7 +40,8 @@ struct Group {
     atoms: Vec<Atom>,
 }
 
-struct Parser<'a> {
+/// Reads a pattern from left to right.
+pub(super) struct Parser<'a> {
     whole: &'a str,
     rest: &'a str,
     flags: Flags,
@@ -103,7 +51,7 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
-    fn new(whole: &'a str) -> Self {
+    pub(super) fn new(whole: &'a str) -> Self {
         Self {
             whole,
             rest: whole,
@@ -114,7 +62,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    fn parse(mut self) -> Result<(String, Vec<String>), PatternError> {
+    /// The pattern in the syntax of the crate, and the names of its groups, of which group 0 is the
+    /// whole match.
+    pub(super) fn parse(mut self) -> Result<(String, Vec<String>), PatternError> {
         // The last repetition, from its operator to the end of the pattern.
         let mut last_repeat = "";
         while let Some(first) = self.rest.chars().next() {
@@ -481,206 +431,5 @@ fn push_range(out: &mut String, low: u32, high: u32) {
     for (low, high) in parts.into_iter().filter(|(low, high)| low <= high) {
         // Writing to a string cannot fail.
         let _ = write!(out, r"\x{{{low:x}}}-\x{{{high:x}}}");
-    }
-}
-
-/// `{n}`, `{n,}` or `{n,m}` at the start of a text: the counts (`None` for a number that is too large),
-/// and the width.
-type Counted = (Option<u64>, Option<Option<u64>>, usize);
-
-fn counted(text: &str) -> Option<Counted> {
-    let (min, rest) = count(text.strip_prefix('{')?)?;
-    let (max, rest) = match rest.strip_prefix(',') {
-        None => (Some(min), rest),
-        Some(rest) if rest.starts_with('}') => (None, rest),
-        Some(rest) => {
-            let (max, rest) = count(rest)?;
-            (Some(max), rest)
-        }
-    };
-    let rest = rest.strip_prefix('}')?;
-    Some((min, max, text.len() - rest.len()))
-}
-
-fn count(text: &str) -> Option<(Option<u64>, &str)> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (digits, rest) = text.split_at(end);
-    if digits.is_empty() || digits.len() > 1 && digits.starts_with('0') {
-        return None;
-    }
-    Some((digits.parse().ok(), rest))
-}
-
-/// The counts of a repetition if they are in order and not too large.
-fn checked_count(
-    min: Option<u64>,
-    max: Option<Option<u64>>,
-    expr: &str,
-) -> Result<(u64, Option<u64>), PatternError> {
-    match (min, max) {
-        (Some(min), None) if min <= MAX_REPEAT => Ok((min, None)),
-        (Some(min), Some(Some(max))) if min <= max && max <= MAX_REPEAT => Ok((min, Some(max))),
-        _ => error("invalid repeat count", expr),
-    }
-}
-
-/// The rune that an escape stands for, and what follows.
-fn escaped_rune(text: &str) -> Result<(u32, &str), PatternError> {
-    let mut rest = text[1..].chars();
-    let Some(kind) = rest.next() else {
-        return error("trailing backslash at end of expression", "");
-    };
-    let simple = match kind {
-        'a' => Some(7),
-        'f' => Some(12),
-        'n' => Some(10),
-        'r' => Some(13),
-        't' => Some(9),
-        'v' => Some(11),
-        _ if kind.is_ascii() && !kind.is_ascii_alphanumeric() => Some(u32::from(kind)),
-        _ => None,
-    };
-    if let Some(rune) = simple {
-        return Ok((rune, rest.as_str()));
-    }
-    let octal = |c: char| c.to_digit(8);
-    match kind {
-        '0'..='7' if kind == '0' || rest.clone().next().and_then(octal).is_some() => {
-            let mut rune = octal(kind).unwrap_or(0);
-            for _ in 0..2 {
-                let Some(digit) = rest.clone().next().and_then(octal) else {
-                    break;
-                };
-                rune = rune * 8 + digit;
-                rest.next();
-            }
-            Ok((rune, rest.as_str()))
-        }
-        'x' => hexadecimal(text, rest),
-        _ => error(
-            "invalid escape sequence",
-            &text[..text.len() - rest.as_str().len()],
-        ),
-    }
-}
-
-/// `\xHH` or `\x{H…}`.
-fn hexadecimal<'a>(
-    text: &'a str,
-    mut rest: std::str::Chars<'a>,
-) -> Result<(u32, &'a str), PatternError> {
-    let digit = |c: char| c.to_digit(16);
-    let mut rune = None;
-    match rest.next() {
-        Some('{') => loop {
-            match rest.next() {
-                Some('}') => match rune {
-                    Some(rune) => return Ok((rune, rest.as_str())),
-                    None => break,
-                },
-                c => match c.and_then(digit) {
-                    Some(value) => {
-                        let next = rune.unwrap_or(0) * 16 + value;
-                        if next > 0x0010_ffff {
-                            break;
-                        }
-                        rune = Some(next);
-                    }
-                    None => break,
-                },
-            }
-        },
-        Some(first) => {
-            let second = rest.next().and_then(digit);
-            if let (Some(high), Some(low)) = (digit(first), second) {
-                return Ok((high * 16 + low, rest.as_str()));
-            }
-        }
-        None => {}
-    }
-    error(
-        "invalid escape sequence",
-        &text[..text.len() - rest.as_str().len()],
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::compile;
-
-    fn message(pattern: &str) -> String {
-        compile(pattern.as_bytes()).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn names_what_is_wrong_as_go_does() {
-        for (pattern, want) in [
-            ("(", "missing closing ): `(`"),
-            ("a)", "unexpected ): `a)`"),
-            ("[", "missing closing ]: `[`"),
-            ("[z-a]", "invalid character class range: `z-a`"),
-            ("[[:foo:]]", "invalid character class range: `[:foo:]`"),
-            (r"\8", r"invalid escape sequence: `\8`"),
-            (r"\1", r"invalid escape sequence: `\1`"),
-            (r"\xzz", r"invalid escape sequence: `\xzz`"),
-            (r"\x{110000}", r"invalid escape sequence: `\x{110000`"),
-            (r"\pX", r"invalid character class range: `\pX`"),
-            (
-                r"\p{Alphabetic}",
-                r"invalid character class range: `\p{Alphabetic}`",
-            ),
-            ("*a", "missing argument to repetition operator: `*`"),
-            ("a|*?", "missing argument to repetition operator: `*?`"),
-            ("a**", "invalid nested repetition operator: `**`"),
-            ("a{2}{3}", "invalid nested repetition operator: `{2}{3}`"),
-            ("a{1001}", "invalid repeat count: `{1001}`"),
-            ("(a{40}){40}", "invalid repeat count: `{40}`"),
-            ("a{3,2}", "invalid repeat count: `{3,2}`"),
-            ("(?=a)", "invalid or unsupported Perl syntax: `(?=`"),
-            ("(?x) a", "invalid or unsupported Perl syntax: `(?x`"),
-            ("(?i-)", "invalid or unsupported Perl syntax: `(?i-)`"),
-            ("(?P<n", "invalid named capture: `(?P<n`"),
-            ("(?P<n!>a)", "invalid named capture: `(?P<n!>`"),
-            ("\\", "trailing backslash at end of expression: ``"),
-        ] {
-            assert_eq!(
-                message(pattern),
-                format!("error parsing regexp: {want}"),
-                "{pattern}"
-            );
-        }
-        let deep = "(".repeat(2000) + &")".repeat(2000);
-        assert!(message(&deep).starts_with("error parsing regexp: expression nests too deeply"));
-    }
-
-    #[test]
-    fn matches_as_go_does() {
-        for (pattern, text, found) in [
-            (r"\d+", "٣4", Some("4")),
-            (r"\bé", "é", None),
-            (r"[a-z&&[^b]]", "b]", Some("b]")),
-            (r"[[a]", "[", Some("[")),
-            (r"\Qa.b\E+", "a.bb", Some("a.bb")),
-            (r"a{,2}", "a{,2}", Some("a{,2}")),
-            (r"x{2}?", "xxx", Some("xx")),
-            (r"(?U)a+", "aaa", Some("a")),
-            (r"(?i)k", "\u{212a}", Some("\u{212a}")),
-            (r"(?s).", "\n", Some("\n")),
-            (r"(?P<a>x)(?<a>y)", "xy", Some("xy")),
-            (r"^*a", "a", Some("a")),
-            (r"[^\D5]", "54", Some("4")),
-            (r"[]a]", "]", Some("]")),
-            (r"[a-]", "-", Some("-")),
-            (r"\pN\p{^Greek}", "1α2b", Some("2b")),
-            (r"(|a)*", "aa", Some("")),
-            (r"c$", "c\n", None),
-            (r"\x{d800}", "a", None),
-        ] {
-            let pattern = compile(pattern.as_bytes()).unwrap_or_else(|e| panic!("{pattern}: {e}"));
-            let matched = pattern.regex.find(text).map(|m| m.as_str());
-            assert_eq!(matched, found, "{}", pattern.regex);
-        }
     }
 }
