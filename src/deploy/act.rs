@@ -93,12 +93,16 @@ impl Sender<'_> {
             let Some(found) = found.filter(|found| found.uid() == shown.uid()) else {
                 return Err(stale(None));
             };
-            let predicted = predict(self.cluster, &kind, desired, &found, force, is_taken).await?;
+            let found = predict(self.cluster, &kind, desired, &found, force, is_taken).await?;
+            let (found, after) = (found.live.into_owned(), found.after);
+            if found.uid() != shown.uid() {
+                return Err(stale(None));
+            }
             let manifest = Manifest {
                 object: desired.clone(),
                 source: source(change),
             };
-            let now = diff::change(&manifest, Some(&found), Some(&predicted), self.masker);
+            let now = diff::change(&manifest, Some(&found), Some(&after), self.masker);
             match now.op {
                 // A repeated request that met its own first try, or somebody did the same.
                 Op::Noop => return Ok(Some(found)),

@@ -133,8 +133,10 @@ impl Trials<'_> {
         let is_stranger = self.found.strangers.contains(&manifest.object.reference());
         let desired = &manifest.object;
         match predict(self.cluster, kind, desired, live, self.force, is_stranger).await {
-            Ok(predicted) => {
-                let mut change = diff::change(manifest, Some(live), Some(&predicted), self.masker);
+            Ok(found) => {
+                self.masker.learn(&found.live);
+                let (live, after) = (Some(&*found.live), Some(&found.after));
+                let mut change = diff::change(manifest, live, after, self.masker);
                 if is_stranger && change.reason.is_empty() {
                     "it exists already and becomes part of the app".clone_into(&mut change.reason);
                 }

@@ -4,7 +4,7 @@ use super::act::stuck;
 use super::cause;
 use super::runner::Runner;
 use super::watches::{Place, Sight};
-use crate::cluster::{Observed, Selector};
+use crate::cluster::{self, Observed, Selector};
 use crate::diff::{Change, Op};
 use crate::event::{Event, Reconcile};
 use crate::inventory::{GroupKind, PART_OF};
@@ -189,6 +189,10 @@ impl Runner<'_> {
                     // Whoever may not list may still read.
                     match self.cluster.get(&self.outcomes[step].target.clone()).await {
                         Ok(found) => self.judge(step, found).await,
+                        // A server that is away may come back in time.
+                        Err(away @ cluster::Error::Unreachable { .. }) => {
+                            self.note(step, &away.to_string());
+                        }
                         Err(_) => self.give_up(step, Reconcile::Failed, &error.to_string()),
                     }
                 }
