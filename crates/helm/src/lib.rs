@@ -15,3 +15,8 @@ pub mod template;
 pub mod toml;
 pub mod value;
 pub mod yaml;
+
+/// The example of the README, so that it is run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -55,16 +55,19 @@ fn value(nanoseconds: i64) -> Value {
     Value::Object(Rc::new(Duration(nanoseconds)))
 }
 
+/// A duration in a unit; what is no duration counts as 0.
 fn float(args: &[Value], show: fn(i64) -> f64) -> Result<Value, Fault> {
     Ok(Value::Float(from_value(&args[0]).map_or(0.0, show)))
 }
 
+/// Whole units of a duration; what is no duration counts as 0.
 fn int(args: &[Value], unit: i64) -> Result<Value, Fault> {
     Ok(Value::int64(
         from_value(&args[0]).map_or(0, |duration| duration / unit),
     ))
 }
 
+/// Rounds a duration to a multiple; what is no multiple leaves it as it is.
 fn to_multiple(args: &[Value], step: fn(i64, i64) -> i64) -> Result<Value, Fault> {
     let Ok(duration) = from_value(&args[0]) else {
         return Ok(value(0));
@@ -105,6 +108,7 @@ fn from_value(given: &Value) -> Result<i64, String> {
     }
 }
 
+/// Whole seconds as nanoseconds, within 64 bits.
 fn whole_seconds(seconds: i128) -> Result<i64, String> {
     let overflow = || format!("duration seconds overflow: {seconds}");
     let seconds64 = i64::try_from(seconds).map_err(|_| overflow())?;
@@ -116,6 +120,7 @@ fn whole_seconds(seconds: i128) -> Result<i64, String> {
     clippy::cast_possible_truncation,
     reason = "the limits are float64 in Go as well; the value is checked to fit"
 )]
+/// Seconds as nanoseconds, cut after the ninth digit.
 fn from_seconds(seconds: f64) -> Result<i64, String> {
     let shown = format_float(seconds, b'g', -1, 64);
     if !seconds.is_finite() {

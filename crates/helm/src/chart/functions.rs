@@ -115,15 +115,18 @@ fn text(args: &[Value], at: usize) -> &Str {
         .expect("invariant: the parameter is declared as a string")
 }
 
+/// The text, or an empty one: `toYaml` and its kin hide their errors.
 fn or_empty(text: Result<Str, impl ToString>) -> Value {
     text.map_or_else(|_| Value::from(""), Value::Str)
 }
 
+/// The text, or the error that ends the render.
 fn must(text: Result<Str, impl ToString>) -> Result<Value, Fault> {
     text.map(Value::Str)
         .map_err(|error| Fault::new(error.to_string()))
 }
 
+/// The map, or one with the error under `Error`, as `fromYaml` gives it.
 fn table(read: Result<Map, String>) -> Value {
     Value::Map(read.unwrap_or_else(|error| {
         let map = Map::new(MapKind::Any);
@@ -132,10 +135,12 @@ fn table(read: Result<Map, String>) -> Value {
     }))
 }
 
+/// The list, or one whose only item is the error, as `fromYamlArray` gives it.
 fn array(read: Result<List, String>) -> Value {
     Value::List(read.unwrap_or_else(|error| List::new(vec![Value::from(error)], Elem::Any)))
 }
 
+/// `required`: nil and the empty string are missing; `false` and 0 are not.
 fn required(args: &[Value]) -> Result<Value, Fault> {
     let missing = match &args[1] {
         Value::Nil => true,
@@ -149,10 +154,12 @@ fn required(args: &[Value]) -> Result<Value, Fault> {
     }
 }
 
+/// An error whose text Helm will cut out of Go's wrapping by its marks.
 fn marked(message: &Str) -> Fault {
     Fault::new(format!("{}{}{}", MARKS[0], message.to_text(), MARKS[1]))
 }
 
+/// `lookup`: an empty map without a cluster.
 fn lookup(run: &mut dyn Runtime, args: &[Value]) -> Result<Value, Fault> {
     let Some(lookup) = &run.world().lookup else {
         return Ok(Value::empty_map());

@@ -84,6 +84,36 @@ pub struct Prepared {
 
 /// Renders a chart.
 ///
+/// The stages are those of `helm template`: values are composed, dependencies switched off and on,
+/// values coalesced and held against the schemas, templates run, their output split into documents
+/// and sorted. Nothing is read but the arguments, so the same arguments give the same bytes.
+///
+/// ```
+/// use windlass_helm::chart::{self, Chart, Options, Overrides, Profile, Release};
+/// use windlass_helm::template::World;
+///
+/// let files = [
+///     ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0"),
+///     ("values.yaml", "replicas: 1"),
+///     ("templates/a.yaml", "kind: Deployment\nspec: {{ toYaml .Values | nindent 2 }}"),
+/// ];
+/// let files = files.map(|(path, text)| (path.to_owned(), text.into()));
+/// let chart = Chart::from_files(files.into(), Profile::Helm4)?;
+/// let overrides = Overrides {
+///     set: vec!["replicas=3".to_owned()],
+///     ..Overrides::default()
+/// };
+/// let (release, options) = (Release::default(), Options::default());
+/// let mut world = World::new("2026-01-01T00:00:00Z".parse()?, [0; 32]);
+///
+/// let rendered = chart::render(&chart, &overrides, &release, &options, &mut world)?;
+/// let document = &rendered.documents[0];
+/// assert_eq!(document.template, "web/templates/a.yaml");
+/// assert_eq!(document.kind, "Deployment");
+/// assert_eq!(document.text, b"kind: Deployment\nspec: \n  replicas: 3");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Values that cannot be used, templates that fail, documents that are no YAML; with Helm's texts.
 pub fn render(
@@ -229,6 +259,7 @@ fn order(files: &BTreeMap<String, Renderable>) -> Vec<(&str, &Renderable)> {
     order
 }
 
+/// Refuses library charts, and charts whose dependencies are missing.
 fn check_installable(chart: &Chart, profile: Profile) -> Result<(), Error> {
     let kind = chart.metadata.kind.as_str();
     if !matches!(kind, "" | "application") {
@@ -250,6 +281,7 @@ fn check_installable(chart: &Chart, profile: Profile) -> Result<(), Error> {
 /// The longest name of a release.
 const MAX_NAME: usize = 53;
 
+/// Refuses names that Helm refuses: at most 53 characters of a DNS name.
 fn check_name(name: &str) -> Result<(), Error> {
     let problem = if name.is_empty() {
         "no name provided".to_owned()
@@ -277,6 +309,7 @@ fn is_valid_name(name: &str) -> bool {
     })
 }
 
+/// Refuses a cluster that the chart's `kubeVersion` excludes.
 fn check_kube_version(prepared: &Prepared) -> Result<(), Error> {
     let wanted = &prepared.chart.metadata.kube_version;
     let version = &prepared.capabilities.kube_version;

@@ -46,6 +46,7 @@ fn write(error: &ValidationError<'_, '_>, indent: usize, out: &mut String) {
     }
 }
 
+/// The message of one broken rule.
 fn kind(kind: &ErrorKind<'_, '_>) -> String {
     match kind {
         ErrorKind::Group | ErrorKind::Schema { .. } | ErrorKind::Reference { .. } => {
@@ -139,6 +140,7 @@ fn sized(kind: &ErrorKind<'_, '_>) -> String {
     }
 }
 
+/// The message of `contains`, `minContains` and `maxContains`.
 fn contains(which: &str, got: &[usize], want: usize) -> String {
     let places: Vec<_> = got.iter().map(usize::to_string).collect();
     format!(
@@ -168,6 +170,7 @@ fn one_of(want: &[Value]) -> String {
     }
 }
 
+/// Whether a value is neither a list nor an object: those are not shown.
 fn is_plain(value: &Value) -> bool {
     !matches!(value, Value::Array(_) | Value::Object(_))
 }
@@ -189,6 +192,7 @@ fn quote(text: impl AsRef<str>) -> String {
     format!("'{}'", text.get(1..text.len() - 1).unwrap_or_default())
 }
 
+/// Texts in quotes with commas between them.
 fn quote_all(texts: &[impl AsRef<str>]) -> String {
     let texts: Vec<_> = texts.iter().map(quote).collect();
     texts.join(", ")

@@ -49,6 +49,22 @@ pub fn set_file_paths(argument: &str) -> Result<Vec<String>, Error> {
 
 /// The user's values as one map.
 ///
+/// ```
+/// use windlass_helm::chart::{compose, Overrides, Profile};
+/// use windlass_helm::json::to_json;
+/// use windlass_helm::value::Value;
+///
+/// let overrides = Overrides {
+///     files: vec![("prod.yaml".to_owned(), b"image: {tag: v1}".to_vec())],
+///     set: vec!["image.tag=v2,ports[0]=80".to_owned()],
+///     ..Overrides::default()
+/// };
+/// let values = compose(&overrides, Profile::Helm4)?;
+/// let text = to_json(&Value::Map(values))?;
+/// assert_eq!(text.to_text(), r#"{"image":{"tag":"v2"},"ports":[80]}"#);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// A file that is no map, or a malformed argument, with Helm's texts.
 pub fn compose(overrides: &Overrides, profile: Profile) -> Result<Map, Error> {

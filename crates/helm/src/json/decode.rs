@@ -12,6 +12,16 @@ const STACK: usize = 1024 * 1024;
 
 /// Reads JSON into an `any`: every number a `float64`.
 ///
+/// ```
+/// use windlass_helm::json::{from_json, to_json};
+///
+/// let value = from_json(br#"{"b": [1, null], "a": "\u00e9"}"#)?;
+/// assert_eq!(to_json(&value)?.to_text(), r#"{"a":"é","b":[1,null]}"#);
+/// let error = from_json(b"{").unwrap_err();
+/// assert_eq!(error, "unexpected end of JSON input");
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// Go's text: `invalid character 'o' in literal null (expecting 'u')`.
 pub fn from_json(text: &[u8]) -> Result<Value, String> {
@@ -67,6 +77,7 @@ fn mismatch(value: &Value, target: &str) -> String {
     format!("json: cannot unmarshal {kind} into Go value of type {target}")
 }
 
+/// Reads one JSON text from left to right. Its faults are the texts of Go's `SyntaxError`.
 struct Decoder<'a> {
     text: &'a [u8],
     at: usize,
@@ -75,16 +86,19 @@ struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
+    /// The next byte; `None` at the end.
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
+    /// Passes space, tab, line feed and carriage return, which alone are blanks in JSON.
     fn skip_blanks(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
             self.at += 1;
         }
     }
 
+    /// The fault for a byte that cannot stand here; `context` is Go's: `after object key`, ….
     fn invalid(&self, byte: u8, place: &str) -> String {
         let shown = match byte {
             b'\'' => "\\'".into(),
@@ -117,6 +131,7 @@ impl Decoder<'_> {
         }
     }
 
+    /// One value at a depth; grows the stack, so that depth is bounded by the limit alone.
     fn value(&mut self, depth: usize) -> Result<Value, String> {
         stacker::maybe_grow(RED_ZONE, STACK, || self.value_inner(depth))
     }
@@ -134,6 +149,7 @@ impl Decoder<'_> {
         }
     }
 
+    /// `true`, `false` or `null`, byte by byte, since Go names the first byte that is wrong.
     fn literal(&mut self, word: &str, value: Value) -> Result<Value, String> {
         for expected in word.bytes() {
             if self.peek() != Some(expected) {
@@ -147,6 +163,7 @@ impl Decoder<'_> {
         Ok(value)
     }
 
+    /// Goes one level down, up to Go's limit of 10 000.
     fn enter(&mut self, depth: usize) -> Result<(), String> {
         if depth >= MAX_DEPTH {
             return Err("exceeded max depth".into());
@@ -156,6 +173,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
+    /// An object; the last of equal keys wins.
     fn object(&mut self, depth: usize) -> Result<Value, String> {
         self.enter(depth)?;
         let mut entries = BTreeMap::new();
@@ -211,6 +229,7 @@ impl Decoder<'_> {
         }
     }
 
+    /// A number as `float64`, which is what `interface {}` gets.
     fn number(&mut self) -> Result<Value, String> {
         let start = self.at;
         if self.peek() == Some(b'-') {
@@ -245,12 +264,14 @@ impl Decoder<'_> {
         })
     }
 
+    /// Digits, perhaps none.
     fn digits(&mut self) {
         while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             self.at += 1;
         }
     }
 
+    /// At least one digit.
     fn some_digits(&mut self, place: &str) -> Result<(), String> {
         if !self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
             return Err(self.unexpected_inside(place));
@@ -259,6 +280,7 @@ impl Decoder<'_> {
         Ok(())
     }
 
+    /// A string; halves of surrogate pairs and broken UTF-8 become U+FFFD, as in Go.
     fn string(&mut self) -> Result<Str, String> {
         self.at += 1;
         let start = self.at;
@@ -335,6 +357,7 @@ impl Decoder<'_> {
         Ok('\u{fffd}')
     }
 
+    /// The four digits of `\u`.
     fn hex(&mut self) -> Result<u32, String> {
         let mut code = 0;
         for _ in 0..4 {

@@ -13,6 +13,16 @@ const CYCLE_DEPTH: usize = 1000;
 
 /// Writes compact JSON with HTML escapes, as `json.Marshal`.
 ///
+/// ```
+/// use windlass_helm::json::to_json;
+/// use windlass_helm::value::Value;
+///
+/// assert_eq!(to_json(&Value::from("<a & b>"))?.to_text(), r#""\u003ca \u0026 b\u003e""#);
+/// assert_eq!(to_json(&Value::from(1e21))?.to_text(), "1e+21");
+/// assert!(to_json(&Value::from(f64::NAN)).is_err());
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// Go's text for values that JSON does not have: `json: unsupported value: NaN`.
 pub fn to_json(value: &Value) -> Result<Str, String> {
@@ -35,6 +45,7 @@ pub fn to_json_raw(value: &Value) -> Result<Str, String> {
     encode(value, false, false)
 }
 
+/// The bytes of a value, with or without HTML escapes and indentation.
 fn encode(value: &Value, pretty: bool, html: bool) -> Result<Str, String> {
     let mut encoder = Encoder {
         out: Vec::new(),
@@ -62,6 +73,7 @@ pub fn plain(value: &Value) -> Result<Value, String> {
     }
 }
 
+/// Go's `UnsupportedTypeError`, for example of a complex number.
 fn unsupported_type(value: &Value) -> String {
     format!("json: unsupported type: {}", value.type_name())
 }
@@ -115,10 +127,12 @@ impl Encoder {
         Ok(())
     }
 
+    /// A string in quotes. Without HTML escapes `<`, `>` and `&` stay as they are.
     fn text(&mut self, text: &str) {
         self.out.extend_from_slice(text.as_bytes());
     }
 
+    /// A `[]byte`, which JSON has in base64.
     fn bytes(&mut self, bytes: &[u8]) {
         self.out.push(b'"');
         let encoded = STANDARD.encode(bytes);
@@ -136,6 +150,7 @@ impl Encoder {
         Ok(())
     }
 
+    /// An object, its keys sorted by bytes.
     fn map(&mut self, map: &Map, depth: usize) -> Result<(), String> {
         self.out.push(b'{');
         let entries = map.entries();
@@ -152,6 +167,7 @@ impl Encoder {
         Ok(())
     }
 
+    /// The comma and, when indented, the line before an entry.
     fn separate(&mut self, index: usize, depth: usize) {
         if index > 0 {
             self.out.push(b',');
@@ -168,6 +184,7 @@ impl Encoder {
         self.out.push(bracket);
     }
 
+    /// A new line at the current depth, when indented.
     fn line(&mut self, depth: usize) {
         self.out.push(b'\n');
         self.out.extend(std::iter::repeat_n(b' ', 2 * depth));

@@ -96,6 +96,8 @@ fn translate(pattern: &[u8]) -> Result<(String, Vec<String>), PatternError> {
     }
 }
 
+/// Compiles a translated pattern within a size in bytes. The crate's parser recurses, hence the
+/// stack.
 fn build(translated: &str, size: usize) -> Result<Regex, regex::Error> {
     stacker::maybe_grow(1 << 20, 8 << 20, || {
         RegexBuilder::new(translated)

@@ -132,16 +132,19 @@ impl<'a> Parser<'a> {
         Ok((self.current.finish().text, self.names))
     }
 
+    /// Passes so many bytes of the pattern.
     fn skip(&mut self, bytes: usize) {
         self.rest = &self.rest[bytes..];
     }
 
+    /// Begins a group; its translation begins with `open`.
     fn open(&mut self, open: &'static str) {
         let group = Group::new(open, self.flags);
         self.groups
             .push(std::mem::replace(&mut self.current, group));
     }
 
+    /// `)`: the group becomes one part, and the flags before it hold again.
     fn close(&mut self) -> Result<(), PatternError> {
         let Some(outer) = self.groups.pop() else {
             return error("unexpected )", self.whole);
@@ -156,6 +159,7 @@ impl<'a> Parser<'a> {
         self.push(atom)
     }
 
+    /// Adds a part, unless the tree would be too high.
     fn push(&mut self, atom: Atom) -> Result<(), PatternError> {
         if atom.height > MAX_HEIGHT {
             return error("expression nests too deeply", self.whole);
@@ -164,6 +168,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// Adds a part that is a leaf of the tree.
     fn push_text(&mut self, text: String) -> Result<(), PatternError> {
         self.push(Atom {
             text,
@@ -172,6 +177,7 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// Passes so many bytes and adds their translation.
     fn push_static(&mut self, bytes: usize, text: &str) -> Result<(), PatternError> {
         self.skip(bytes);
         self.push_text(text.to_owned())
@@ -186,6 +192,7 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// Adds a character that stands for itself.
     fn literal(&mut self, rune: char) -> Result<(), PatternError> {
         self.push_folded(escaped(rune))
     }
@@ -257,6 +264,8 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// `(?flags)` for the rest of the group around it, or `(?flags: … )`. `U` swaps lazy and
+    /// greedy.
     fn flag_group(&mut self) -> Result<(), PatternError> {
         let text = self.rest;
         let mut flags = self.flags;
@@ -290,6 +299,7 @@ impl<'a> Parser<'a> {
         error("invalid or unsupported Perl syntax", text)
     }
 
+    /// A backslash outside of brackets.
     fn escape(&mut self) -> Result<(), PatternError> {
         let text = self.rest;
         match text.as_bytes().get(1) {
@@ -370,6 +380,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// One character of a class, perhaps escaped.
     fn class_rune(&mut self, whole: &str) -> Result<u32, PatternError> {
         let text = self.rest;
         let Some(first) = text.chars().next() else {
@@ -395,6 +406,7 @@ impl Group {
         }
     }
 
+    /// `|` or the end of a group: what was read since becomes one alternative.
     fn end_alternative(&mut self) {
         let joined = joined(&std::mem::take(&mut self.atoms), "");
         self.alternatives.push(joined);
@@ -417,6 +429,7 @@ fn joined(atoms: &[Atom], separator: &str) -> Atom {
     }
 }
 
+/// A character that stands for itself in every place of the crate's syntax.
 fn escaped(rune: char) -> String {
     if rune.is_ascii_alphanumeric() {
         rune.to_string()

@@ -114,6 +114,7 @@ fn value(cert: impl Into<Str>, key: impl Into<Str>) -> Value {
     }))
 }
 
+/// `genPrivateKey`: PEM of `rsa` (4096 bits), `dsa`, `ecdsa` (P-256) or `ed25519`.
 fn generate_key(run: &mut dyn Runtime, kind: &[u8]) -> Answer {
     let rng = random::source(run, "genPrivateKey");
     let key = match kind {
@@ -129,6 +130,7 @@ fn generate_key(run: &mut dyn Runtime, kind: &[u8]) -> Answer {
     }
 }
 
+/// `buildCustomCert`: checks a base64 certificate and its key, and gives both decoded.
 fn custom(cert: &[u8], key: &[u8]) -> Answer {
     let cert = decode_base64(cert).map_err(|_| "unable to decode base64 certificate")?;
     let key = decode_base64(key).map_err(|_| "unable to decode base64 private key")?;
@@ -176,6 +178,7 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// `genCA` and `genCAWithKey`.
     fn authority(mut self) -> Self {
         self.authority = true;
         self
@@ -219,6 +222,7 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// `genSelfSignedCert` and its `WithKey`.
     fn self_signed(&self, run: &mut dyn Runtime, key: Option<&[u8]>) -> Answer {
         let key = self.key(run, key)?;
         let signer = Signer {
@@ -229,6 +233,7 @@ impl<'a> Request<'a> {
         self.issue(run, &key, &signer)
     }
 
+    /// `genSignedCert` and its `WithKey`.
     fn signed_by(&self, run: &mut dyn Runtime, authority: &Value, key: Option<&[u8]>) -> Answer {
         let key = self.key(run, key)?;
         let authority = match authority {

@@ -47,6 +47,7 @@ static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
 #[derive(Debug)]
 pub(super) struct Constraints(Vec<Group>);
 
+/// Constraints that have to hold together; `||` stands between groups.
 #[derive(Debug)]
 struct Group {
     constraints: Vec<Constraint>,
@@ -54,6 +55,7 @@ struct Group {
     prereleases: bool,
 }
 
+/// One comparison with a version, of which parts may be left open (`1.x`).
 #[derive(Debug)]
 struct Constraint {
     operator: Operator,
@@ -180,6 +182,7 @@ fn operator(text: &str) -> Operator {
 }
 
 impl Constraint {
+    /// Whether a version fulfils the constraint. Whether prereleases count is the group's matter.
     fn allows(&self, version: &Version) -> bool {
         let order = compare(version, &self.version);
         match self.operator {
@@ -235,6 +238,7 @@ impl Constraint {
         compare(version, con).is_gt()
     }
 
+    /// `~1.2`: what is below the minor version may grow, or below the major one if that is all.
     fn allows_tilde(&self, version: &Version) -> bool {
         let con = &self.version;
         if compare(version, con).is_lt() {
@@ -247,6 +251,7 @@ impl Constraint {
         version.major == con.major && (version.minor == con.minor || self.any_minor)
     }
 
+    /// `^1.2`: everything below the first part that is not 0 may grow.
     fn allows_caret(&self, version: &Version) -> bool {
         let con = &self.version;
         if compare(version, con).is_lt() {

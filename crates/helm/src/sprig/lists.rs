@@ -64,16 +64,19 @@ fn slice_of<'a>(value: &'a Value, complaint: &str) -> Result<Cow<'a, [Value]>, F
     items(value).ok_or_else(|| Fault::new(format!("{complaint} {kind}")))
 }
 
+/// `first`: nil for an empty list.
 fn first(args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot find first on type")?;
     Ok(items.first().cloned().unwrap_or(Value::Nil))
 }
 
+/// `last`: nil for an empty list.
 fn last(args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot find last on type")?;
     Ok(items.last().cloned().unwrap_or(Value::Nil))
 }
 
+/// `rest`: nil for an empty list.
 fn tail(args: &[Value]) -> Answer {
     match &*slice_of(any(args, 0), "Cannot find rest on type")? {
         [] => nil_list(),
@@ -81,6 +84,7 @@ fn tail(args: &[Value]) -> Answer {
     }
 }
 
+/// `initial`: nil for an empty list.
 fn initial(args: &[Value]) -> Answer {
     match &*slice_of(any(args, 0), "Cannot find initial on type")? {
         [] => nil_list(),
@@ -88,6 +92,7 @@ fn initial(args: &[Value]) -> Answer {
     }
 }
 
+/// `append`: a new list; the old one does not change.
 fn push(args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot push on type")?;
     check_count(items.len())?;
@@ -96,6 +101,7 @@ fn push(args: &[Value]) -> Answer {
     list(items)
 }
 
+/// `prepend`: a new list.
 fn prepend(args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot prepend on type")?;
     check_count(items.len())?;
@@ -105,6 +111,7 @@ fn prepend(args: &[Value]) -> Answer {
     list(out)
 }
 
+/// `concat`: lists one after another; anything else is an error.
 fn concat(lists: &[Value]) -> Answer {
     let mut out = Vec::new();
     for value in lists {
@@ -122,6 +129,7 @@ fn concat(lists: &[Value]) -> Answer {
     }
 }
 
+/// `reverse`: a new list.
 fn reverse(args: &[Value]) -> Answer {
     let mut items = slice_of(any(args, 0), "Cannot find reverse on type")?.into_owned();
     items.reverse();
@@ -138,6 +146,7 @@ fn holds(haystack: &[Value], needle: &Value) -> Result<bool, Fault> {
     Ok(false)
 }
 
+/// `uniq`: first of equal items, as `reflect.DeepEqual` compares.
 fn uniq(args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot find uniq on type")?;
     let mut out: Vec<Value> = Vec::new();
@@ -149,6 +158,7 @@ fn uniq(args: &[Value]) -> Answer {
     list(out)
 }
 
+/// `without`: the items that equal none of the given ones.
 fn without(args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot find without on type")?;
     let mut out = Vec::new();
@@ -160,6 +170,7 @@ fn without(args: &[Value]) -> Answer {
     list(out)
 }
 
+/// `has`: whether an item equals the given one; nothing is in nil.
 fn has(args: &[Value]) -> Answer {
     let haystack = any(args, 1);
     if haystack.is_nil() {
@@ -169,6 +180,7 @@ fn has(args: &[Value]) -> Answer {
     Ok(holds(&items, any(args, 0))?.into())
 }
 
+/// `compact`: the items that are not empty in the sense of `default`.
 fn compact(args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot compact on type")?;
     list(
@@ -209,6 +221,7 @@ fn slice(args: &[Value]) -> Answer {
     })
 }
 
+/// `chunk`: lists of so many items, the last perhaps shorter.
 fn chunk(args: &[Value]) -> Answer {
     let size = int(args, 0);
     let value = any(args, 1);

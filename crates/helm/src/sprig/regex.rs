@@ -139,6 +139,7 @@ impl<'a> Haystack<'a> {
         }
     }
 
+    /// The position in the bytes of one in the text.
     fn position(&self, at: usize) -> usize {
         match &self.positions {
             None => at,
@@ -157,10 +158,12 @@ impl<'a> Haystack<'a> {
     }
 }
 
+/// `Regexp.MatchString`.
 fn is_match(pattern: &Pattern, text: &[u8]) -> bool {
     pattern.regex.is_match(&Haystack::new(text).text)
 }
 
+/// `Regexp.FindString`; an empty string when nothing matches.
 fn find(pattern: &Pattern, text: &[u8]) -> Answer {
     let hay = Haystack::new(text);
     match pattern.regex.find(&hay.text) {
@@ -199,6 +202,7 @@ fn matches(
     Ok(found)
 }
 
+/// `Regexp.FindAllString`: at most `limit` matches, all of them below 0; nil when there are none.
 fn find_all(pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
     let hay = Haystack::new(text);
     let found = matches(pattern, &hay, limit)?;
@@ -211,6 +215,9 @@ fn find_all(pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
     Ok(Value::strings(parts))
 }
 
+/// `Regexp.Split`: at most `limit` parts, all of them below 0, none at 0. `source` is the pattern,
+/// since
+/// Go treats the empty one apart.
 fn split(source: &[u8], pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
     if limit == 0 {
         return Ok(List::nil(Elem::Str).into());
@@ -239,6 +246,7 @@ fn split(source: &[u8], pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
     Ok(Value::strings(parts))
 }
 
+/// `Regexp.ReplaceAllString`, or `ReplaceAllLiteralString` when not `expanding`.
 fn replace(pattern: &Pattern, text: &[u8], template: &[u8], expanding: bool) -> Answer {
     let hay = Haystack::new(text);
     let expanding = expanding && template.contains(&b'$');

@@ -25,6 +25,7 @@ pub(super) const TABLE: &[Function] = &[
     }),
 ];
 
+/// A version, or the fault of `semver.NewVersion`.
 fn parsed(text: &str) -> Answer {
     let version = Version::parse(text)?;
     let pointer = true;
@@ -195,6 +196,7 @@ fn segment(digits: &str) -> Result<u64, Fault> {
     })
 }
 
+/// Refuses leading zeros in the numbers of a prerelease.
 fn check_prerelease(pre: &str) -> Result<(), Fault> {
     let leading_zero = |part: &str| {
         part.len() > 1 && part.starts_with('0') && part.bytes().all(|b| b.is_ascii_digit())

@@ -137,6 +137,7 @@ fn check_length(length: Option<usize>) -> Result<(), Fault> {
     }
 }
 
+/// `repeat`: up to the limit of one text; negative counts are a panic in Go.
 fn repeat(text: &[u8], count: i64) -> Answer {
     let Ok(count) = usize::try_from(count) else {
         return Err("strings: negative Repeat count".into());
@@ -145,6 +146,7 @@ fn repeat(text: &[u8], count: i64) -> Answer {
     bytes(text.repeat(if text.is_empty() { 0 } else { count }))
 }
 
+/// `substr`: by bytes; a negative start counts as 0, an end that is negative or too large as the end.
 fn substr(start: i64, end: i64, text: &[u8]) -> Answer {
     let length = i64::try_from(text.len()).unwrap_or(i64::MAX);
     bytes(if start < 0 {
@@ -156,6 +158,7 @@ fn substr(start: i64, end: i64, text: &[u8]) -> Answer {
     })
 }
 
+/// `trunc`: by bytes, from the end when negative.
 fn trunc(count: i64, text: &[u8]) -> &[u8] {
     let size = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
     if size >= text.len() {
@@ -167,6 +170,7 @@ fn trunc(count: i64, text: &[u8]) -> &[u8] {
     }
 }
 
+/// `abbrev`: cut to a width in bytes, `...` included; a width below 4 leaves the text whole.
 fn abbrev(width: i64, text: &[u8]) -> Answer {
     bytes(if width < 4 {
         text.to_vec()
@@ -175,6 +179,7 @@ fn abbrev(width: i64, text: &[u8]) -> Answer {
     })
 }
 
+/// `abbrevboth`: cut at both ends to a width in bytes, `...` where something is missing.
 fn abbrev_both(left: i64, right: i64, text: &[u8]) -> Answer {
     if right < 4 || left > 0 && right < 7 {
         return bytes(text);
@@ -240,6 +245,7 @@ fn initials(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Spaces before every line, empty ones too; `before` goes before all, a line break for `nindent`.
 fn indent(before: &[u8], spaces: i64, text: &[u8]) -> Answer {
     let Ok(width) = usize::try_from(spaces) else {
         return Err("strings: negative Repeat count".into());
@@ -285,6 +291,7 @@ fn replace(text: &[u8], old: &[u8], new: &[u8]) -> Answer {
     bytes(out)
 }
 
+/// `quote`: each argument in double quotes, nil left out.
 fn quote_all(values: &[Value]) -> Answer {
     let quoted: Result<Vec<Str>, Fault> = values
         .iter()
@@ -294,6 +301,7 @@ fn quote_all(values: &[Value]) -> Answer {
     join(b" ", &quoted?)
 }
 
+/// `squote`: each argument in single quotes, nil left out, nothing escaped.
 fn single_quote_all(values: &[Value]) -> Answer {
     let quoted: Result<Vec<Str>, Fault> = values
         .iter()
@@ -303,6 +311,7 @@ fn single_quote_all(values: &[Value]) -> Answer {
     join(b" ", &quoted?)
 }
 
+/// `cat`: arguments with spaces between them, nil left out.
 fn cat(values: &[Value]) -> Answer {
     let printed: Result<Vec<Str>, Fault> = values
         .iter()
@@ -312,6 +321,7 @@ fn cat(values: &[Value]) -> Answer {
     join(b" ", &printed?)
 }
 
+/// Texts with a separator between them, within the limit of one text.
 fn join(separator: &[u8], parts: &[Str]) -> Answer {
     let texts: usize = parts.iter().map(Str::len).sum();
     check_length(
@@ -324,6 +334,7 @@ fn join(separator: &[u8], parts: &[Str]) -> Answer {
     bytes(parts.join(separator))
 }
 
+/// `sortAlpha`: the items as texts in the order of their bytes; of no list, its text alone.
 fn sort_alpha(value: &Value) -> Answer {
     let mut parts = match args::items(value) {
         Some(_) => strslice(value)?,

@@ -70,6 +70,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// What has not been read yet.
     fn rest(&self) -> &'a [u8] {
         &self.input[self.pos..]
     }
@@ -88,6 +89,7 @@ impl<'a> Lexer<'a> {
         Some(rune)
     }
 
+    /// Takes the last character back.
     fn backup(&mut self) {
         if !self.at_eof && self.pos > 0 {
             let (rune, width) = decode_last_rune(&self.input[..self.pos]);
@@ -98,12 +100,14 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// The next character, not passed.
     fn peek(&mut self) -> Option<u32> {
         let rune = self.next();
         self.backup();
         rune
     }
 
+    /// Ends an item here: its text, and the place where it began.
     fn take(&mut self, kind: TokenKind) -> Token<'a> {
         let text = &self.input[self.start..self.pos];
         let token = Token {
@@ -128,6 +132,7 @@ impl<'a> Lexer<'a> {
         self.start_line = self.line;
     }
 
+    /// Passes a character if it is one of these.
     fn accept(&mut self, valid: &[u8]) -> bool {
         if self.next().is_some_and(|rune| is_one_of(rune, valid)) {
             return true;
@@ -136,6 +141,7 @@ impl<'a> Lexer<'a> {
         false
     }
 
+    /// Passes characters as long as they are among these.
     fn accept_run(&mut self, valid: &[u8]) {
         while self.next().is_some_and(|rune| is_one_of(rune, valid)) {}
         self.backup();
@@ -189,6 +195,7 @@ impl<'a> Lexer<'a> {
         self.left_delim()
     }
 
+    /// `{{`, with a trim marker and perhaps a comment after it.
     fn left_delim(&mut self) -> Lexed<'a> {
         self.pos += LEFT_DELIM.len();
         let marker = if has_left_trim_marker(self.rest()) {
@@ -209,6 +216,7 @@ impl<'a> Lexer<'a> {
         Some(token)
     }
 
+    /// `/* … */`, which has to fill its action.
     fn comment(&mut self) -> Lexed<'a> {
         self.pos += LEFT_COMMENT.len();
         let Some(end) = find(self.rest(), RIGHT_COMMENT) else {
@@ -238,6 +246,7 @@ impl<'a> Lexer<'a> {
         rest.starts_with(RIGHT_DELIM).then_some(false)
     }
 
+    /// `}}`; a trim marker before it cuts the blanks from the text that follows.
     fn right_delim(&mut self) -> Lexed<'a> {
         let trim = self.at_right_delim() == Some(true);
         if trim {
@@ -254,6 +263,7 @@ impl<'a> Lexer<'a> {
         Some(token)
     }
 
+    /// One item of an action: the first character tells which.
     fn inside_action(&mut self) -> Lexed<'a> {
         if self.at_right_delim().is_some() {
             if self.paren_depth == 0 {
@@ -327,6 +337,7 @@ impl<'a> Lexer<'a> {
         self.emit(TokenKind::Space)
     }
 
+    /// A keyword, a function's name or, after a dot, a field.
     fn identifier(&mut self) -> Lexed<'a> {
         let after = self.skip_alphanumeric();
         let word = &self.input[self.start..self.pos];
@@ -380,6 +391,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A character in single quotes, as written.
     fn char_constant(&mut self) -> Lexed<'a> {
         if self.skip_quoted(b'\'') {
             return self.emit(TokenKind::CharConstant);
@@ -387,6 +399,7 @@ impl<'a> Lexer<'a> {
         self.fail("unterminated character constant")
     }
 
+    /// A string in double quotes, as written.
     fn quote(&mut self) -> Lexed<'a> {
         if self.skip_quoted(b'"') {
             return self.emit(TokenKind::String);
@@ -412,6 +425,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A string in backquotes, which may have several lines.
     fn raw_quote(&mut self) -> Lexed<'a> {
         loop {
             match self.next() {
@@ -422,6 +436,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A number or what looks like one; Go's rules are checked by the parser.
     fn number(&mut self) -> Lexed<'a> {
         if !self.scan_number() {
             return self.bad_number();
@@ -435,6 +450,7 @@ impl<'a> Lexer<'a> {
         self.emit(TokenKind::Number)
     }
 
+    /// The fault for a number that runs into a letter or digit.
     fn bad_number(&mut self) -> Lexed<'a> {
         let text = &self.input[self.start..self.pos];
         self.fail(format!("bad number syntax: {}", quoted(text)))
@@ -492,10 +508,12 @@ fn is_space_byte(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
+/// What separates within an action: space, tab, line breaks.
 fn is_space(rune: u32) -> bool {
     u8::try_from(rune).is_ok_and(is_space_byte)
 }
 
+/// Whether a character is among those of a text.
 fn is_one_of(rune: u32, bytes: &[u8]) -> bool {
     u8::try_from(rune).is_ok_and(|byte| bytes.contains(&byte))
 }
@@ -517,14 +535,17 @@ fn is_alphanumeric(rune: u32) -> bool {
     })
 }
 
+/// `- ` after `{{`.
 fn has_left_trim_marker(text: &[u8]) -> bool {
     matches!(text, [b'-', space, ..] if is_space_byte(*space))
 }
 
+/// ` -` before `}}`.
 fn has_right_trim_marker(text: &[u8]) -> bool {
     matches!(text, [space, b'-', ..] if is_space_byte(*space))
 }
 
+/// How many blanks a text begins with.
 fn left_trim_length(text: &[u8]) -> usize {
     text.iter().take_while(|&&byte| is_space_byte(byte)).count()
 }

@@ -56,6 +56,21 @@ impl Set {
 /// assert_eq!(templates.names().collect::<Vec<_>>(), ["greeting"]);
 /// assert!(templates.parse("broken", "{{ nope }}").is_err());
 /// ```
+///
+/// Running one takes the data and a [`World`]:
+///
+/// ```
+/// use windlass_helm::sprig;
+/// use windlass_helm::template::{Templates, World};
+/// use windlass_helm::value::Value;
+///
+/// let mut templates = Templates::new(sprig::tables());
+/// templates.parse("t", r#"{{ . | upper | quote }}{{ "\n" }}"#)?;
+/// let mut world = World::new("2026-01-01T00:00:00Z".parse()?, [0; 32]);
+/// let output = templates.execute("t", &Value::from("text"), &mut world)?;
+/// assert_eq!(output, b"\"TEXT\"\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Templates {
     pub(super) functions: Functions,
     pub(super) root: Rc<str>,

@@ -36,6 +36,14 @@ pub struct World {
 
 impl World {
     /// A world at this time, without a cluster, whose randomness follows from the seed alone.
+    ///
+    /// ```
+    /// use windlass_helm::template::World;
+    ///
+    /// let world = World::new("2026-01-01T00:00:00Z".parse()?, [7; 32]);
+    /// assert!(world.lookup.is_none() && world.unrepeatable.is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn new(now: jiff::Timestamp, seed: [u8; 32]) -> Self {
         Self {

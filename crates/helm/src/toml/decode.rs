@@ -51,6 +51,19 @@ pub struct Datetime {
 
 /// Reads a document into a `map[string]interface {}`. `datetime` makes values of dates and times.
 ///
+/// ```
+/// use windlass_helm::json::to_json;
+/// use windlass_helm::toml::{from_toml, DatetimeKind};
+/// use windlass_helm::value::Value;
+///
+/// let map = from_toml(b"day = 2026-01-02", &|datetime| {
+///     assert_eq!(datetime.kind, DatetimeKind::Date);
+///     Value::int(i64::from(datetime.day))
+/// })?;
+/// assert_eq!(to_json(&Value::Map(map))?.to_text(), r#"{"day":2}"#);
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// Go's text: `toml: line 2 (last key "a"): …`.
 pub fn from_toml(text: &[u8], datetime: &dyn Fn(&Datetime) -> Value) -> Result<Map, String> {
@@ -101,6 +114,7 @@ struct Parser<'a> {
     implicit: HashSet<String>,
 }
 
+/// A path with dots, parts in quotes where they need them, as messages have it.
 fn path_text(path: &[String]) -> String {
     let mut out = Vec::new();
     write_path(path.iter().map(String::as_bytes), &mut out);
@@ -108,6 +122,7 @@ fn path_text(path: &[String]) -> String {
 }
 
 impl Parser<'_> {
+    /// Go's `ParseError`: the line, the last key and the message.
     fn error(&self, line: usize, message: &str) -> String {
         let context = path_text(&self.context);
         let last = match (self.key.is_empty(), context.is_empty()) {
@@ -121,10 +136,12 @@ impl Parser<'_> {
         format!("toml: line {line} (last key {}): {message}", quoted(&last))
     }
 
+    /// A fault at the key at hand.
     fn error_here(&self, message: &str) -> String {
         self.error(self.line, message)
     }
 
+    /// The next item; faults of the lexer become errors here.
     fn next(&mut self) -> Result<Item, String> {
         let item = self.lexer.next_item();
         if item.kind == ItemKind::Error {
@@ -133,6 +150,7 @@ impl Parser<'_> {
         Ok(item)
     }
 
+    /// A table, an array of tables, a key with its value, or a comment.
     fn top_level(&mut self, item: &Item) -> Result<(), String> {
         match item.kind {
             ItemKind::CommentStart => {
@@ -244,6 +262,9 @@ impl Parser<'_> {
         Ok(())
     }
 
+    /// Sets a key in the table in scope. A key that exists is an error, unless it exists only
+    /// because
+    /// of what was set below it.
     fn set_value(&mut self, key: &str, value: Value) -> Result<(), String> {
         let mut table = self.root.clone();
         for index in 0..self.context.len() {
@@ -268,6 +289,7 @@ impl Parser<'_> {
         Ok(())
     }
 
+    /// Notes whether a key is an array.
     fn set_type(&mut self, key: &str, array: bool) {
         let mut path = self.context.clone();
         if !key.is_empty() || path.is_empty() {
@@ -321,6 +343,7 @@ impl Parser<'_> {
         Ok((value, false))
     }
 
+    /// An array; elements may be of several types.
     fn array(&mut self, depth: usize) -> Result<Value, String> {
         self.set_type(&self.key.clone(), true);
         let mut items = Vec::new();
@@ -336,6 +359,7 @@ impl Parser<'_> {
         }
     }
 
+    /// An inline table: keys of its own, closed for later additions.
     fn inline_table(&mut self, in_array: bool, depth: usize) -> Result<Value, String> {
         let top = Map::new(MapKind::Any);
         let outer_context = self.context.clone();
@@ -379,6 +403,7 @@ impl Parser<'_> {
         Ok(Value::Map(top))
     }
 
+    /// A decimal, hexadecimal, octal or binary number of 64 bits.
     fn integer(&self, item: &Item) -> Result<Value, String> {
         let text = &item.text;
         let invalid = |why: &str| {
@@ -404,6 +429,7 @@ impl Parser<'_> {
         }
     }
 
+    /// A float; underscores and dots have to stand between digits.
     fn float(&self, item: &Item) -> Result<Value, String> {
         let text = &item.text;
         let invalid =
@@ -495,6 +521,7 @@ impl Parser<'_> {
     }
 }
 
+/// A line break right after the opening quotes is no part of a string.
 fn strip_first_line_end(text: &str) -> &str {
     text.strip_prefix('\n')
         .or_else(|| text.strip_prefix("\r\n"))
@@ -523,6 +550,7 @@ fn join_lines(text: &str) -> String {
     out
 }
 
+/// `01`, which is no number in TOML.
 fn has_leading_zero(text: &str) -> bool {
     match text.as_bytes() {
         [b'0', next, ..] => !matches!(next, b'b' | b'o' | b'x'),
@@ -531,6 +559,7 @@ fn has_leading_zero(text: &str) -> bool {
     }
 }
 
+/// Underscores stand between digits.
 fn underscores_fit(text: &str) -> bool {
     if matches!(text, "nan" | "+nan" | "-nan" | "inf" | "+inf" | "-inf") {
         return true;
@@ -545,6 +574,7 @@ fn underscores_fit(text: &str) -> bool {
     after_digit
 }
 
+/// A dot stands between digits.
 fn periods_fit(text: &str) -> bool {
     let mut after_period = false;
     for c in text.chars() {
@@ -564,6 +594,7 @@ fn pair(text: &[u8], at: usize) -> Option<u8> {
     }
 }
 
+/// A date, a time or both, with or without offset; `None` when a part is out of range.
 fn parse_datetime(text: &str) -> Option<Datetime> {
     let mut datetime = Datetime {
         kind: DatetimeKind::Time,

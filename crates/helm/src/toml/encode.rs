@@ -22,6 +22,14 @@ pub enum EncodeError {
 
 /// Writes a value as `toToml` does.
 ///
+/// ```
+/// use windlass_helm::{json::from_json, toml::to_toml};
+///
+/// let value = from_json(br#"{"t": {"x": true}, "a": 1}"#)?;
+/// assert_eq!(to_toml(&value)?.to_text(), "a = 1.0\n\n[t]\n  x = true\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// When the value has no TOML form.
 pub fn to_toml(value: &Value) -> Result<Str, EncodeError> {
@@ -45,6 +53,7 @@ enum Type {
     Other,
 }
 
+/// An error that `toToml` gives as its result.
 fn refused<T>(text: &str) -> Result<T, EncodeError> {
     Err(EncodeError::Refused(text.into()))
 }
@@ -57,6 +66,7 @@ enum Shape {
     Plain(Value),
 }
 
+/// How an object is written: by its text when it has one, else as the number or struct beneath.
 fn shape(object: &dyn Object) -> Shape {
     let type_name = object.type_name();
     match object.to_json() {
@@ -133,6 +143,7 @@ fn type_of_inner(value: &Value, depth: usize) -> Result<Option<Type>, EncodeErro
     }))
 }
 
+/// Whether a value is left out: nil, and nil maps and lists.
 fn is_nil(value: &Value) -> bool {
     match value {
         Value::Nil => true,
@@ -142,6 +153,7 @@ fn is_nil(value: &Value) -> bool {
     }
 }
 
+/// What has been written, and the path of the table at hand.
 struct Encoder {
     out: Vec<u8>,
     /// The keys down to the value at hand.
@@ -149,12 +161,14 @@ struct Encoder {
 }
 
 impl Encoder {
+    /// A line break, but not at the very beginning.
     fn newline(&mut self) {
         if !self.out.is_empty() {
             self.out.push(b'\n');
         }
     }
 
+    /// Two spaces for each table around the key.
     fn indent(&mut self) {
         self.out.extend(std::iter::repeat_n(
             b' ',
@@ -162,6 +176,7 @@ impl Encoder {
         ));
     }
 
+    /// Writes a value at the current path: a table, tables or a line.
     fn encode(&mut self, value: &Value) -> Result<(), EncodeError> {
         if self.path.len() > MAX_DEPTH {
             return refused("toml: value is nested too deeply");
@@ -190,6 +205,7 @@ impl Encoder {
         }
     }
 
+    /// `key = value` in a line; without a key, the value alone.
     fn key_value(&mut self, value: &Value) -> Result<(), EncodeError> {
         let Some(key) = self.path.last().cloned() else {
             return self.element(value, 0);
@@ -202,6 +218,7 @@ impl Encoder {
         Ok(())
     }
 
+    /// `[path]` and its entries.
     fn table(&mut self, entries: Vec<(Str, Value)>) -> Result<(), EncodeError> {
         if self.path.len() == 1 {
             self.newline();
@@ -212,6 +229,7 @@ impl Encoder {
         self.entries(entries)
     }
 
+    /// `[[path]]` for each of a list of tables, which cannot stand at the top.
     fn tables(&mut self, list: &List) -> Result<(), EncodeError> {
         if self.path.is_empty() {
             return refused("toml: top-level values must be Go maps or structs");
@@ -232,6 +250,7 @@ impl Encoder {
         Ok(())
     }
 
+    /// The line that opens a table.
     fn header(&mut self, open: &[u8], close: &[u8]) {
         self.indent();
         self.out.extend_from_slice(open);
@@ -254,6 +273,7 @@ impl Encoder {
         Ok(())
     }
 
+    /// A value after `=` or in an array.
     fn element(&mut self, value: &Value, depth: usize) -> Result<(), EncodeError> {
         if depth > MAX_DEPTH {
             return refused("toml: value is nested too deeply");
@@ -293,6 +313,7 @@ impl Encoder {
         Ok(())
     }
 
+    /// `{a = 1, b = 2}`, for tables within arrays.
     fn inline(&mut self, entries: Vec<(Str, Value)>, depth: usize) -> Result<(), EncodeError> {
         let (direct, tables) = split(entries)?;
         let (direct_count, table_count) = (direct.len(), tables.len());
@@ -349,6 +370,7 @@ fn table_entries(map: &Map) -> Entries {
     entries
 }
 
+/// A float, with `.0` where it would read as an integer.
 fn float_text(number: f64) -> String {
     if number.is_nan() {
         return if number.is_sign_negative() {

@@ -39,6 +39,7 @@ pub(super) struct Item {
     pub(super) line: usize,
 }
 
+/// What is expected next; the names follow the functions `lexTop`, `lexValue`, … of lex.go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Top,
@@ -83,14 +84,17 @@ pub(super) struct Lexer<'a> {
 /// The character read at the end of the input.
 const END: char = '\0';
 
+/// A tab or a space, the only blanks within a line.
 fn is_blank(c: char) -> bool {
     c == ' ' || c == '\t'
 }
 
+/// A carriage return counts by itself: [`Lexer::read`] has refused those without a line feed.
 fn is_line_end(c: char) -> bool {
     c == '\n' || c == '\r'
 }
 
+/// What a key may have without quotes.
 fn is_bare(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_' || c == '-'
 }
@@ -133,6 +137,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Runs one state; it gives the next.
     fn step(&mut self, state: State) -> State {
         match state {
             State::Top => self.top(),
@@ -165,6 +170,11 @@ impl<'a> Lexer<'a> {
 
     // Characters.
 
+    /// The next character; [`END`] after the last.
+    ///
+    /// What TOML forbids everywhere is reported here and reads as U+FFFD without being passed:
+    /// broken UTF-8,
+    /// control characters, a carriage return without a line feed.
     fn read(&mut self) -> char {
         let Some(byte) = self.input.get(self.at).copied() else {
             self.at_end = true;
@@ -201,6 +211,7 @@ impl<'a> Lexer<'a> {
         character
     }
 
+    /// Takes the last [`Lexer::read`] back. Three in a row can be taken back.
     fn back(&mut self) {
         if self.at_end {
             self.at_end = false;
@@ -215,6 +226,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Passes a character if it is the wanted one.
     fn accept(&mut self, wanted: char) -> bool {
         if self.read() == wanted {
             return true;
@@ -223,52 +235,62 @@ impl<'a> Lexer<'a> {
         false
     }
 
+    /// The next character, not passed.
     fn peek(&mut self) -> char {
         let character = self.read();
         self.back();
         character
     }
 
+    /// Passes tabs and spaces, which are part of no item.
     fn skip_blanks(&mut self) {
         while is_blank(self.read()) {}
         self.back();
         self.ignore();
     }
 
+    /// Begins the next item here.
     fn ignore(&mut self) {
         self.start = self.at;
     }
 
+    /// Begins the next item here and goes to a state.
     fn skip(&mut self, next: State) -> State {
         self.ignore();
         next
     }
 
+    /// The text of the item at hand.
     fn current(&self) -> String {
         String::from_utf8_lossy(self.input.get(self.start..self.at).unwrap_or(&[])).into_owned()
     }
 
     // Items.
 
+    /// Adds an item that is not the text at hand.
     fn push_item(&mut self, kind: ItemKind, text: String, line: usize) {
         self.items.push_back(Item { kind, text, line });
     }
 
+    /// Adds the text at hand as an item.
     fn emit(&mut self, kind: ItemKind) {
         let text = self.current();
         self.push_item(kind, text, self.line);
         self.ignore();
     }
 
+    /// The state that was to follow; without one, the input is not TOML and the lexer stops.
     fn pop(&mut self) -> State {
         self.stack.pop().unwrap_or(State::Stop)
     }
 
+    /// Ends an item and what it is a part of.
     fn emit_and_pop(&mut self, kind: ItemKind) -> State {
         self.emit(kind);
         self.pop()
     }
 
+    /// Goes to a state, and on with another after it.
     fn go(&mut self, state: State, after: State) -> State {
         self.stack.push(after);
         state
@@ -287,6 +309,7 @@ impl<'a> Lexer<'a> {
         self.push_item(ItemKind::Error, text, line);
     }
 
+    /// A fault that a line break shows, which belongs to the line before it.
     fn error_previous_line(&mut self, text: String) -> State {
         self.push_item(ItemKind::Error, text, self.line.saturating_sub(1));
         State::Stop
@@ -305,6 +328,7 @@ impl<'a> Lexer<'a> {
 
     // Top level and keys.
 
+    /// Between lines: a table, a key, a comment or the end.
     fn top(&mut self) -> State {
         let c = self.read();
         if is_blank(c) || is_line_end(c) {
@@ -327,6 +351,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After a value or a table's name: nothing but a comment may follow in the line.
     fn top_end(&mut self) -> State {
         match self.read() {
             '#' => self.go_comment(State::Top),
@@ -343,6 +368,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After `[`: a table, or with a second one an array of tables.
     fn table_start(&mut self) -> State {
         if self.peek() == '[' {
             self.read();
@@ -354,6 +380,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After the first `]` of `[[name]]`.
     fn array_table_end(&mut self) -> State {
         let c = self.read();
         if c != ']' {
@@ -366,6 +393,7 @@ impl<'a> Lexer<'a> {
         State::TopEnd
     }
 
+    /// Before a part of a table's name.
     fn table_name_start(&mut self) -> State {
         self.skip_blanks();
         match self.peek() {
@@ -379,6 +407,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After a part of a table's name: a dot or the end.
     fn table_name_end(&mut self) -> State {
         self.skip_blanks();
         match self.read() {
@@ -391,12 +420,14 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A part of a key without quotes, perhaps empty: the parser complains about that.
     fn bare_name(&mut self) -> State {
         while is_bare(self.read()) {}
         self.back();
         self.emit_and_pop(ItemKind::Text)
     }
 
+    /// A part of a key in quotes. Multi-line strings are no keys.
     fn quoted_name(&mut self) -> State {
         match self.read() {
             '"' => self.skip(State::Str),
@@ -407,6 +438,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Before the first part of a key.
     fn key_start(&mut self) -> State {
         self.skip_blanks();
         match self.peek() {
@@ -419,6 +451,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Before a part of a key.
     fn key_name_start(&mut self) -> State {
         self.skip_blanks();
         match self.peek() {
@@ -432,6 +465,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After a part of a key: a dot or `=`.
     fn key_end(&mut self) -> State {
         self.skip_blanks();
         match self.read() {
@@ -454,6 +488,7 @@ impl<'a> Lexer<'a> {
 
     // Values.
 
+    /// After `=`, or an element of an array: the first character tells the kind of value.
     fn value(&mut self) -> State {
         let c = self.read();
         if is_blank(c) {
@@ -501,6 +536,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After the opening quote: two more make it a string of several lines.
     fn string_start(&mut self, quote: char, multiline: State, single: State) -> State {
         if self.accept(quote) {
             if self.accept(quote) {
@@ -511,6 +547,7 @@ impl<'a> Lexer<'a> {
         self.skip(single)
     }
 
+    /// Before an element of an array, line breaks and comments allowed.
     fn array_value(&mut self) -> State {
         match self.read() {
             c if is_blank(c) || is_line_end(c) => self.skip(State::ArrayValue),
@@ -524,6 +561,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After an element: a comma or the end; a comma may stand before the end.
     fn array_value_end(&mut self) -> State {
         match self.read() {
             c if is_blank(c) || is_line_end(c) => self.skip(State::ArrayValueEnd),
@@ -537,11 +575,13 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// `]` of an array.
     fn array_end(&mut self) -> State {
         self.ignore();
         self.emit_and_pop(ItemKind::ArrayEnd)
     }
 
+    /// Before a key of an inline table, line breaks allowed as in TOML 1.1.
     fn inline_table_value(&mut self) -> State {
         match self.read() {
             c if is_blank(c) || is_line_end(c) => self.skip(State::InlineTableValue),
@@ -555,6 +595,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After a value of an inline table: a comma or the end.
     fn inline_table_value_end(&mut self) -> State {
         match self.read() {
             c if is_blank(c) || is_line_end(c) => self.skip(State::InlineTableValueEnd),
@@ -575,6 +616,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// `}` of an inline table.
     fn inline_table_end(&mut self) -> State {
         self.ignore();
         self.emit_and_pop(ItemKind::InlineTableEnd)
@@ -582,6 +624,7 @@ impl<'a> Lexer<'a> {
 
     // Strings.
 
+    /// Within `"…"`. The item is the text as written; the parser resolves escapes.
     fn string(&mut self) -> State {
         match self.read() {
             END if self.at_end => self.error("unexpected EOF; expected '\"'"),
@@ -605,6 +648,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Within `'…'`, where nothing is escaped.
     fn raw_string(&mut self) -> State {
         match self.read() {
             END if self.at_end => self.error("unexpected EOF; expected \"'\""),
@@ -622,6 +666,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Within `"""…"""`. A backslash at the end of a line stays; the parser joins the lines.
     fn multiline_string(&mut self) -> State {
         match self.read() {
             END if self.at_end => self.error("unexpected EOF; expected '\"\"\"'"),
@@ -637,6 +682,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// Within `'''…'''`.
     fn multiline_raw_string(&mut self) -> State {
         match self.read() {
             END if self.at_end => self.error("unexpected EOF; expected \"'''\""),
@@ -681,6 +727,7 @@ impl<'a> Lexer<'a> {
         self.pop()
     }
 
+    /// After a backslash: checks the escape and leaves it as written.
     fn escape(&mut self, after: State) -> State {
         self.escapes = true;
         let digits = match self.read() {
@@ -708,6 +755,7 @@ impl<'a> Lexer<'a> {
 
     // Numbers, dates, words.
 
+    /// From the first digit on: an integer, until something shows another kind.
     fn number_or_date(&mut self) -> State {
         let mut c = self.read();
         if c == '0' {
@@ -744,6 +792,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After `0b`, `0o` or `0x`; underscores are checked by the parser.
     fn based(&mut self, name: &str, is_digit: fn(char) -> bool) -> State {
         let c = self.peek();
         if !is_digit(c) {
@@ -761,6 +810,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// A decimal number with underscores, which no date has.
     fn decimal(&mut self) -> State {
         loop {
             match self.read() {
@@ -774,6 +824,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// After a sign: a number, `inf` or `nan`, no date.
     fn signed_number(&mut self) -> State {
         let c = self.read();
         let rest = match c {
@@ -801,12 +852,14 @@ impl<'a> Lexer<'a> {
         self.emit_and_pop(ItemKind::Float)
     }
 
+    /// After the dot or the exponent's letter.
     fn float(&mut self) -> State {
         while matches!(self.read(), '0'..='9' | '_' | '.' | '-' | '+' | 'e' | 'E') {}
         self.back();
         self.emit_and_pop(ItemKind::Float)
     }
 
+    /// A date or time; which characters fit where, the parser finds out.
     fn datetime(&mut self) -> State {
         while matches!(
             self.read(),
@@ -819,6 +872,7 @@ impl<'a> Lexer<'a> {
         self.pop()
     }
 
+    /// A word, which has to be `true` or `false`.
     fn boolean(&mut self) -> State {
         let mut word = String::new();
         loop {
@@ -838,6 +892,7 @@ impl<'a> Lexer<'a> {
         ))
     }
 
+    /// To the end of the line.
     fn comment(&mut self) -> State {
         loop {
             let c = self.read();
@@ -849,6 +904,7 @@ impl<'a> Lexer<'a> {
     }
 }
 
+/// A character in a message, or the end of the input by name.
 fn rune_or_end(c: char) -> String {
     if c == END {
         "end of file".into()

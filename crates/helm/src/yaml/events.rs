@@ -120,6 +120,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Goes back to what the collection around this one waits for.
     fn pop_state(&mut self) {
         self.state = self.states.pop().unwrap_or(State::End);
     }
@@ -142,6 +143,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// A fault at the next token, told with the place where the collection began.
     fn error_in_collection(&mut self, problem: &'static str) -> Fault {
         let context = self.marks.pop().unwrap_or_default();
         let at = self
@@ -156,6 +158,9 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// `[DOCUMENT-START] directives* '---'`, or the end of the stream.
+    ///
+    /// The first document may begin without `---` (`implicit`); later ones may not.
     fn document_start(&mut self, implicit: bool) -> Result<Event, Fault> {
         if !implicit {
             while self.scanner.peek()?.kind == TokenKind::DocumentEnd {
@@ -198,6 +203,9 @@ impl<'a> Parser<'a> {
         Ok(Event::plain(EventKind::DocumentStart, start, end))
     }
 
+    /// `%YAML` and `%TAG` lines, and the two handles that every document knows.
+    ///
+    /// Only version 1.1 is taken, and either directive once for each document and handle.
     fn directives(&mut self) -> Result<(), Fault> {
         let mut versioned = false;
         loop {
@@ -233,6 +241,8 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// `explicit_document ::= directives* '---' block_node? '...'*`: the part after `---`, which
+    /// may be empty.
     fn document_content(&mut self) -> Result<Event, Fault> {
         let token = self.scanner.peek()?;
         let at = token.start;
@@ -249,6 +259,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The end of a document, written as `...` or not. Handles of tags end with it.
     fn document_end(&mut self) -> Result<Event, Fault> {
         let token = self.scanner.peek()?;
         let (start, mut end) = (token.start, token.start);
@@ -302,6 +313,7 @@ impl<'a> Parser<'a> {
         Ok(properties)
     }
 
+    /// The whole tag of a handle and a suffix; a tag without handle is whole already.
     fn resolve_tag(
         &self,
         handle: &str,
@@ -324,6 +336,14 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// ```text
+    /// block_node ::= ALIAS | properties? block_content | indentless_sequence
+    /// flow_node  ::= ALIAS | properties? flow_content | properties
+    /// ```
+    ///
+    /// `block` allows block collections, `indentless` a list at the indentation of its key.
+    /// Properties with
+    /// nothing after them are an empty scalar.
     fn node(&mut self, block: bool, indentless: bool) -> Result<Event, Fault> {
         let token = self.scanner.peek()?;
         if matches!(token.kind, TokenKind::Alias(_)) {
@@ -395,6 +415,7 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// `*name`, which is a whole node.
     fn alias(&mut self) -> Event {
         self.pop_state();
         match self.scanner.take() {
@@ -407,6 +428,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// A scalar; it is implicit when nothing but its text gives its type.
     fn scalar(&mut self, start: Position, anchor: Option<String>, tag: Option<String>) -> Event {
         self.pop_state();
         let Some(Token {
@@ -436,6 +458,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// `block_sequence ::= BLOCK-SEQUENCE-START ('-' block_node?)* BLOCK-END`
     fn block_sequence_entry(&mut self, first: bool) -> Result<Event, Fault> {
         if first {
             self.open()?;
@@ -462,6 +485,9 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// `indentless_sequence ::= ('-' block_node?)+`: ends at any other token, since it has no
+    /// indentation of
+    /// its own.
     fn indentless_sequence_entry(&mut self) -> Result<Event, Fault> {
         let token = self.scanner.peek()?;
         let (start, mark) = (token.start, token.end);
@@ -482,6 +508,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// `block_mapping ::= BLOCK-MAPPING-START (KEY node? (VALUE node?)?)* BLOCK-END`: the key.
     fn block_mapping_key(&mut self, first: bool) -> Result<Event, Fault> {
         if first {
             self.open()?;
@@ -507,6 +534,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The value of a block mapping's key; empty when no `:` follows.
     fn block_mapping_value(&mut self) -> Result<Event, Fault> {
         let token = self.scanner.peek()?;
         let (start, mark) = (token.start, token.end);
@@ -528,6 +556,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// `flow_sequence ::= '[' (entry ',')* entry? ']'`, where an entry may be one pair: `[a: b]`.
     fn flow_sequence_entry(&mut self, first: bool) -> Result<Event, Fault> {
         if first {
             self.open()?;
@@ -554,6 +583,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The key of a pair in a list.
     fn flow_sequence_mapping_key(&mut self) -> Result<Event, Fault> {
         let token = self.scanner.peek()?;
         let mark = token.end;
@@ -571,6 +601,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The value of a pair in a list.
     fn flow_sequence_mapping_value(&mut self) -> Result<Event, Fault> {
         if self.scanner.peek()?.kind == TokenKind::Value {
             self.scanner.take();
@@ -587,12 +618,15 @@ impl<'a> Parser<'a> {
         Ok(empty_scalar(self.scanner.peek()?.start))
     }
 
+    /// The end of a pair in a list, for which no token stands.
     fn flow_sequence_mapping_end(&mut self) -> Result<Event, Fault> {
         let at = self.scanner.peek()?.start;
         self.state = State::FlowSequenceEntry { first: false };
         Ok(Event::plain(EventKind::MappingEnd, at, at))
     }
 
+    /// `flow_mapping ::= '{' (entry ',')* entry? '}'`: the key. A node without `:` is a key with an
+    /// empty value.
     fn flow_mapping_key(&mut self, first: bool) -> Result<Event, Fault> {
         if first {
             self.open()?;
@@ -627,6 +661,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The value of a flow mapping's key; `empty` when the entry has no `?` or `:` at all.
     fn flow_mapping_value(&mut self, empty: bool) -> Result<Event, Fault> {
         let again = State::FlowMappingKey { first: false };
         if !empty && self.scanner.peek()?.kind == TokenKind::Value {
@@ -654,6 +689,7 @@ struct Properties {
     tag: Option<String>,
 }
 
+/// The scalar that stands where nothing is written; it has no width and reads as null.
 fn empty_scalar(at: Position) -> Event {
     let kind = EventKind::Scalar {
         text: String::new(),

@@ -163,6 +163,19 @@ impl Document {
 
 /// Reads all documents of a stream.
 ///
+/// ```
+/// use windlass_helm::yaml;
+///
+/// let documents = yaml::parse(b"a: 1\n---\nb: [x, y]\n")?;
+/// let second = &documents[1];
+/// let list = second.get(second.root(), "b").expect("b is there");
+/// let y = second.items(list)[1];
+/// assert_eq!(second.text(y), Some("y"));
+/// assert_eq!((second.node(y).start.line, second.node(y).start.column), (3, 8));
+/// assert!(yaml::parse(b"a: [").is_err());
+/// # Ok::<(), yaml::Error>(())
+/// ```
+///
 /// # Errors
 /// The first mistake, in go-yaml's words.
 pub fn parse(text: &[u8]) -> Result<Vec<Document>, Error> {
@@ -177,6 +190,14 @@ pub fn parse(text: &[u8]) -> Result<Vec<Document>, Error> {
 
 /// Splits a stream into documents as Kubernetes' reader does, before any YAML is read: at lines that
 /// begin with `---`. Helm 4 reads values files in this way.
+///
+/// ```
+/// use windlass_helm::yaml::split_documents;
+///
+/// let documents = split_documents(b"a: 1\n---\nb: 2\n")?;
+/// assert_eq!(documents.len(), 2);
+/// # Ok::<(), windlass_helm::yaml::Error>(())
+/// ```
 ///
 /// # Errors
 /// When something other than a comment follows `---`: `invalid Yaml document separator: …`.

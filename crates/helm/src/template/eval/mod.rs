@@ -7,8 +7,6 @@
 mod call;
 mod control;
 mod field;
-#[cfg(test)]
-mod object_tests;
 mod pipeline;
 mod runtime;
 #[cfg(test)]

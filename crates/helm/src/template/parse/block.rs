@@ -50,6 +50,7 @@ impl<'a> Parser<'a> {
         result
     }
 
+    /// `{{define "name"}} … {{end}}`, at the top level only.
     fn definition(&mut self) -> Read<()> {
         const CONTEXT: &str = "define clause";
         let token = self.next_non_space();
@@ -98,6 +99,7 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// Text and actions up to the `{{end}}` or `{{else}}` that belongs to the block around them.
     fn item_list(&mut self) -> Read<(NodeId, Closing)> {
         let pos = self.peek_non_space().pos;
         let mut items = Vec::new();
@@ -112,6 +114,7 @@ impl<'a> Parser<'a> {
         Err(self.error("unexpected EOF"))
     }
 
+    /// A text or an action; the lexer has left comments out.
     fn text_or_action(&mut self) -> Read<Item> {
         let token = self.next_non_space();
         match token.kind {
@@ -129,6 +132,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// What stands between `{{` and `}}`: a keyword or a pipeline.
     fn action(&mut self) -> Read<Item> {
         let token = self.next_non_space();
         let node = match token.kind {
@@ -154,6 +158,7 @@ impl<'a> Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
+    /// `{{break}}` or `{{continue}}`, within a `range` only.
     fn loop_control(&mut self, token: Token<'a>, kind: NodeKind, name: &str) -> Read<NodeId> {
         self.expect(TokenKind::RightDelim, name)?;
         if self.state.range_depth == 0 {
@@ -162,6 +167,7 @@ impl<'a> Parser<'a> {
         Ok(self.add(token.pos, kind))
     }
 
+    /// `{{else}}`; what follows it in `{{else if …}}` is left to the block.
     fn else_control(&mut self) -> Read<Closing> {
         let token = self.peek_non_space();
         if matches!(token.kind, TokenKind::If | TokenKind::With) {
@@ -218,6 +224,7 @@ impl<'a> Parser<'a> {
         Ok(list)
     }
 
+    /// `{{block "name" pipeline}} … {{end}}`: a definition, and its call at this place.
     fn block_control(&mut self) -> Read<NodeId> {
         const CONTEXT: &str = "block clause";
         let token = self.next_non_space();
@@ -236,6 +243,7 @@ impl<'a> Parser<'a> {
         Ok(self.add(token.pos, NodeKind::Template(name, Some(pipe))))
     }
 
+    /// `{{template "name" pipeline}}`.
     fn template_control(&mut self) -> Read<NodeId> {
         const CONTEXT: &str = "template clause";
         let token = self.next_non_space();
@@ -248,6 +256,7 @@ impl<'a> Parser<'a> {
         Ok(self.add(token.pos, NodeKind::Template(name, pipe)))
     }
 
+    /// The name of a template: a constant string.
     fn template_name(&mut self, token: Token<'a>, context: &str) -> Read<Rc<str>> {
         if !matches!(token.kind, TokenKind::String | TokenKind::RawString) {
             return Err(self.unexpected(token, context));
@@ -256,6 +265,7 @@ impl<'a> Parser<'a> {
         Ok(String::from_utf8_lossy(&name).into())
     }
 
+    /// The string that a constant stands for.
     pub(super) fn unquote(&self, token: Token<'a>) -> Read<Vec<u8>> {
         unquote(token.text).ok_or_else(|| self.error("invalid syntax"))
     }

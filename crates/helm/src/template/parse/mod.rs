@@ -169,6 +169,7 @@ struct Parser<'a> {
 type Read<T> = Result<T, Error>;
 
 impl<'a> Parser<'a> {
+    /// The next item; those taken back come first.
     fn next(&mut self) -> Token<'a> {
         if self.state.peeked > 0 {
             self.state.peeked -= 1;
@@ -178,16 +179,19 @@ impl<'a> Parser<'a> {
         self.state.tokens[self.state.peeked]
     }
 
+    /// Takes the last item back. Three can be taken back, as in Go.
     fn backup(&mut self) {
         self.state.peeked += 1;
     }
 
+    /// The next item, not passed.
     fn peek(&mut self) -> Token<'a> {
         let token = self.next();
         self.backup();
         token
     }
 
+    /// The next item that is no blank.
     fn next_non_space(&mut self) -> Token<'a> {
         loop {
             let token = self.next();
@@ -197,12 +201,14 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The next item that is no blank, not passed; the blanks are.
     fn peek_non_space(&mut self) -> Token<'a> {
         let token = self.next_non_space();
         self.backup();
         token
     }
 
+    /// Passes an item of a kind; `context` says within what, should another one stand there.
     fn expect(&mut self, kind: TokenKind, context: &str) -> Read<Token<'a>> {
         let token = self.next_non_space();
         if token.kind == kind {
@@ -212,6 +218,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// A fault at the item read last.
     fn error(&self, cause: impl Into<String>) -> Error {
         Error::parse(
             self.file,
@@ -221,6 +228,7 @@ impl<'a> Parser<'a> {
         )
     }
 
+    /// The fault for an item that cannot stand here, by its text.
     fn unexpected(&self, token: Token<'a>, context: &str) -> Error {
         if token.kind != TokenKind::Error {
             return self.error(format!("unexpected {} in {context}", token.describe()));
@@ -238,6 +246,7 @@ impl<'a> Parser<'a> {
         self.error(format!("{message}{within} started at {}:{line}", self.file))
     }
 
+    /// Adds a node to the tree.
     fn add(&mut self, pos: usize, kind: NodeKind) -> NodeId {
         self.nodes.push(Node { pos, kind });
         // `MAX_SOURCE` keeps the number of nodes far below this.

@@ -8,6 +8,7 @@ use crate::value::Str;
 use crate::value::quote::quoted;
 
 impl<'a> Parser<'a> {
+    /// Commands with `|` between them up to `end`, perhaps after `$x :=`, `$x =` or `$i, $x :=`.
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Read<NodeId> {
         let pos = self.peek_non_space().pos;
         let mut pipe = Pipe::default();
@@ -86,6 +87,7 @@ impl<'a> Parser<'a> {
         Ok((variables.into(), is_assign))
     }
 
+    /// Brings a variable into scope, and gives its node.
     fn declare(&mut self, token: Token<'a>) -> (NodeId, Symbol) {
         let symbol = self.symbol(token.text);
         self.state.variables.push(symbol);
@@ -102,6 +104,7 @@ impl<'a> Parser<'a> {
         Symbol::try_from(index).unwrap_or(Symbol::MAX)
     }
 
+    /// Refuses an empty pipeline, and a constant after the first `|`: it takes no argument.
     fn check_commands(&self, commands: &[NodeId], context: &str) -> Read<()> {
         if commands.is_empty() {
             return Err(self.error(format!("missing value for {context}")));
@@ -125,6 +128,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
+    /// Operands separated by blanks, up to `|`, `)` or the end of the action.
     fn command(&mut self) -> Read<NodeId> {
         let pos = self.peek_non_space().pos;
         let mut args = Vec::new();
@@ -189,6 +193,7 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// The simplest operand: a constant, a function, a field, a variable or parentheses.
     fn term(&mut self) -> Read<Option<NodeId>> {
         let token = self.next_non_space();
         let kind = match token.kind {
@@ -215,16 +220,19 @@ impl<'a> Parser<'a> {
         Ok(Some(self.add(token.pos, kind)))
     }
 
+    /// `( … )`, a pipeline of its own.
     fn parenthesized(&mut self) -> Read<NodeId> {
         self.nested(|parser| parser.pipeline("parenthesized pipeline", TokenKind::RightParen))
     }
 
+    /// The function of that name, among those that the set knows.
     fn callee(&self, token: Token<'a>) -> Read<Callee> {
         let name = std::str::from_utf8(token.text).unwrap_or_default();
         let callee = self.functions.get(name).copied();
         callee.ok_or_else(|| self.error(format!("function {} not defined", quoted(token.text))))
     }
 
+    /// A variable that is in scope.
     fn variable(&mut self, token: Token<'a>) -> Read<NodeKind> {
         let symbol = self.symbol(token.text);
         if !self.state.variables.contains(&symbol) {

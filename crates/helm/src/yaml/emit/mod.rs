@@ -26,6 +26,14 @@ const MAX_DEPTH: usize = 10_000;
 
 /// Writes a value as `toYaml` does, without the line break at its end.
 ///
+/// ```
+/// use windlass_helm::yaml::{emit::to_yaml, from_yaml};
+///
+/// let value = from_yaml(b"{b: [1, '2'], a: \"x\\ny\"}")?;
+/// assert_eq!(to_yaml(&value)?.to_text(), "a: |-\n  x\n  y\nb:\n- 1\n- \"2\"");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// Go's text, for example for NaN, which JSON does not have; Helm's `toYaml` gives nothing then.
 pub fn to_yaml(value: &Value) -> Result<Str, String> {

@@ -11,6 +11,14 @@ const MAX_DEPTH: usize = 10_000;
 
 /// Writes a value as `toYamlPretty` does, without the line break at its end.
 ///
+/// ```
+/// use windlass_helm::yaml::{emit::to_yaml_pretty, from_yaml};
+///
+/// let value = from_yaml(b"{b: [1, '2']}")?;
+/// assert_eq!(to_yaml_pretty(&value)?.to_text(), "b:\n  - 1\n  - \"2\"");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// The text of Go's panic for a value without YAML form.
 pub fn to_yaml_pretty(value: &Value) -> Result<Str, String> {

@@ -163,6 +163,7 @@ impl Writer {
         if indent < 0 { INDENT } else { indent + INDENT }
     }
 
+    /// Writes a text in the style that go-yaml would choose for it.
     fn write_string(
         &mut self,
         text: &[u8],
@@ -238,6 +239,7 @@ impl Writer {
         end
     }
 
+    /// Begins a new line at an indentation, unless it is there already.
     fn write_indent(&mut self, indent: isize) {
         let indent = usize::try_from(indent).unwrap_or(0);
         if !self.indention || self.column > indent || self.column == indent && !self.whitespace {
@@ -252,6 +254,7 @@ impl Writer {
         }
     }
 
+    /// Writes `-`, `:` and their like, after a space where one is needed.
     fn indicator(&mut self, text: &[u8], needs_blank: bool, is_blank: bool, is_indention: bool) {
         if needs_blank && !self.whitespace {
             self.put(b' ');
@@ -263,6 +266,7 @@ impl Writer {
 
     // Scalars.
 
+    /// Writes a text without quotes, folded at spaces if it may be and does not fit the line.
     fn write_plain(&mut self, text: &[u8], folds: bool, indent: isize) {
         if !self.whitespace && (self.flavor == Flavor::V2 || !text.is_empty()) {
             self.put(b' ');
@@ -278,6 +282,7 @@ impl Writer {
         self.indention = false;
     }
 
+    /// Writes a text in single quotes, quotes doubled.
     fn write_single_quoted(&mut self, text: &[u8], folds: bool, indent: isize) {
         self.indicator(b"'", true, false, false);
         self.write_folded(text, folds, indent, |writer, text, at| {
@@ -329,6 +334,7 @@ impl Writer {
         }
     }
 
+    /// Writes a text in double quotes, whatever cannot be printed escaped.
     fn write_double_quoted(&mut self, text: &[u8], folds: bool, indent: isize) {
         self.indicator(b"\"", true, false, false);
         // go-yaml asks whether the text begins with a byte order mark, not the character at hand.
@@ -366,6 +372,7 @@ impl Writer {
         self.indention = false;
     }
 
+    /// Writes one character as an escape.
     fn write_escape(&mut self, text: &[u8], at: usize) -> usize {
         let end = (at + width(text[at])).min(text.len());
         let character = std::str::from_utf8(&text[at..end])
@@ -403,6 +410,7 @@ impl Writer {
         end
     }
 
+    /// Writes a text after `|`, its indentation and chomping in the head.
     fn write_literal(&mut self, text: &[u8], indent: isize) {
         self.indicator(b"|", true, false, false);
         if text.first() == Some(&b' ') || break_length(text, 0) > 0 {
@@ -433,6 +441,7 @@ impl Writer {
     }
 }
 
+/// The style that a text can have here, given the one that was asked for.
 fn allowed_style(
     wanted: ScalarStyle,
     text: &[u8],

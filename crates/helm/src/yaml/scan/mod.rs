@@ -86,6 +86,11 @@ impl<'a> Scanner<'a> {
         self.tokens.pop_front()
     }
 
+    /// Reads on until the head of the queue is final.
+    ///
+    /// A scalar or collection may turn out to be a key when a `:` follows, and then `KEY` and the
+    /// start of a
+    /// mapping are put before it; until that is settled it must not be taken.
     fn fetch_more(&mut self) -> Result<(), Fault> {
         loop {
             if !self.tokens.is_empty() {
@@ -117,6 +122,7 @@ impl<'a> Scanner<'a> {
             .map(|(_, level)| *level)
     }
 
+    /// A token is no candidate for a key any more.
     fn forget_key_token(&mut self, number: usize) {
         for index in (0..self.key_tokens.len()).rev() {
             match self.key_tokens[index].0 {
@@ -130,14 +136,17 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// How many brackets and braces are open.
     fn flow_level(&self) -> usize {
         self.keys.len() - 1
     }
 
+    /// Whether any bracket or brace is open.
     fn in_flow(&self) -> bool {
         self.keys.len() > 1
     }
 
+    /// Reads one token, with the ends of the block collections before it.
     fn fetch_next(&mut self) -> Result<(), Fault> {
         self.ensure(1)?;
         if !self.started {
@@ -178,6 +187,9 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Whether the text here can begin a scalar without quotes.
+    ///
+    /// `-`, `?` and `:` can when no blank follows; in a flow collection `?` and `:` cannot.
     fn starts_plain_scalar(&self) -> bool {
         match self.byte(0) {
             b'-' => !matches!(self.byte(1), b' ' | b'\t'),
@@ -193,6 +205,8 @@ impl<'a> Scanner<'a> {
         self.at.column == 0 && (0..3).all(|k| self.byte(k) == indicator) && self.is_blank_or_end(3)
     }
 
+    /// Passes blanks, comments and line breaks. A tab does not count as a blank where it would be
+    /// indentation.
     fn skip_to_token(&mut self) -> Result<(), Fault> {
         loop {
             self.ensure(1)?;
@@ -218,6 +232,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Passes a comment, up to the line break.
     fn skip_comment(&mut self) -> Result<(), Fault> {
         if self.byte(0) == b'#' {
             while !self.is_break_or_end(0) {
@@ -228,6 +243,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Passes blanks within a line.
     fn skip_blanks(&mut self) -> Result<(), Fault> {
         self.ensure(1)?;
         while self.is_blank(0) {
@@ -239,6 +255,9 @@ impl<'a> Scanner<'a> {
 
     // Simple keys: what may turn out to be a key once its `:` is seen.
 
+    /// Whether the candidate of a flow level can still be a key: it has to end in its line and
+    /// within
+    /// [`MAX_KEY_LENGTH`] characters. One that must be a key and cannot is a fault.
     fn key_is_valid(&mut self, level: usize) -> Result<bool, Fault> {
         let Some(key) = self.keys.get(level).copied() else {
             return Ok(false);
@@ -256,6 +275,7 @@ impl<'a> Scanner<'a> {
         Ok(true)
     }
 
+    /// Notes that a key may begin here; required if it is at the indentation of a block mapping.
     fn save_key(&mut self) -> Result<(), Fault> {
         if !self.key_allowed {
             return Ok(());
@@ -274,6 +294,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Gives the candidate of the current flow level up.
     fn remove_key(&mut self) -> Result<(), Fault> {
         let level = self.flow_level();
         let key = self.keys[level];
@@ -289,6 +310,7 @@ impl<'a> Scanner<'a> {
 
     // Indentation.
 
+    /// The column from 0, comparable with the indentation, which is −1 outside of all collections.
     fn column(&self) -> isize {
         self.at.column.cast_signed()
     }
@@ -314,6 +336,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Ends the block collections that are indented deeper than a column.
     fn unroll_indent(&mut self, column: isize) {
         if self.in_flow() {
             return;
@@ -326,6 +349,7 @@ impl<'a> Scanner<'a> {
 
     // One function per kind of token.
 
+    /// The end of the text, which ends every block collection.
     fn fetch_stream_end(&mut self) -> Result<(), Fault> {
         if self.at.column != 0 {
             self.at.column = 0;
@@ -338,6 +362,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `%` at the start of a line.
     fn fetch_directive(&mut self) -> Result<(), Fault> {
         self.unroll_indent(-1);
         self.remove_key()?;
@@ -347,6 +372,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `---` or `...`, which end every block collection.
     fn fetch_document_marker(&mut self, kind: TokenKind) -> Result<(), Fault> {
         self.unroll_indent(-1);
         self.remove_key()?;
@@ -355,6 +381,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `[` or `{`, which may begin a key: `{a: b}: c`.
     fn fetch_flow_start(&mut self, kind: TokenKind) -> Result<(), Fault> {
         self.save_key()?;
         let token = self.taken + self.tokens.len();
@@ -372,6 +399,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `]` or `}`.
     fn fetch_flow_end(&mut self, kind: TokenKind) -> Result<(), Fault> {
         self.remove_key()?;
         if self.in_flow()
@@ -384,6 +412,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `,` in a flow collection.
     fn fetch_flow_entry(&mut self) -> Result<(), Fault> {
         self.remove_key()?;
         self.key_allowed = true;
@@ -391,6 +420,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `- `, which begins a list when it is indented deeper than what is open.
     fn fetch_block_entry(&mut self) -> Result<(), Fault> {
         if !self.in_flow() {
             if !self.key_allowed {
@@ -405,6 +435,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `? `, which begins a mapping when it is indented deeper than what is open.
     fn fetch_key(&mut self) -> Result<(), Fault> {
         if !self.in_flow() {
             if !self.key_allowed {
@@ -418,6 +449,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `:`. What came before it becomes a key if it can be one; otherwise the key is empty.
     fn fetch_value(&mut self) -> Result<(), Fault> {
         let level = self.flow_level();
         if self.key_is_valid(level)? {
@@ -447,6 +479,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `&name` or `*name`.
     fn fetch_anchor(&mut self, alias: bool) -> Result<(), Fault> {
         self.save_key()?;
         self.key_allowed = false;
@@ -455,6 +488,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `!tag`.
     fn fetch_tag(&mut self) -> Result<(), Fault> {
         self.save_key()?;
         self.key_allowed = false;
@@ -463,6 +497,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `|` or `>`.
     fn fetch_block_scalar(&mut self, literal: bool) -> Result<(), Fault> {
         self.remove_key()?;
         self.key_allowed = true;
@@ -471,6 +506,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// `'…'` or `"…"`.
     fn fetch_flow_scalar(&mut self, single: bool) -> Result<(), Fault> {
         self.save_key()?;
         self.key_allowed = false;
@@ -479,6 +515,7 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// A scalar without quotes, after which no key may begin in the same line.
     fn fetch_plain_scalar(&mut self) -> Result<(), Fault> {
         self.save_key()?;
         self.key_allowed = false;
@@ -489,10 +526,12 @@ impl<'a> Scanner<'a> {
 
     // The queue.
 
+    /// Adds a token at the end of the queue.
     fn push(&mut self, kind: TokenKind, start: Position, end: Position) {
         self.tokens.push_back(Token { kind, start, end });
     }
 
+    /// Adds a token of so many characters and passes them.
     fn push_indicator(&mut self, kind: TokenKind, length: usize) {
         let start = self.at;
         for _ in 0..length {
@@ -512,6 +551,7 @@ impl<'a> Scanner<'a> {
 
     // Characters.
 
+    /// A fault told as what was being read, with the place where that began.
     fn error(&self, context: Position, problem: &'static str) -> Fault {
         Fault::Scanner {
             problem,
@@ -552,18 +592,22 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Whether a line break is so many bytes ahead.
     fn is_break(&self, ahead: usize) -> bool {
         self.break_length(ahead) != 0
     }
 
+    /// Whether a line break or the end of the text is so many bytes ahead.
     fn is_break_or_end(&self, ahead: usize) -> bool {
         self.byte(ahead) == 0 || self.is_break(ahead)
     }
 
+    /// Whether a space or tab is so many bytes ahead.
     fn is_blank(&self, ahead: usize) -> bool {
         matches!(self.byte(ahead), b' ' | b'\t')
     }
 
+    /// Whether a space, tab, line break or the end is so many bytes ahead.
     fn is_blank_or_end(&self, ahead: usize) -> bool {
         self.is_blank(ahead) || self.is_break_or_end(ahead)
     }
@@ -583,12 +627,14 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Passes one character within a line.
     fn skip(&mut self) {
         self.at.offset = (self.at.offset + self.width()).min(self.bytes.len());
         self.at.chars += 1;
         self.at.column += 1;
     }
 
+    /// Passes one line break; `\r\n` is one.
     fn skip_line(&mut self) {
         let pair = self.byte(0) == b'\r' && self.byte(1) == b'\n';
         let length = if pair { 2 } else { self.break_length(0) };

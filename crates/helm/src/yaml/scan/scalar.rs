@@ -51,6 +51,10 @@ fn scalar(text: Vec<u8>, style: Style, start: Position, end: Position) -> Token 
 }
 
 impl Scanner<'_> {
+    /// `|` or `>`: the text below, whose indentation is given in the head or is that of its first
+    /// line.
+    ///
+    /// Folding joins lines with a space, except around lines that are indented deeper.
     pub(super) fn scan_block_scalar(&mut self, literal: bool) -> Result<Token, Fault> {
         let start = self.at;
         self.skip();
@@ -135,6 +139,7 @@ impl Scanner<'_> {
         Ok((chomp.unwrap_or(Chomp::Clip), increment))
     }
 
+    /// `+` or `-` in the head: what happens to the line breaks at the end.
     fn scan_chomp(&mut self) -> Option<Chomp> {
         let chomp = match self.byte(0) {
             b'+' => Chomp::Keep,
@@ -179,6 +184,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// A scalar in quotes. Line breaks fold to spaces; empty lines stay line breaks.
     pub(super) fn scan_flow_scalar(&mut self, single: bool) -> Result<Token, Fault> {
         let start = self.at;
         self.skip();
@@ -247,6 +253,7 @@ impl Scanner<'_> {
         }
     }
 
+    /// An escape in double quotes, as YAML 1.1 has them.
     fn scan_escape(&mut self, start: Position, text: &mut Vec<u8>) -> Result<(), Fault> {
         let digits = match self.byte(1) {
             b'x' => 2,
@@ -316,6 +323,7 @@ impl Scanner<'_> {
         Ok(())
     }
 
+    /// A scalar without quotes, over several lines as long as they are indented.
     pub(super) fn scan_plain_scalar(&mut self) -> Result<Token, Fault> {
         let start = self.at;
         let mut end = self.at;
@@ -354,6 +362,7 @@ impl Scanner<'_> {
         Ok(scalar(text, Style::Plain, start, end))
     }
 
+    /// Whether an indicator ends a scalar without quotes: `: `, and in flow collections `,?[]{}`.
     fn ends_plain_scalar(&self) -> bool {
         match self.byte(0) {
             b':' => self.is_blank_or_end(1),

@@ -3,6 +3,7 @@
 use super::{Fault, Position, Scanner, Token, TokenKind};
 
 impl Scanner<'_> {
+    /// `%YAML 1.1` or `%TAG ! prefix`, with the line break after it.
     pub(super) fn scan_directive(&mut self) -> Result<Token, Fault> {
         let start = self.at;
         self.skip();
@@ -25,6 +26,7 @@ impl Scanner<'_> {
         Ok(Token { kind, start, end })
     }
 
+    /// The word after `%`.
     fn scan_directive_name(&mut self, start: Position) -> Result<Vec<u8>, Fault> {
         let name = self.scan_word()?;
         if name.is_empty() {
@@ -46,6 +48,7 @@ impl Scanner<'_> {
         Ok(word)
     }
 
+    /// `major.minor`.
     fn scan_version(&mut self, start: Position) -> Result<TokenKind, Fault> {
         self.skip_blanks()?;
         let major = self.scan_version_number(start)?;
@@ -57,6 +60,7 @@ impl Scanner<'_> {
         Ok(TokenKind::Version { major, minor })
     }
 
+    /// A number of at most two digits, as go-yaml has it.
     fn scan_version_number(&mut self, start: Position) -> Result<u8, Fault> {
         self.ensure(1)?;
         let (mut value, mut length) = (0u8, 0);
@@ -75,6 +79,7 @@ impl Scanner<'_> {
         Ok(value)
     }
 
+    /// The handle and the prefix of `%TAG`.
     fn scan_tag_directive(&mut self, start: Position) -> Result<TokenKind, Fault> {
         self.skip_blanks()?;
         let handle = self.scan_tag_handle(true, start)?;
@@ -94,6 +99,7 @@ impl Scanner<'_> {
         })
     }
 
+    /// The name after `&` or `*`: letters, digits, `_` and `-`.
     pub(super) fn scan_anchor(&mut self, alias: bool) -> Result<Token, Fault> {
         let start = self.at;
         self.skip();
@@ -120,6 +126,7 @@ impl Scanner<'_> {
         })
     }
 
+    /// `!<uri>`, `!suffix`, `!!suffix` or `!handle!suffix`.
     pub(super) fn scan_tag(&mut self) -> Result<Token, Fault> {
         let start = self.at;
         self.ensure(2)?;
@@ -164,6 +171,7 @@ impl Scanner<'_> {
         Ok((b"!".to_vec(), suffix))
     }
 
+    /// `!`, `!!` or `!name!`; a directive's has to end in `!`.
     fn scan_tag_handle(&mut self, directive: bool, start: Position) -> Result<Vec<u8>, Fault> {
         self.ensure(1)?;
         if self.byte(0) != b'!' {

@@ -1,5 +1,7 @@
 //! The evaluator against what Go 1.26 does.
 
+mod objects;
+
 use super::Run;
 use crate::template::{Fault, Function, Param, Runtime, Templates, World};
 use crate::value::{Map, MapKind, Value};
