@@ -6,6 +6,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::error::Error as _;
 use std::path::PathBuf;
 
+/// Who asks, for the audit log of the server.
+const USER_AGENT: &str = concat!("windlass/", env!("CARGO_PKG_VERSION"));
+
 /// A client and what is known about its server before the first request.
 pub(super) struct Connection {
     pub(super) client: kube::Client,
@@ -22,6 +25,7 @@ pub(super) async fn connect(options: &Options) -> Result<Connection, Error> {
         Some((kubeconfig, path)) => from_kubeconfig(kubeconfig, path, options).await?,
         None => in_cluster()?,
     };
+    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
     // Retries belong to `request.rs`, which knows what may be repeated.
     config.default_retry = false;
     if let Some(namespace) = &options.namespace {

@@ -290,6 +290,28 @@ fn an_app_that_would_become_empty_is_not_emptied_by_accident() {
 }
 
 #[test]
+fn a_prune_beyond_the_limit_stops_for_safety() {
+    let case = Case::new("limit");
+    case.template("config.yaml", CONFIG).template(
+        "more.yaml",
+        "{{ if not .Values.less }}\n{{ range until 3 }}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: more-{{ . }}}\n{{ end }}\n{{ end }}",
+    );
+    ok(&case.deploy(&[]));
+    let refused = case.deploy(&["--set", "less=true", "--max-prune", "2"]);
+    assert_eq!(refused.code, 7, "{}", refused.all());
+    ok(&case.deploy(&["--set", "less=true", "--max-prune", "75%"]));
+}
+
+#[test]
+fn the_order_is_explained_on_request() {
+    let case = Case::new("explain");
+    case.template("config.yaml", CONFIG).template("web.yaml", DEPLOYMENT);
+    let explained = case.deploy(&["--explain"]);
+    let printed = format!("{}{}", ok(&explained).stdout, explained.stderr);
+    assert!(printed.contains("ConfigMap"), "{}", explained.all());
+}
+
+#[test]
 fn without_an_answer_nothing_is_written() {
     let case = Case::new("confirm");
     case.template("config.yaml", CONFIG);
