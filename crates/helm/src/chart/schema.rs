@@ -10,7 +10,7 @@ use crate::value::{Map, Value};
 use boon::{CompileError, Compiler, Schemas, UrlLoader};
 
 /// The name under which a chart's schema is known to itself.
-const URL: &str = "file:///values.schema.json";
+pub(super) const URL: &str = "file:///values.schema.json";
 
 /// Validates the coalesced values of a chart and its subcharts.
 ///
@@ -51,7 +51,7 @@ fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
     compiler
-        .add_resource(URL, schema)
+        .add_resource(URL, schema.clone())
         .map_err(|error| describe(&error))?;
     let mut schemas = Schemas::new();
     let index = compiler
@@ -59,7 +59,7 @@ fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
         .map_err(|error| describe(&error))?;
     let values = to_json(&Value::Map(values.clone()), 0)?;
     schemas.validate(&values, index).map_err(|error| {
-        let text = schema_text::error(&error);
+        let text = schema_text::error(&error, &schema);
         let head = format!("jsonschema validation failed with '{URL}#'\n");
         format!("{}\n", text.strip_prefix(&head).unwrap_or(&text))
     })
@@ -83,7 +83,7 @@ fn describe(error: &CompileError) -> String {
         CompileError::LoadUrlError { url, src } => format!("failing loading {url:?}: {src}"),
         CompileError::ValidationError { url, src } => {
             let url = url.trim_end_matches('#');
-            let text = schema_text::error(src);
+            let text = schema_text::error(src, &serde_json::Value::Null);
             format!("\"{url}#\" is not valid against metaschema: {text}")
         }
         CompileError::JsonPointerNotFound(pointer) => {
@@ -210,6 +210,26 @@ mod tests {
                 "i: [1, 1]",
                 "- at '/i': minItems: got 2, want 3\n- at '/i': items at 0 and 1 are equal\n",
             ),
+            (
+                r#"{"properties":{"a":{"pattern":"^[^\\s/]+:\\d+$"}}}"#,
+                "a: x",
+                "- at '/a': 'x' does not match pattern '^[^\\\\s/]+:\\\\d+$'\n",
+            ),
+            (
+                r#"{"properties":{"a":{"allOf":[{"properties":{"b":{"anyOf":[{"minLength":3}]}}}]}}}"#,
+                "a: {b: x}",
+                "- at '/a': 'allOf' failed\n  - at '/a/b': 'anyOf' failed\n    - at '/a/b': minLength: got 1, want 3\n",
+            ),
+            (
+                r##"{"properties":{"a":{"items":{"oneOf":[{"$ref":"#/$defs/z"}]}}},"$defs":{"z":{"allOf":[{"type":"array"},true]}}}"##,
+                "a: [x]",
+                "- at '/a/0': 'oneOf' failed, none matched\n  - at '/a/0': 'allOf' failed\n    - at '/a/0': got string, want array\n",
+            ),
+            (
+                r#"{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{"format":"email","minLength":9}}}"#,
+                "a: x",
+                "- at '/a': 'x' is not valid email: missing @\n",
+            ),
             (r#"{"type":"#, "", "unexpected EOF"),
             (
                 r##"{"$ref":"#/nope"}"##,
@@ -245,8 +265,9 @@ mod tests {
             check(r#"{"type":"objec"}"#, ""),
             "web:\n\"file:///values.schema.json#\" is not valid against metaschema: jsonschema \
              validation failed with 'https://json-schema.org/draft/2020-12/schema#'\n\
-             - at '/type': 'anyOf' failed\n  - at '/type': value must be one of 'array', 'boolean', \
-             'integer', 'null', 'number', 'object', 'string'\n  - at '/type': got string, want array"
+             - at '': 'allOf' failed\n  - at '/type': 'anyOf' failed\n    - at '/type': value must be \
+             one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'\n    \
+             - at '/type': got string, want array"
         );
     }
 }

@@ -5,45 +5,186 @@
 
 use crate::value::number::format_float;
 use crate::value::quote::quoted;
-use boon::{ErrorKind, ValidationError};
+use boon::{ErrorKind, InstanceLocation, ValidationError};
 use serde_json::{Number, Value};
 use std::fmt::Display;
 
-/// An error with everything below it, one line each.
-pub(super) fn error(error: &ValidationError<'_, '_>) -> String {
+/// An error with everything below it, one line each; `schema` is the document that was checked against.
+pub(super) fn error(error: &ValidationError<'_, '_>, schema: &Value) -> String {
     let mut out = String::new();
-    write(error, 0, &mut out);
+    let root = Place {
+        url: error.schema_url,
+        depth: 0,
+        indent: 0,
+    };
+    write(error, root, schema, &mut out);
     out
 }
 
-fn write(error: &ValidationError<'_, '_>, indent: usize, out: &mut String) {
-    let skip = error.causes.len() == 1 && matches!(error.kind, ErrorKind::Reference { .. });
-    let mut below = indent;
-    if !skip {
-        if indent > 0 {
-            out.push('\n');
-            out.push_str(&"  ".repeat(indent - 1));
-            out.push_str("- ");
-        }
-        below += 1;
-        if let ErrorKind::Schema { url } = &error.kind {
-            let url = if url.contains('#') {
-                (*url).to_owned()
-            } else {
-                format!("{url}#")
-            };
-            out.push_str("jsonschema validation failed with ");
-            out.push_str(&quote(&url));
-        } else {
-            let place = quote(error.instance_location.to_string());
-            for part in ["at ", &place, ": ", &kind(&error.kind)] {
-                out.push_str(part);
+/// The schema whose failure is told just above an error.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    url: &'a str,
+    /// How many keys and indices lead to the value it was held against.
+    depth: usize,
+    /// How far its errors are indented.
+    indent: usize,
+}
+
+fn write(error: &ValidationError<'_, '_>, above: Place<'_>, schema: &Value, out: &mut String) {
+    let causes = causes(error);
+    if let (ErrorKind::Group, [cause]) = (&error.kind, &*causes) {
+        return write(cause, above, schema, out);
+    }
+    let mut indent = above.indent;
+    for (depth, words) in combinators(error.schema_url, above.url) {
+        let tokens = &error.instance_location.tokens;
+        let tokens = tokens[..tokens.len().min(above.depth + depth)].to_vec();
+        start_line(indent, out);
+        let place = quote(InstanceLocation { tokens }.to_string());
+        out.extend(["at ", &place, ": ", words]);
+        indent += 1;
+    }
+    if causes.len() != 1 || !matches!(error.kind, ErrorKind::Reference { .. }) {
+        start_line(indent, out);
+        write_line(error, schema, out);
+        indent += 1;
+    }
+    for cause in causes {
+        let url = match error.kind {
+            ErrorKind::Reference { url, .. } | ErrorKind::Schema { url } => url,
+            ErrorKind::AllOf | ErrorKind::AnyOf | ErrorKind::OneOf(None) => {
+                branch(error.schema_url, cause.schema_url)
             }
+            _ => error.schema_url,
+        };
+        let depth = error.instance_location.tokens.len();
+        write(cause, Place { url, depth, indent }, schema, out);
+    }
+}
+
+fn start_line(indent: usize, out: &mut String) {
+    if indent > 0 {
+        out.push('\n');
+        out.push_str(&"  ".repeat(indent - 1));
+        out.push_str("- ");
+    }
+}
+
+fn write_line(error: &ValidationError<'_, '_>, schema: &Value, out: &mut String) {
+    if let ErrorKind::Schema { url } = &error.kind {
+        let fragment = if url.contains('#') { "" } else { "#" };
+        out.push_str("jsonschema validation failed with ");
+        out.push_str(&quote(format!("{url}{fragment}")));
+        return;
+    }
+    let place = quote(error.instance_location.to_string());
+    let words = match &error.kind {
+        ErrorKind::Pattern { got, want } => {
+            let want = written_pattern(error.schema_url, schema).unwrap_or(want);
+            format!("{} does not match pattern {}", quote(got), quote(want))
+        }
+        other => kind(other),
+    };
+    out.extend(["at ", &place, ": ", &words]);
+}
+
+/// The causes that Go's library has too: it holds a value that fails a schema's `format` against
+/// nothing else of that schema.
+fn causes<'a, 's, 'v>(error: &'a ValidationError<'s, 'v>) -> Vec<&'a ValidationError<'s, 'v>> {
+    let all = || error.causes.iter();
+    let formats: Vec<_> = all()
+        .filter(|cause| matches!(cause.kind, ErrorKind::Format { .. }))
+        .map(|cause| (cause.schema_url, cause.instance_location.to_string()))
+        .collect();
+    let is_hidden = |cause: &&ValidationError<'_, '_>| {
+        formats.iter().any(|(url, place)| {
+            let way = cause.schema_url.strip_prefix(url);
+            let is_below = way.is_some_and(|way| way.is_empty() || way.starts_with('/'));
+            let is_format = matches!(cause.kind, ErrorKind::Format { .. });
+            is_below && !is_format && cause.instance_location.to_string() == *place
+        })
+    };
+    all().filter(|cause| !is_hidden(cause)).collect()
+}
+
+/// Every `allOf`, `anyOf` and `oneOf` on the way from one schema to another below it, and how many
+/// keys and indices lead to its value. Go's library tells them also where only one branch failed,
+/// boon leaves them out.
+fn combinators(url: &str, above: &str) -> Vec<(usize, &'static str)> {
+    let mut found = Vec::new();
+    let mut depth = 0;
+    let Some(way) = url.strip_prefix(above) else {
+        return found;
+    };
+    let mut keywords = way.split('/').skip(1).peekable();
+    while let Some(keyword) = keywords.next() {
+        let words = match keyword {
+            "allOf" => Some("'allOf' failed"),
+            "anyOf" => Some("'anyOf' failed"),
+            "oneOf" => Some("'oneOf' failed, none matched"),
+            _ => None,
+        };
+        found.extend(words.map(|words| (depth, words)));
+        depth += usize::from(matches!(
+            keyword,
+            "properties"
+                | "patternProperties"
+                | "additionalProperties"
+                | "unevaluatedProperties"
+                | "items"
+                | "prefixItems"
+                | "additionalItems"
+                | "unevaluatedItems"
+                | "contains"
+        ));
+        let is_index = |next: &&str| next.bytes().all(|byte| byte.is_ascii_digit());
+        match keyword {
+            "items" => drop(keywords.next_if(is_index)),
+            "properties" | "patternProperties" | "prefixItems" | "dependencies"
+            | "dependentSchemas" => drop(keywords.next()),
+            _ if words.is_some() => drop(keywords.next()),
+            _ => {}
         }
     }
-    for cause in &error.causes {
-        write(cause, below, out);
+    found
+}
+
+/// The URL of the branch of a combinator that an error is of: its schema, the keyword and the index.
+fn branch<'a>(schema: &str, url: &'a str) -> &'a str {
+    let Some(way) = url.strip_prefix(schema) else {
+        return url;
+    };
+    let end = way
+        .match_indices('/')
+        .nth(2)
+        .map_or(way.len(), |(at, _)| at);
+    url.get(..schema.len() + end).unwrap_or(url)
+}
+
+/// A `pattern` as the schema has it; boon tells what it made of it.
+fn written_pattern<'a>(url: &str, schema: &'a Value) -> Option<&'a str> {
+    let (document, pointer) = url.split_once('#')?;
+    if document != super::schema::URL {
+        return None;
     }
+    let pointer = decode(pointer)?;
+    schema.pointer(&pointer)?.get("pattern")?.as_str()
+}
+
+/// Undoes percent-encoding.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let digits = [bytes.next()?, bytes.next()?];
+        out.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+    }
+    String::from_utf8(out).ok()
 }
 
 /// The message of one broken rule.
@@ -64,9 +205,6 @@ fn kind(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::Const { .. } => "'const' failed".to_owned(),
         ErrorKind::Format { got, want, err } => {
             format!("{} is not valid {want}: {err}", show(got))
-        }
-        ErrorKind::Pattern { got, want } => {
-            format!("{} does not match pattern {}", quote(got), quote(want))
         }
         ErrorKind::ContentEncoding { want, err } => {
             format!("value is not {} encoded: {err}", quote(want))
