@@ -6,6 +6,7 @@
 
 use super::values::deep;
 use super::{Chart, schema_text};
+use crate::re2::translate;
 use crate::value::{Map, Value};
 use boon::{CompileError, Compiler, Schemas, UrlLoader};
 
@@ -51,7 +52,7 @@ fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
     compiler
-        .add_resource(URL, schema.clone())
+        .add_resource(URL, with_go_patterns(&schema))
         .map_err(|error| describe(&error))?;
     let mut schemas = Schemas::new();
     let index = compiler
@@ -63,6 +64,40 @@ fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
         let head = format!("jsonschema validation failed with '{URL}#'\n");
         format!("{}\n", text.strip_prefix(&head).unwrap_or(&text))
     })
+}
+
+/// A schema with its patterns, which are Go's, in the words of the crate that matches them. What is
+/// no pattern for Go stays as it is.
+fn with_go_patterns(schema: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value as Json;
+    let translated = |pattern: &str| match translate(pattern.as_bytes()) {
+        Ok((translated, _)) => translated,
+        Err(_) => pattern.to_owned(),
+    };
+    match schema {
+        Json::Array(items) => items.iter().map(with_go_patterns).collect(),
+        Json::Object(fields) => {
+            let field = |(key, value): (&String, &Json)| {
+                let value = match (key.as_str(), value) {
+                    ("pattern", Json::String(pattern)) => Json::from(translated(pattern)),
+                    ("patternProperties", Json::Object(schemas)) => {
+                        let schemas = schemas.iter();
+                        let schema = |(key, schema): (&String, &Json)| {
+                            (translated(key), with_go_patterns(schema))
+                        };
+                        Json::Object(schemas.map(schema).collect())
+                    }
+                    ("const" | "enum" | "default" | "examples", data) if !data.is_object() => {
+                        data.clone()
+                    }
+                    (_, value) => with_go_patterns(value),
+                };
+                (key.clone(), value)
+            };
+            Json::Object(fields.iter().map(field).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// Refuses every schema outside of the chart. What is only named (`urn:`) allows everything, as in
@@ -229,6 +264,11 @@ mod tests {
                 r#"{"$schema":"http://json-schema.org/draft-07/schema#","properties":{"a":{"format":"email","minLength":9}}}"#,
                 "a: x",
                 "- at '/a': 'x' is not valid email: missing @\n",
+            ),
+            (
+                r#"{"properties":{"a":{"pattern":"^[^[]*{$"}},"patternProperties":{"^[\\w-.]$":{"pattern":"[~~]"}}}"#,
+                "a: '~{'",
+                "",
             ),
             (r#"{"type":"#, "", "unexpected EOF"),
             (

@@ -3,6 +3,7 @@
 //! Follows github.com/santhosh-tekuri/jsonschema v6.0.3 `output.go` and `kind/kind.go`; numbers are
 //! written as golang.org/x/text does for English.
 
+use crate::re2::translate;
 use crate::value::number::format_float;
 use crate::value::quote::quoted;
 use boon::{ErrorKind, InstanceLocation, ValidationError};
@@ -204,6 +205,11 @@ fn kind(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::Const { want } if is_plain(want) => format!("value must be {}", show(want)),
         ErrorKind::Const { .. } => "'const' failed".to_owned(),
         ErrorKind::Format { got, want, err } => {
+            let go = match &**got {
+                Value::String(pattern) if *want == "regex" => translate(pattern.as_bytes()).err(),
+                _ => None,
+            };
+            let err = go.map_or_else(|| err.to_string(), |go| go.to_string());
             format!("{} is not valid {want}: {err}", show(got))
         }
         ErrorKind::ContentEncoding { want, err } => {

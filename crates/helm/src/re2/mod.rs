@@ -89,7 +89,10 @@ impl Patterns {
 }
 
 /// The pattern in the syntax of the crate, and the names of its groups.
-fn translate(pattern: &[u8]) -> Result<(String, Vec<String>), PatternError> {
+///
+/// # Errors
+/// When the text is no pattern; the message is Go's.
+pub(crate) fn translate(pattern: &[u8]) -> Result<(String, Vec<String>), PatternError> {
     match std::str::from_utf8(pattern) {
         Ok(text) => parse::Parser::new(text).parse(),
         Err(_) => error("invalid UTF-8", &String::from_utf8_lossy(pattern)),
