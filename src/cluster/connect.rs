@@ -25,7 +25,10 @@ pub(super) async fn connect(options: &Options) -> Result<Connection, Error> {
         Some((kubeconfig, path)) => from_kubeconfig(kubeconfig, path, options).await?,
         None => in_cluster()?,
     };
-    config.headers.push((http::header::USER_AGENT, http::HeaderValue::from_static(USER_AGENT)));
+    config.headers.push((
+        http::header::USER_AGENT,
+        http::HeaderValue::from_static(USER_AGENT),
+    ));
     // Retries belong to `request.rs`, which knows what may be repeated.
     config.default_retry = false;
     if let Some(namespace) = &options.namespace {

@@ -305,7 +305,8 @@ fn a_prune_beyond_the_limit_stops_for_safety() {
 #[test]
 fn the_order_is_explained_on_request() {
     let case = Case::new("explain");
-    case.template("config.yaml", CONFIG).template("web.yaml", DEPLOYMENT);
+    case.template("config.yaml", CONFIG)
+        .template("web.yaml", DEPLOYMENT);
     let explained = case.deploy(&["--explain"]);
     let printed = format!("{}{}", ok(&explained).stdout, explained.stderr);
     assert!(printed.contains("ConfigMap"), "{}", explained.all());
