@@ -210,12 +210,7 @@ impl Object for ValuesMethods {
             ("Table", &["string"]),
             ("YAML", &[]),
         ];
-        let (name, params) = METHODS.into_iter().find(|(n, _)| n.as_bytes() == name)?;
-        Some(Method {
-            name,
-            params,
-            variadic: false,
-        })
+        Method::among(&METHODS, name)
     }
 
     fn call(&self, name: &str, args: &[Value]) -> Result<Value, String> {

@@ -92,12 +92,7 @@ impl Object for Files {
             ("Glob", &["string"]),
             ("Lines", &["string"]),
         ];
-        let (name, params) = METHODS.into_iter().find(|(n, _)| n.as_bytes() == name)?;
-        Some(Method {
-            name,
-            params,
-            variadic: false,
-        })
+        Method::among(&METHODS, name)
     }
 
     fn call(&self, name: &str, args: &[Value]) -> Result<Value, String> {

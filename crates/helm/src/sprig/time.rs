@@ -343,14 +343,7 @@ impl Object for Time {
     }
 
     fn method(&self, name: &[u8]) -> Option<Method> {
-        let (name, params) = METHODS
-            .iter()
-            .find(|(method, _)| method.as_bytes() == name)?;
-        Some(Method {
-            name,
-            params,
-            variadic: false,
-        })
+        Method::among(METHODS, name)
     }
 
     fn call(&self, name: &str, args: &[Value]) -> Result<Value, String> {

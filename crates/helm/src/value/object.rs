@@ -16,6 +16,19 @@ pub struct Method {
     pub variadic: bool,
 }
 
+impl Method {
+    /// The method of that name in a table of names and parameter types, none of them variadic.
+    #[must_use]
+    pub fn among(table: &[(&'static str, &'static [&'static str])], name: &[u8]) -> Option<Self> {
+        let (name, params) = table.iter().find(|(known, _)| known.as_bytes() == name)?;
+        Some(Self {
+            name,
+            params,
+            variadic: false,
+        })
+    }
+}
+
 /// A Go struct or pointer: `.Capabilities`, a time, a version, a certificate.
 pub trait Object: Debug {
     /// The type as `%T` prints it, for example `*semver.Version`.

@@ -253,6 +253,21 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
+    /// Passes the rest of a line, in which nothing but a comment may stand; `start` is the place for
+    /// the fault.
+    fn finish_line(&mut self, start: Position) -> Result<(), Fault> {
+        self.skip_blanks()?;
+        self.skip_comment()?;
+        if !self.is_break_or_end(0) {
+            return Err(self.error(start, "did not find expected comment or line break"));
+        }
+        if self.is_break(0) {
+            self.ensure(2)?;
+            self.skip_line();
+        }
+        Ok(())
+    }
+
     // Simple keys: what may turn out to be a key once its `:` is seen.
 
     /// Whether the candidate of a flow level can still be a key: it has to end in its line and

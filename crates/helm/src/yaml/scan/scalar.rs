@@ -127,15 +127,7 @@ impl Scanner<'_> {
                 chomp = self.scan_chomp();
             }
         }
-        self.skip_blanks()?;
-        self.skip_comment()?;
-        if !self.is_break_or_end(0) {
-            return Err(self.error(start, "did not find expected comment or line break"));
-        }
-        if self.is_break(0) {
-            self.ensure(2)?;
-            self.skip_line();
-        }
+        self.finish_line(start)?;
         Ok((chomp.unwrap_or(Chomp::Clip), increment))
     }
 
