@@ -6,9 +6,9 @@
 use super::error::{Error, ErrorKind};
 use super::node::{Document, NodeId, NodeKind, parse_first, split_documents};
 use super::resolve::{Scalar, TAG_PREFIX, resolve};
+use super::target::{Exact, Shown, Target};
 use crate::value::number::format_float;
-use crate::value::quote::quoted;
-use crate::value::{List, Map, MapKind, Str, UintKind, Value};
+use crate::value::{List, Map, MapKind, Str, Value};
 use std::collections::BTreeMap;
 
 /// Reads the first document as `yaml.Unmarshal` of sigs.k8s.io/yaml does into an `any`.
@@ -111,6 +111,11 @@ pub fn to_json_value(document: &Document, node: NodeId) -> Result<serde_json::Va
     convert(document, node)
 }
 
+/// Reads the first document, integers as they are and without JSON in between.
+pub(super) fn read_exact(text: &[u8]) -> Result<Value, Error> {
+    Ok(read_first::<Exact>(text)?.0)
+}
+
 fn convert<T: Target>(document: &Document, node: NodeId) -> Result<T, Error> {
     let mut decoder = Decoder {
         document,
@@ -123,184 +128,6 @@ fn convert<T: Target>(document: &Document, node: NodeId) -> Result<T, Error> {
     match decoder.later {
         Some((_, error)) => Err(error),
         None => Ok(value),
-    }
-}
-
-/// What a document is turned into.
-trait Target: Sized {
-    fn null() -> Self;
-    fn bool(flag: bool) -> Self;
-    fn int(number: i64) -> Self;
-    fn uint(number: u64) -> Self;
-    fn float(number: f64) -> Self;
-    fn text(bytes: &[u8]) -> Self;
-    fn list(items: Vec<Self>) -> Self;
-    fn map(entries: BTreeMap<Str, Self>) -> Self;
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "encoding/json reads every number as float64"
-)]
-impl Target for Value {
-    fn null() -> Self {
-        Self::Nil
-    }
-    fn bool(flag: bool) -> Self {
-        Self::Bool(flag)
-    }
-    fn int(number: i64) -> Self {
-        Self::Float(number as f64)
-    }
-    fn uint(number: u64) -> Self {
-        Self::Float(number as f64)
-    }
-    fn float(number: f64) -> Self {
-        Self::Float(number)
-    }
-    fn text(bytes: &[u8]) -> Self {
-        Self::Str(crate::json::valid_text(bytes))
-    }
-    fn list(items: Vec<Self>) -> Self {
-        Self::list(items)
-    }
-    fn map(entries: BTreeMap<Str, Self>) -> Self {
-        Self::Map(Map::from_entries(MapKind::Any, entries))
-    }
-}
-
-impl Target for serde_json::Value {
-    fn null() -> Self {
-        Self::Null
-    }
-    fn bool(flag: bool) -> Self {
-        Self::Bool(flag)
-    }
-    fn int(number: i64) -> Self {
-        Self::from(number)
-    }
-    fn uint(number: u64) -> Self {
-        Self::from(number)
-    }
-    fn float(number: f64) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "within the range of i64")]
-        if number.fract() == 0.0 && number.abs() < 9_223_372_036_854_775_808.0 {
-            return Self::from(number as i64);
-        }
-        Self::from(number)
-    }
-    fn text(bytes: &[u8]) -> Self {
-        Self::String(String::from_utf8_lossy(bytes).into_owned())
-    }
-    fn list(items: Vec<Self>) -> Self {
-        Self::Array(items)
-    }
-    fn map(entries: BTreeMap<Str, Self>) -> Self {
-        Self::Object(
-            entries
-                .into_iter()
-                .map(|(k, v)| (k.to_text().into_owned(), v))
-                .collect(),
-        )
-    }
-}
-
-/// A value read from JSON text that keeps its integers: the middle of `toYaml`.
-pub(super) struct Exact(pub(super) Value);
-
-impl Target for Exact {
-    fn null() -> Self {
-        Self(Value::Nil)
-    }
-    fn bool(flag: bool) -> Self {
-        Self(Value::Bool(flag))
-    }
-    fn int(number: i64) -> Self {
-        Self(Value::int64(number))
-    }
-    fn uint(number: u64) -> Self {
-        Self(Value::Uint(number, UintKind::Uint64))
-    }
-    fn float(number: f64) -> Self {
-        Self(Value::Float(number))
-    }
-    fn text(bytes: &[u8]) -> Self {
-        Self(Value::str(bytes))
-    }
-    fn list(items: Vec<Self>) -> Self {
-        Self(Value::list(items.into_iter().map(|item| item.0).collect()))
-    }
-    fn map(entries: BTreeMap<Str, Self>) -> Self {
-        let entries = entries
-            .into_iter()
-            .map(|(key, value)| (key, value.0))
-            .collect();
-        Self(Value::Map(Map::from_entries(MapKind::Any, entries)))
-    }
-}
-
-/// Reads the first document, integers as they are and without JSON in between.
-pub(super) fn read_exact(text: &[u8]) -> Result<Value, Error> {
-    Ok(read_first::<Exact>(text)?.0)
-}
-
-/// A value as Go's `%#v` prints it, for messages about keys.
-struct Shown(String);
-
-/// How many bytes of a value a message shows, about.
-const SHOWN: usize = 4096;
-
-impl Shown {
-    /// The text when the value is not inside another one.
-    fn at_top(&self) -> &str {
-        if self.0 == NIL { "<nil>" } else { &self.0 }
-    }
-}
-
-const NIL: &str = "interface {}(nil)";
-
-/// A list or map as Go's `%v` prints it.
-fn shown_collection(kind: &str, items: impl Iterator<Item = String>) -> Shown {
-    let mut text = format!("{kind}{{");
-    for (index, item) in items.enumerate() {
-        if text.len() > SHOWN {
-            text.push_str("...");
-            break;
-        }
-        text.push_str(if index > 0 { ", " } else { "" });
-        text.push_str(&item);
-    }
-    text.push('}');
-    Shown(text)
-}
-
-impl Target for Shown {
-    fn null() -> Self {
-        Self(NIL.into())
-    }
-    fn bool(flag: bool) -> Self {
-        Self(flag.to_string())
-    }
-    fn int(number: i64) -> Self {
-        Self(number.to_string())
-    }
-    fn uint(number: u64) -> Self {
-        Self(format!("{number:#x}"))
-    }
-    fn float(number: f64) -> Self {
-        Self(format_float(number, b'g', -1, 64))
-    }
-    fn text(bytes: &[u8]) -> Self {
-        Self(quoted(bytes))
-    }
-    fn list(items: Vec<Self>) -> Self {
-        shown_collection("[]interface {}", items.into_iter().map(|item| item.0))
-    }
-    fn map(entries: BTreeMap<Str, Self>) -> Self {
-        let items = entries
-            .into_iter()
-            .map(|(key, value)| format!("{}:{}", quoted(&key), value.0));
-        shown_collection("map[interface {}]interface {}", items)
     }
 }
 

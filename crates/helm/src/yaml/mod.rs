@@ -12,6 +12,7 @@ mod node;
 mod resolve;
 mod scan;
 mod source;
+mod target;
 
 pub use convert::{documents, from_yaml, from_yaml_list, from_yaml_map, to_json_value, to_value};
 pub use error::{Error, ErrorKind};
