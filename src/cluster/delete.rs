@@ -2,13 +2,14 @@
 
 use super::apply::path_of;
 use super::request::{Request, Verb};
-use super::{Cluster, Error, action};
+use super::{Cluster, Error, action, parse};
 use crate::object::ObjectRef;
-use serde_json::json;
+use serde_json::{Value, json};
 
 impl Cluster {
     /// Deletes the object with this uid in the background; with a `resource_version` only if it did
-    /// not change since. One that is gone, or was replaced by another, counts as deleted.
+    /// not change since. One that is gone, or was replaced by another, counts as deleted. Tells
+    /// whether the object is gone already; otherwise it is on its way out.
     ///
     /// # Errors
     /// The server's refusal, sorted.
@@ -17,7 +18,7 @@ impl Cluster {
         object: &ObjectRef,
         uid: &str,
         resource_version: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let kind = self.kind_of(object).await?;
         let action = action(Verb::Delete, object);
         let mut options = json!({
@@ -36,8 +37,12 @@ impl Cluster {
             .headers
             .push((http::header::CONTENT_TYPE, "application/json"));
         match self.send(request).await {
-            Ok(_) => Ok(()),
-            Err(error) if error.is_not_found() || is_other(&error) => Ok(()),
+            // The answer is the object as long as something holds it.
+            Ok(answer) => {
+                let answer: Value = parse(&action, &answer.body)?;
+                Ok(answer["kind"] == "Status")
+            }
+            Err(error) if error.is_not_found() || is_other(&error) => Ok(true),
             Err(error) => Err(error),
         }
     }

@@ -131,32 +131,85 @@ impl Sender<'_> {
     }
 
     async fn replace(&self, change: &Change) -> Result<Option<Object>, Error> {
-        if let Some(live) = &change.live {
-            self.cluster
-                .delete(&change.target, live.uid(), None)
-                .await?;
+        if let Some(live) = &change.live
+            && !self.remove(&change.target, live).await?
+        {
             self.until_gone(&change.target, live.uid()).await?;
         }
         self.apply(change.desired.as_ref()).await
     }
 
+    /// Deletes; gives back the object when it is still on its way out.
     async fn delete(&self, change: &Change) -> Result<Option<Object>, Error> {
-        if let Some(live) = &change.live {
-            self.cluster
-                .delete(&change.target, live.uid(), None)
-                .await?;
+        let Some(live) = &change.live else {
+            return Ok(None);
+        };
+        let gone = self.remove(&change.target, live).await?;
+        Ok(Some(live.clone()).filter(|_| !gone))
+    }
+
+    /// Deletes the object that was shown, as long as it is in the same hands as then. Tells whether
+    /// it is gone already.
+    async fn remove(&self, target: &ObjectRef, shown: &Object) -> Result<bool, Error> {
+        let mut version = shown.resource_version().to_owned();
+        for _ in 0..MOST_LOOKS {
+            let deleted = self
+                .cluster
+                .delete(target, shown.uid(), Some(&version))
+                .await;
+            match deleted {
+                Err(error) if error.is_stale() => {}
+                other => return Ok(other?),
+            }
+            let Some(found) = self.again(target, shown).await? else {
+                return Ok(true);
+            };
+            found.resource_version().clone_into(&mut version);
         }
-        Ok(None)
+        // Something writes it all the time, and it is still in the same hands.
+        Ok(self.cluster.delete(target, shown.uid(), None).await?)
+    }
+
+    /// The object that was shown as it is now; `None` when it is gone. An error when it went into
+    /// other hands.
+    async fn again(&self, target: &ObjectRef, shown: &Object) -> Result<Option<Object>, Error> {
+        let found = self.cluster.get(target).await?;
+        let Some(found) = found.filter(|found| found.uid() == shown.uid()) else {
+            return Ok(None);
+        };
+        if found.label(PART_OF) == shown.label(PART_OF) {
+            return Ok(Some(found));
+        }
+        Err(cluster::Error::Stale {
+            action: format!("delete {target}"),
+            message: "it is no longer part of this app".to_owned(),
+        }
+        .into())
     }
 
     /// Takes the object out of the set and leaves it alone.
     async fn let_go(&self, change: &Change) -> Result<Option<Object>, Error> {
-        let patch = json!({"metadata": {"labels": {PART_OF: null}}});
-        match self.cluster.merge_patch(&change.target, &patch).await {
-            Ok(object) => Ok(Some(object)),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error.into()),
+        let mut next = change.live.clone();
+        for _ in 0..MOST_LOOKS {
+            let Some(live) = next else { return Ok(None) };
+            let patch = json!({"metadata": {"uid": live.uid(), "resourceVersion": live.resource_version(),
+                "labels": {PART_OF: null}}});
+            match self.cluster.merge_patch(&change.target, &patch).await {
+                Ok(object) => return Ok(Some(object)),
+                Err(error) if error.is_stale() || error.is_not_found() => {}
+                Err(error) => return Err(error.into()),
+            }
+            next = match self.again(&change.target, &live).await {
+                // Whoever took it over replaced our label, or removed it.
+                Err(Error::Cluster(cluster::Error::Stale { .. })) => None,
+                other => other?,
+            };
         }
+        Err(cluster::Error::Stale {
+            action: format!("let go of {}", change.target),
+            message: "it keeps changing".to_owned(),
+        }
+        .into())
     }
 
     /// Waits until somebody else has made the object.

@@ -62,9 +62,17 @@ pub(super) async fn find(
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
+    // What must be there and is somebody else's is never taken.
+    let foreign: BTreeSet<ObjectRef> = manifests
+        .iter()
+        .filter(|manifest| is_foreign(manifest))
+        .map(|manifest| manifest.object.reference())
+        .collect();
     for ((target, _), object) in missing.into_iter().zip(strangers) {
         if let Some(object) = object {
-            found.strangers.insert(target.clone());
+            if !foreign.contains(&target) {
+                found.strangers.insert(target.clone());
+            }
             found.objects.insert(target, object);
         }
     }
@@ -139,6 +147,13 @@ pub(super) async fn check_owners(
 /// `prod/web` is meant by `prod/web` and by `web`; everything by `*`.
 fn is_named(owner: &str, name: &str) -> bool {
     name == "*" || owner == name || owner.rsplit('/').next() == Some(name)
+}
+
+/// Whether an object must be there and is somebody else's.
+pub(super) fn is_foreign(manifest: &Manifest) -> bool {
+    ["kapp.k14s.io/exists", "kapp.k14s.io/noop"]
+        .iter()
+        .any(|key| manifest.object.annotation(key).is_some())
 }
 
 /// Whether a controller made the object and copied the labels of its source.

@@ -10,7 +10,9 @@ use crate::inventory::{Origin, PREFIX};
 use crate::object::{Gvk, Object, ObjectRef};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -20,6 +22,8 @@ const LASTS: Duration = Duration::from_secs(15);
 const RENEWED_EVERY: Duration = Duration::from_secs(5);
 /// A holder that has not renewed for this long renews before it writes anything.
 const FENCE: Duration = Duration::from_secs(8);
+/// Until when a lock that was not renewed is certainly ours; work under way pauses then.
+const SURE: Duration = Duration::from_secs(12);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 const HOST: &str = "windlass.dev/host";
@@ -161,6 +165,12 @@ impl Lock {
         }
     }
 
+    /// Whether nobody else can hold the lock yet.
+    fn is_fresh(&self) -> bool {
+        let state = self.shared.state();
+        state.lost.is_none() && state.renewed.elapsed() < SURE
+    }
+
     /// Gives the lock back.
     pub(super) async fn release(self) {
         self.renewal.abort();
@@ -179,6 +189,29 @@ impl Lock {
             {
                 tracing::debug!(%error, "lock not released");
             }
+        }
+    }
+}
+
+/// Goes on with work that writes only while the lock is certainly held: a process that was asleep
+/// finds out before it sends anything more, retries included.
+pub(super) async fn fenced<T>(
+    lock: Option<&Lock>,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let Some(lock) = lock else { return work.await };
+    let mut work = pin!(work);
+    loop {
+        let next = std::future::poll_fn(|context| {
+            if lock.is_fresh() {
+                work.as_mut().poll(context).map(Some)
+            } else {
+                Poll::Ready(None)
+            }
+        });
+        match next.await {
+            Some(done) => return done,
+            None => lock.check().await?,
         }
     }
 }

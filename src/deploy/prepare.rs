@@ -1,6 +1,6 @@
 //! From manifests or a record to a plan. Reads only.
 
-use super::found::{self, Found};
+use super::found::{self, Found, is_foreign};
 use super::trial::{Trials, Tried};
 use super::{App, Error, store};
 use crate::cluster::{Cluster, Discovery};
@@ -62,6 +62,8 @@ pub struct Prepared {
     pub warnings: Vec<String>,
     /// Objects that are no longer wanted and stay, since pruning is off.
     pub unpruned: Vec<ObjectRef>,
+    /// Members that have no step: those that stay unpruned, and hooks that do not run this time.
+    pub(super) idle: Vec<ObjectRef>,
     pub(super) parent: Parent,
     /// What a trial found unchanged and the record does not know as such.
     pub(super) fingerprints: BTreeMap<ObjectRef, Fingerprint>,
@@ -195,19 +197,23 @@ async fn plan_of(
             .into_iter()
             .map(|change| rerun(change, masker)),
     );
-    let members: Vec<ObjectRef> = changes
+    let plan = plan::order(changes, phase)?;
+    let idle = idle(&plan, &found, &parent.id());
+    let members: Vec<ObjectRef> = plan
+        .steps
         .iter()
-        .filter(|change| change.desired.is_some())
-        .map(|change| change.target.clone())
-        .chain(unpruned.iter().cloned())
+        .filter(|step| step.change.desired.is_some())
+        .map(|step| step.change.target.clone())
+        .chain(idle.iter().cloned())
         .collect();
     parent.has_room_for(&members)?;
     Ok(Prepared {
         app: request.app,
-        plan: plan::order(changes, phase)?,
+        plan,
         phase,
         warnings,
         unpruned,
+        idle,
         parent,
         fingerprints,
         taken: found.strangers,
@@ -250,6 +256,7 @@ pub async fn prepare_delete(
         phase: Phase::Delete,
         warnings: Vec::new(),
         unpruned: Vec::new(),
+        idle: Vec::new(),
         parent,
         fingerprints: BTreeMap::new(),
         taken: BTreeSet::new(),
@@ -333,13 +340,6 @@ fn follow_autoscalers(manifests: &mut [Manifest], found: &Found) {
     }
 }
 
-/// Whether an object must be there and is somebody else's.
-fn is_foreign(manifest: &Manifest) -> bool {
-    ["kapp.k14s.io/exists", "kapp.k14s.io/noop"]
-        .iter()
-        .any(|key| manifest.object.annotation(key).is_some())
-}
-
 /// The namespace of the app must exist, or be made by this run, before anything can be recorded.
 async fn check_namespace(
     cluster: &Cluster,
@@ -364,6 +364,20 @@ async fn check_namespace(
         // Whoever may not read namespaces learns it from the first write.
         _ => Ok(()),
     }
+}
+
+/// Members of the set that the plan has no step for.
+fn idle(plan: &Plan, found: &Found, id: &str) -> Vec<ObjectRef> {
+    let planned: BTreeSet<&ObjectRef> = plan.steps.iter().map(|step| &step.change.target).collect();
+    let members = found
+        .objects
+        .iter()
+        .filter(|(_, live)| live.label(PART_OF) == Some(id));
+    members
+        .map(|(target, _)| target)
+        .filter(|target| !planned.contains(target))
+        .cloned()
+        .collect()
 }
 
 pub(super) fn namespace_ref(name: &str) -> ObjectRef {

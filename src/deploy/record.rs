@@ -159,8 +159,9 @@ fn members(
 ) -> Vec<Member> {
     let kept = parent.record.fingerprints();
     let mut members = BTreeMap::new();
-    for target in &prepared.unpruned {
-        members.insert(target.clone(), None);
+    for target in &prepared.idle {
+        let print = kept.get(target).map(|print| (*print).clone());
+        members.insert(target.clone(), print);
     }
     for ((step, outcome), after) in prepared.plan.steps.iter().zip(&report.outcomes).zip(after) {
         let change = &step.change;

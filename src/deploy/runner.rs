@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::act::Sender;
-use super::lock::Lock;
+use super::lock::{self, Lock};
 use super::prepare::Prepared;
 use super::record::word;
 use super::run::{Options, Outcome};
@@ -151,8 +151,10 @@ impl<'a> Runner<'a> {
                 taken: &self.prepared.taken,
                 patience: self.options.wait_timeout,
             };
-            self.flying
-                .push(Box::pin(async move { (step, sender.send(change).await) }));
+            let lock = self.lock;
+            self.flying.push(Box::pin(async move {
+                (step, lock::fenced(lock, sender.send(change)).await)
+            }));
         }
     }
 

@@ -69,9 +69,10 @@ async fn after_conflict(
 
 /// Removes the parent as it was read.
 pub(super) async fn remove(cluster: &Cluster, parent: &Parent) -> Result<(), Error> {
-    Ok(cluster
+    cluster
         .delete(&parent.reference(), &parent.uid, None)
-        .await?)
+        .await?;
+    Ok(())
 }
 
 /// The parents of all apps whose records are in a namespace, or anywhere; what cannot be read is

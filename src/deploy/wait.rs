@@ -2,10 +2,11 @@
 
 use super::act::stuck;
 use super::cause;
+use super::prepare::Prepared;
 use super::runner::Runner;
 use super::watches::{Place, Sight};
 use crate::cluster::{self, Observed, Selector};
-use crate::diff::{Change, Op};
+use crate::diff::Op;
 use crate::event::{Event, Reconcile};
 use crate::inventory::{GroupKind, PART_OF};
 use crate::object::{Object, ObjectRef};
@@ -58,6 +59,7 @@ impl Runner<'_> {
         };
         let leaving = match wait {
             Wait::None => return self.done(step, Reconcile::Skipped),
+            Wait::Delete if object.is_none() => return self.done(step, Reconcile::Succeeded),
             Wait::Reconcile => String::new(),
             Wait::Delete => planned
                 .change
@@ -95,9 +97,10 @@ impl Runner<'_> {
         });
         match self.cluster.kind_of(&target).await {
             Ok(kind) => {
-                let selector = self.selector(&planned.change);
-                self.watches
-                    .follow(&kind, target.namespace.as_deref(), selector);
+                let prepared = self.prepared;
+                self.watches.follow(&kind, target.namespace.as_deref(), || {
+                    selector(prepared, &target)
+                });
             }
             Err(error) => return self.give_up(step, Reconcile::Failed, &error.to_string()),
         }
@@ -141,15 +144,6 @@ impl Runner<'_> {
             Observed::Gone(object) => {
                 self.seen.remove(&object.reference());
             }
-        }
-    }
-
-    /// Objects that are not in the set (they must be there, and are somebody else's) are followed
-    /// with the whole collection.
-    fn selector(&self, change: &Change) -> Selector {
-        match change.op {
-            Op::Exists => Selector::default(),
-            _ => Selector::label(PART_OF, &self.prepared.parent.id()),
         }
     }
 
@@ -378,6 +372,18 @@ impl Runner<'_> {
 /// The collection that an object is in.
 fn place_of(target: &ObjectRef) -> Place {
     (GroupKind::of(target), target.namespace.clone())
+}
+
+/// Where an object must be there that is somebody else's, the whole collection is followed;
+/// otherwise the members of the set in it.
+fn selector(prepared: &Prepared, target: &ObjectRef) -> Selector {
+    let place = place_of(target);
+    let mut steps = prepared.plan.steps.iter().map(|step| &step.change);
+    if steps.any(|change| change.op == Op::Exists && place_of(&change.target) == place) {
+        Selector::default()
+    } else {
+        Selector::label(PART_OF, &prepared.parent.id())
+    }
 }
 
 /// Whether a state of an object is older than another state of it. Versions of one kind of resource

@@ -37,7 +37,12 @@ impl Watches {
     }
 
     /// Follows a collection, unless it is followed already.
-    pub(super) fn follow(&mut self, kind: &Kind, namespace: Option<&str>, selector: Selector) {
+    pub(super) fn follow(
+        &mut self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        selector: impl FnOnce() -> Selector,
+    ) {
         let group_kind = GroupKind {
             group: kind.gvk.group.clone(),
             kind: kind.gvk.kind.clone(),
@@ -46,7 +51,7 @@ impl Watches {
         if !self.places.insert(place.clone()) {
             return;
         }
-        let mut watch = Watch::new(&self.cluster, kind, namespace, selector);
+        let mut watch = Watch::new(&self.cluster, kind, namespace, selector());
         let sender = self.sender.clone();
         self.tasks.spawn(async move {
             loop {

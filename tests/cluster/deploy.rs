@@ -274,6 +274,35 @@ fn runs_hooks_only_when_something_changes() {
 }
 
 #[test]
+fn a_hook_that_does_not_run_any_more_is_deleted_with_its_app() {
+    lab(|mut lab| async move {
+        let hook = json!({"apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "once", "annotations": {"helm.sh/hook": "pre-install"}}});
+        lab.deploy_well("web", &[hook.clone(), config_map("a", "1")])
+            .await;
+        lab.deploy_well("web", &[hook, config_map("a", "2")]).await;
+        assert!(lab.get("", "Secret", "once").await.is_some());
+        lab.delete_well("web").await;
+        assert!(lab.get("", "Secret", "once").await.is_none());
+    });
+}
+
+#[test]
+fn an_object_that_must_be_there_may_be_of_another_app() {
+    lab(|mut lab| async move {
+        lab.deploy_well("one", &[config_map("shared", "1")]).await;
+        let mut shared = config_map("shared", "other");
+        shared["metadata"]["annotations"] = json!({"kapp.k14s.io/exists": ""});
+        lab.deploy_well("two", &[shared, config_map("own", "1")])
+            .await;
+        lab.delete_well("two").await;
+        let live = lab.get("", "ConfigMap", "shared").await.unwrap();
+        assert_eq!(live.text(&["data", "key"]), "1");
+        assert!(live.label(PART_OF).is_some());
+    });
+}
+
+#[test]
 fn shows_an_unowned_object_as_an_update_that_takes_it_in() {
     lab(|mut lab| async move {
         let mut stranger = config_map("a", "theirs");

@@ -1,7 +1,7 @@
 //! A server that is overloaded, away for a moment or cut off in the middle of an answer.
 
 use crate::proxy::{Fault, Proxy};
-use crate::support::{config_map, deployment, lab};
+use crate::support::{config_map, deployment, lab, reference};
 use serde_json::{Value, json};
 use std::time::Duration;
 use windlass::cluster::Verb;
@@ -147,5 +147,38 @@ fn a_watch_that_says_nothing_is_given_up() {
         lab.deploy_well("web", &[slow(2)]).await;
         assert_eq!(proxy.left(), 0);
         assert!(lab.cluster.requests().of(Verb::Watch) >= 1);
+    });
+}
+
+#[test]
+fn a_write_that_is_tried_again_after_the_lock_was_lost_is_not_sent() {
+    lab(|mut lab| async move {
+        let direct = lab.cluster.clone();
+        let proxy = Proxy::before(&mut lab).await;
+        let request = lab.request("web", &[config_map("a", "1")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let later = Fault::Answer(429, "retry-after: 7\r\n", "{}");
+        proxy.fail("PATCH", "/configmaps/a?", later);
+        let target = reference(
+            "coordination.k8s.io",
+            "Lease",
+            Some(&lab.namespace),
+            "windlass.web",
+        );
+        let seen = proxy.clone();
+        let thief = async {
+            while seen.left() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            let taken = json!({"metadata": {"annotations": {"windlass.dev/who": "bob"}},
+                "spec": {"holderIdentity": "bob"}});
+            direct.merge_patch(&target, &taken).await.unwrap();
+        };
+        let (report, ()) = tokio::join!(lab.run(&prepared), thief);
+        let stopped = report.unwrap().stopped_by.unwrap().to_string();
+        assert!(stopped.contains("was lost to bob"), "{stopped}");
+        let tries = proxy.seen("PATCH", "/configmaps/a?");
+        assert_eq!(tries.len(), 2, "the trial and the first try");
+        assert!(lab.get("", "ConfigMap", "a").await.is_none());
     });
 }

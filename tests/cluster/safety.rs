@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use windlass::cluster::{Cluster, Options, Verb};
 use windlass::deploy::{self, Error};
 use windlass::diff::Op;
-use windlass::inventory::DeployResult;
+use windlass::inventory::{DeployResult, PART_OF};
 
 #[test]
 fn refuses_an_object_of_another_app_and_names_the_owner() {
@@ -266,6 +266,33 @@ fn does_not_delete_an_object_that_took_the_place_of_ours() {
         let report = lab.run(&prepared).await.unwrap();
         assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
         assert!(lab.cluster.get(&target).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn does_not_delete_an_object_that_went_into_other_hands() {
+    lab(|mut lab| async move {
+        let objects = [
+            config_map("a", "1"),
+            config_map("b", "1"),
+            config_map("c", "1"),
+        ];
+        lab.deploy_well("web", &objects).await;
+        let request = lab.request("web", &objects[..1]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let b = reference("", "ConfigMap", Some(&lab.namespace), "b");
+        let c = reference("", "ConfigMap", Some(&lab.namespace), "c");
+        let theirs = json!({"metadata": {"labels": {PART_OF: "applyset-theirs-v1"}}});
+        lab.cluster.merge_patch(&b, &theirs).await.unwrap();
+        // Any other change of an object that is still ours is no reason to stop.
+        let note = json!({"metadata": {"annotations": {"somebody": "else"}}});
+        lab.cluster.merge_patch(&c, &note).await.unwrap();
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Failed);
+        assert!(lab.get("", "ConfigMap", "b").await.is_some());
+        assert!(lab.get("", "ConfigMap", "c").await.is_none());
+        lab.deploy_well("web", &objects[..1]).await;
+        assert!(lab.get("", "ConfigMap", "b").await.is_some());
     });
 }
 
