@@ -2,7 +2,7 @@
 TESTBED := tests/testbed/testbed
 CARGO   := cargo
 
-.PHONY: all build release demo test check unit cluster testbed fmt lint
+.PHONY: all build release bench demo test check unit cluster testbed fmt lint
 
 all: build
 
@@ -11,6 +11,9 @@ build:            ## windlass, for development
 
 release:          ## windlass, as it is shipped
 	$(CARGO) build --release
+
+bench: release    ## windlass render against the real helm
+	tests/bench/render.sh
 
 demo: release     ## render, lock, diff, deploy, change, inspect and delete on a real control plane
 	$(TESTBED) build

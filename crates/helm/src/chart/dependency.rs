@@ -70,7 +70,7 @@ fn enable(
         }
         requirement.enabled = true;
     }
-    let values = Coalesce::new(profile, warnings).values(chart, values)?;
+    let values = Coalesce::new(profile, warnings).values_to_read(chart, values)?;
     if let Some(Value::Map(tags)) = values.get("tags") {
         for requirement in &mut requirements {
             apply_tags(requirement, &tags, warnings);

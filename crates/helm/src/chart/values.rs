@@ -245,6 +245,25 @@ impl<'w> Coalesce<'w> {
         Ok(values)
     }
 
+    /// As [`Self::values`], to be read only: what the chart and its dependencies say nothing about is
+    /// shared with `user` instead of copied. Every chart below an umbrella is asked with the values of
+    /// the whole, so copies would cost the square of their number.
+    ///
+    /// # Errors
+    /// As for [`Self::values`].
+    pub(super) fn values_to_read(&mut self, chart: &Chart, user: &Map) -> Result<Map, String> {
+        let values = Map::from_entries(MapKind::Any, user.entries().into_iter().collect());
+        let below = chart.dependencies.iter().map(|sub| Str::from(sub.name()));
+        let named = chart.values.keys().into_iter().chain(below);
+        for key in named.chain([Str::from(GLOBAL)]) {
+            if let Some(value) = user.get(&key) {
+                values.insert(key, copy_value(&value));
+            }
+        }
+        self.chart(chart, &values, "")?;
+        Ok(values)
+    }
+
     fn chart(&mut self, chart: &Chart, dest: &Map, prefix: &str) -> Result<(), String> {
         self.defaults(chart, dest, prefix);
         self.dependencies(chart, dest, prefix)
