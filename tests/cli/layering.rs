@@ -61,15 +61,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What each folder of the engine may use.
 const ENGINE_MAY_USE: &[(&str, &[&str])] = &[
+    ("re2", &[]),
     ("value", &[]),
     ("json", &["value"]),
     ("yaml", &["value", "json"]),
     ("toml", &["value", "json"]),
-    ("template", &["value", "yaml", "json"]),
-    ("sprig", &["value", "yaml", "json", "template"]),
+    ("template", &["value", "yaml", "json", "re2"]),
+    ("sprig", &["value", "yaml", "json", "template", "re2"]),
     (
         "chart",
-        &["value", "yaml", "json", "toml", "template", "sprig"],
+        &["value", "yaml", "json", "toml", "template", "sprig", "re2"],
     ),
 ];
 
