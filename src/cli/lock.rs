@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
   windlass lock --update                       # ask again which digest each tag names
   windlass lock my-app ./umbrella-chart -o -   # print a lock of all images
   windlass lock resolve nginx:1.29             # print the lock of one image
+  windlass lock resolve web=ghcr.io/me/web:1.4 # lock the name `web` to that image
   windlass lock list                           # what is locked, and where"
 )]
 pub(super) struct Args {
@@ -59,7 +60,7 @@ enum Command {
 
 #[derive(clap::Args, Debug)]
 struct ResolveArgs {
-    /// Images, for example nginx:1.29
+    /// Images, for example nginx:1.29; NAME=IMAGE locks the name that manifests use to that image
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
     #[command(flatten)]
@@ -422,7 +423,9 @@ async fn resolve_images(args: &ResolveArgs, context: &Context) -> Result<Exit, E
     let wanted = args
         .images
         .iter()
-        .map(|image| (image.clone(), image.clone()))
+        // No image reference holds a `=`.
+        .map(|image| image.split_once('=').unwrap_or((image, image)))
+        .map(|(name, image)| (name.to_owned(), image.to_owned()))
         .collect();
     let resolved = resolve(&wanted, &[], &args.registry, context).await?;
     let entries: Vec<Override> = resolved

@@ -131,3 +131,15 @@ fn a_mistake_in_a_lock_has_its_place() {
         "error: locks/web.yml:5:13: `web:1` is locked to `a.io/web:1`, which has no digest\n";
     assert!(shown.stderr.starts_with(want), "{}", shown.all());
 }
+
+#[test]
+fn a_name_is_locked_to_an_image_of_another_name() {
+    let digest = "a".repeat(64);
+    let image = format!("web=registry.example.com/shop/web@sha256:{digest}");
+    let shown = TestEnv::new().run(&["lock", "resolve", &image]);
+    let expected = format!(
+        "- image: web\n  newImage: registry.example.com/shop/web@sha256:{digest}\n  preresolved: true\n"
+    );
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    assert!(shown.stdout.ends_with(&expected), "{}", shown.all());
+}
