@@ -19,7 +19,6 @@ use std::path::{Path, PathBuf};
   windlass lock --update                       # ask again which digest each tag names
   windlass lock my-app ./umbrella-chart -o -   # print a lock of all images
   windlass lock resolve nginx:1.29             # print the lock of one image
-  windlass lock resolve web=ghcr.io/me/web:1.4 # lock the name `web` to that image
   windlass lock list                           # what is locked, and where"
 )]
 pub(super) struct Args {
