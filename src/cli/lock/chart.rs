@@ -1,0 +1,128 @@
+//! `lock`: every image of the rendered chart → its digest → the lock file.
+
+use super::resolving::{places, resolve};
+use super::target::Target;
+use super::{Args, Context, Error, Exit, flags, project, stages};
+use crate::image::lock::{self, Basis, Plan};
+use crate::image::{self, Found, Locks};
+use crate::ui::count;
+use project::Request;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Runs `lock`.
+pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
+    let flags = flags::Locks {
+        locks: args.locks.clone(),
+        ..flags::Locks::default()
+    };
+    let request = project::resolve(&args.project, &flags, &context.environment)?;
+    let target = Target::new(args.output.as_deref(), &request)?;
+    let (locks, own) = target.load(&request)?;
+    let found = find_images(args, &request, &locks, context)?;
+    let basis = Basis {
+        locks: &locks,
+        file: &target.name(&locks),
+        update: args.update,
+        complete: target.stands_alone,
+    };
+    let plan = lock::plan(&found, &basis)?;
+    refuse_built(&plan, &found)?;
+    for image in &plan.fixed {
+        context.ui.warning(&format!(
+            "`{image}` stays as it is: its lock names another repository, so its tag is not known"
+        ));
+    }
+    let resolved = resolve(&plan.resolve, &found, &args.registry, context).await?;
+    let mut entries = plan.kept;
+    entries.extend(
+        resolved
+            .iter()
+            .map(|(image, new_image)| lock::locked(image, new_image)),
+    );
+    let rules = if target.stands_alone {
+        &locks.search_rules
+    } else {
+        &own.search_rules
+    };
+    let text = lock::text(&entries, rules, &target.comments()?)?;
+    let Some(file) = &target.file else {
+        context.ui.data(text.as_bytes())?;
+        return Ok(Exit::Done);
+    };
+    let written = lock::write(file, &text)?;
+    report(&resolved, &locks, context);
+    let verb = if written {
+        "Wrote"
+    } else {
+        "Nothing to change in"
+    };
+    context.ui.note(&format!(
+        "{verb} {}: {} of {} resolved.",
+        file.display(),
+        resolved.len(),
+        count(distinct(&found).len(), "image")
+    ));
+    Ok(Exit::Done)
+}
+
+/// Renders the chart and finds its images.
+fn find_images(
+    args: &Args,
+    request: &Request,
+    locks: &Locks,
+    context: &Context,
+) -> Result<Vec<Found>, Error> {
+    let options = stages::options(&args.render);
+    let release = stages::release(&request.app, request.offline_namespace(), false, 1);
+    let rendered = stages::render(request, &args.values, &release, &options, context)?;
+    let mut found = Vec::new();
+    for document in &rendered.documents {
+        let source = crate::object::Source {
+            file: document.template.clone(),
+            line: document.first_line,
+        };
+        let search = image::find(&document.text, &source, &locks.search_rules)?;
+        for warning in &search.warnings {
+            context.ui.warning(&warning.to_string());
+        }
+        found.extend(search.images);
+    }
+    Ok(found)
+}
+
+fn refuse_built(plan: &Plan, found: &[Found]) -> Result<(), Error> {
+    if plan.built.is_empty() {
+        return Ok(());
+    }
+    let mut lines = vec![match plan.built.len() {
+        1 => "1 image is built from sources".to_owned(),
+        images => format!("{images} images are built from sources"),
+    }];
+    for image in &plan.built {
+        lines.push(format!(
+            "  {image}{}",
+            image::places_text(&places(image, found))
+        ));
+    }
+    Err(Error::failed(lines.join("\n"))
+        .hinted("put the lock that its build writes into the lock folder"))
+}
+
+/// Says which images got which digest.
+fn report(resolved: &BTreeMap<String, String>, locks: &Locks, context: &Context) {
+    for (image, new_image) in resolved {
+        let before = locks.find(image).filter(|entry| entry.preresolved);
+        let state = match before {
+            Some(entry) if entry.new_image == *new_image => "same",
+            Some(_) => "changed",
+            None => "new",
+        };
+        context
+            .ui
+            .note(&format!("  {image} → {new_image} ({state})"));
+    }
+}
+
+fn distinct(found: &[Found]) -> BTreeSet<&str> {
+    found.iter().map(|found| found.image.as_str()).collect()
+}
