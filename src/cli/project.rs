@@ -3,7 +3,8 @@
 use super::environment::Environment;
 use super::error::Error;
 use super::{Context, flags, git, stages};
-use crate::config::{self, Project};
+use crate::config::{self, Project, Settings};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The file that makes flags unnecessary.
@@ -57,63 +58,35 @@ pub(super) fn resolve(
     environment: &Environment,
 ) -> Result<Request, Error> {
     let (file, folder) = read(&project.file)?;
-    let entry = choose(&file, &project.file, environment, &folder)?;
+    let settings = choose(file, &project.file, environment, &folder)?;
     let app = project
         .app
         .clone()
         .or_else(|| project.app_flag.clone())
-        .or_else(|| entry.and_then(|e| e.name.clone()))
-        .or_else(|| file.name.clone())
+        .or(settings.name)
         .ok_or_else(|| {
             Error::usage("no app is named").hinted(format!(
                 "name it as the first argument, or set `name` in {PROJECT_FILE}"
             ))
         })?;
     check_name(&app)?;
-    let pick = |of_entry: Option<&String>, of_file: Option<&String>| {
-        of_entry.or(of_file).map(|path| folder.join(path))
-    };
-    let lock_paths = if locks.no_locks {
-        Vec::new()
-    } else if locks.locks.is_empty() {
-        pick(entry.and_then(|e| e.locks.as_ref()), file.locks.as_ref())
-            .into_iter()
-            .collect()
-    } else {
-        locks.locks.clone()
-    };
-    // A chart on the command line stands alone: the project's values belong to the project's chart.
-    let own_values = project.chart.is_none();
-    let values = file
-        .values
-        .iter()
-        .chain(entry.iter().flat_map(|e| &e.values));
+    let in_folder = |path: String| folder.join(path);
     Ok(Request {
         app,
-        namespace: project
-            .file
-            .namespace
-            .clone()
-            .or_else(|| entry.and_then(|e| e.namespace.clone()))
-            .or_else(|| file.namespace.clone()),
-        chart: project
-            .chart
-            .clone()
-            .or_else(|| pick(entry.and_then(|e| e.chart.as_ref()), file.chart.as_ref())),
-        values: values
-            .filter(|_| own_values)
-            .map(|path| folder.join(path))
-            .collect(),
-        locks: lock_paths,
-        frozen: !locks.no_locks
-            && (locks.frozen
-                || entry
-                    .and_then(|e| e.frozen)
-                    .or(file.frozen)
-                    .unwrap_or(false)),
-        context: entry
-            .and_then(|e| e.context.clone())
-            .or_else(|| file.context.clone()),
+        namespace: project.file.namespace.clone().or(settings.namespace),
+        // A chart on the command line stands alone: the project's values belong to the project's chart.
+        values: match project.chart {
+            Some(_) => Vec::new(),
+            None => settings.values.into_iter().map(in_folder).collect(),
+        },
+        chart: project.chart.clone().or(settings.chart.map(in_folder)),
+        locks: match (locks.no_locks, locks.locks.is_empty()) {
+            (true, _) => Vec::new(),
+            (false, false) => locks.locks.clone(),
+            (false, true) => settings.locks.map(in_folder).into_iter().collect(),
+        },
+        frozen: !locks.no_locks && (locks.frozen || settings.frozen.unwrap_or(false)),
+        context: settings.context,
         folder,
     })
 }
@@ -152,34 +125,46 @@ fn read(flags: &flags::ProjectFile) -> Result<(Project, PathBuf), Error> {
     Ok((config::parse(&text, &path.display().to_string())?, folder))
 }
 
-/// The environment asked for, else the one whose branch is checked out.
-fn choose<'a>(
-    project: &'a Project,
+/// The settings of the environment asked for, else of the one whose branch is checked out, over those
+/// of the top level.
+fn choose(
+    mut project: Project,
     flags: &flags::ProjectFile,
     environment: &Environment,
     folder: &Path,
-) -> Result<Option<&'a config::Environment>, Error> {
-    if let Some(name) = &flags.env {
-        return project.environments.get(name).map(Some).ok_or_else(|| {
-            let known: Vec<&str> = project.environments.keys().map(String::as_str).collect();
-            let path = project_path(flags);
-            let error = Error::usage(format!("environment `{name}` is not in {}", path.display()));
-            match config::nearest(name, known.iter().copied()) {
-                Some(near) => error.hinted(format!("did you mean `{near}`?")),
-                None if !path.exists() => error.hinted(
-                    "there is no such file here: go to its folder, or name it with `--project FILE`",
-                ),
-                None if known.is_empty() => error.hinted("it has no `environments`"),
-                None => error.hinted(format!("it has {}", known.join(", "))),
-            }
-        });
+) -> Result<Settings, Error> {
+    let entry = match &flags.env {
+        Some(name) => match project.environments.remove(name) {
+            Some(entry) => Some(entry),
+            None => return Err(unknown_environment(name, &project, &project_path(flags))),
+        },
+        None => of_branch(project.environments, environment, folder),
+    };
+    let settings = entry.map(|entry| entry.settings).unwrap_or_default();
+    Ok(settings.over(project.settings))
+}
+
+fn unknown_environment(name: &str, project: &Project, path: &Path) -> Error {
+    let known: Vec<&str> = project.environments.keys().map(String::as_str).collect();
+    let error = Error::usage(format!("environment `{name}` is not in {}", path.display()));
+    match config::nearest(name, known.iter().copied()) {
+        Some(near) => error.hinted(format!("did you mean `{near}`?")),
+        None if !path.exists() => error.hinted(
+            "there is no such file here: go to its folder, or name it with `--project FILE`",
+        ),
+        None if known.is_empty() => error.hinted("it has no `environments`"),
+        None => error.hinted(format!("it has {}", known.join(", "))),
     }
-    if !project
-        .environments
-        .values()
-        .any(|entry| entry.branch.is_some())
-    {
-        return Ok(None);
+}
+
+/// The environment whose branch is checked out. Git is asked only if some environment names a branch.
+fn of_branch(
+    environments: BTreeMap<String, config::Environment>,
+    environment: &Environment,
+    folder: &Path,
+) -> Option<config::Environment> {
+    if environments.values().all(|entry| entry.branch.is_none()) {
+        return None;
     }
     let folder = if folder.as_os_str().is_empty() {
         Path::new(".")
@@ -189,11 +174,10 @@ fn choose<'a>(
     let branch = environment
         .ci_branch
         .clone()
-        .or_else(|| git::branch(folder));
-    Ok(project
-        .environments
-        .values()
-        .find(|entry| branch.is_some() && entry.branch == branch))
+        .or_else(|| git::branch(folder))?;
+    environments
+        .into_values()
+        .find(|entry| entry.branch.as_deref() == Some(&branch))
 }
 
 /// The rule for names, which is Helm's for releases: a DNS name of at most 53 characters.

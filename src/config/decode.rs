@@ -1,11 +1,22 @@
 //! Text → [`Project`], with the place of everything that is wrong.
 
-use super::{Environment, Error, Project};
+use super::{Environment, Error, Project, Settings};
 use std::collections::BTreeMap;
 use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
 
 /// The version of the file's form that this program reads.
 const VERSION: &str = "1";
+
+/// The keys of [`Settings`], which stand at the top level and in each environment.
+const SETTINGS: [&str; 7] = [
+    "name",
+    "namespace",
+    "chart",
+    "values",
+    "locks",
+    "frozen",
+    "context",
+];
 
 /// Reads the text of a project file; `file` names it in errors.
 ///
@@ -68,29 +79,12 @@ impl Reader<'_> {
     fn project(&self, root: NodeId) -> Result<Project, Error> {
         let mut project = Project::default();
         let mut version = None;
-        let known = [
-            "version",
-            "name",
-            "namespace",
-            "chart",
-            "values",
-            "locks",
-            "frozen",
-            "context",
-            "environments",
-        ];
         for (key, at, value) in self.mapping(root, "the project file")? {
             match key.as_str() {
                 "version" => version = Some(self.text(value)?),
-                "name" => project.name = Some(self.text(value)?),
-                "namespace" => project.namespace = Some(self.text(value)?),
-                "chart" => project.chart = Some(self.text(value)?),
-                "values" => project.values = self.texts(value)?,
-                "locks" => project.locks = Some(self.text(value)?),
-                "frozen" => project.frozen = Some(self.flag(value)?),
-                "context" => project.context = Some(self.text(value)?),
                 "environments" => project.environments = self.environments(value)?,
-                other => return Err(self.unknown(at, other, &known)),
+                other if self.setting(&mut project.settings, other, value)? => {}
+                other => return Err(self.unknown(at, other, &["version", "environments"])),
             }
         }
         match version.as_deref() {
@@ -116,30 +110,29 @@ impl Reader<'_> {
 
     fn environment(&self, node: NodeId) -> Result<Environment, Error> {
         let mut entry = Environment::default();
-        let known = [
-            "branch",
-            "name",
-            "namespace",
-            "chart",
-            "values",
-            "locks",
-            "frozen",
-            "context",
-        ];
         for (key, at, value) in self.mapping(node, "an environment")? {
             match key.as_str() {
                 "branch" => entry.branch = Some(self.text(value)?),
-                "name" => entry.name = Some(self.text(value)?),
-                "namespace" => entry.namespace = Some(self.text(value)?),
-                "chart" => entry.chart = Some(self.text(value)?),
-                "values" => entry.values = self.texts(value)?,
-                "locks" => entry.locks = Some(self.text(value)?),
-                "frozen" => entry.frozen = Some(self.flag(value)?),
-                "context" => entry.context = Some(self.text(value)?),
-                other => return Err(self.unknown(at, other, &known)),
+                other if self.setting(&mut entry.settings, other, value)? => {}
+                other => return Err(self.unknown(at, other, &["branch"])),
             }
         }
         Ok(entry)
+    }
+
+    /// Reads the value of one of [`SETTINGS`]; false if the key is none of them.
+    fn setting(&self, settings: &mut Settings, key: &str, value: NodeId) -> Result<bool, Error> {
+        match key {
+            "name" => settings.name = Some(self.text(value)?),
+            "namespace" => settings.namespace = Some(self.text(value)?),
+            "chart" => settings.chart = Some(self.text(value)?),
+            "values" => settings.values = self.texts(value)?,
+            "locks" => settings.locks = Some(self.text(value)?),
+            "frozen" => settings.frozen = Some(self.flag(value)?),
+            "context" => settings.context = Some(self.text(value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// The entries of a mapping: name, key and value. A key that stands twice is a mistake here,
@@ -200,8 +193,9 @@ impl Reader<'_> {
         )
     }
 
-    /// An unknown key, which stands at `at`.
-    fn unknown(&self, at: NodeId, key: &str, known: &[&str]) -> Error {
+    /// An unknown key, which stands at `at` beside [`SETTINGS`] and the keys of its level.
+    fn unknown(&self, at: NodeId, key: &str, of_level: &[&str]) -> Error {
+        let known: Vec<&str> = of_level.iter().chain(&SETTINGS).copied().collect();
         let error = self.error(at, &format!("unknown key `{key}`"));
         match nearest(key, known.iter().copied()) {
             Some(near) => error.with_hint(format!("did you mean `{near}`?")),
@@ -243,11 +237,11 @@ mod tests {
             "windlass.yaml",
         )
         .unwrap();
-        assert_eq!(project.values, ["a.yaml", "b.yaml"]);
+        assert_eq!(project.settings.values, ["a.yaml", "b.yaml"]);
         let staging = &project.environments["staging"];
-        assert_eq!(staging.values, ["c.yaml"]);
+        assert_eq!(staging.settings.values, ["c.yaml"]);
         assert_eq!(
-            (staging.branch.as_deref(), staging.frozen),
+            (staging.branch.as_deref(), staging.settings.frozen),
             (Some("main"), Some(true))
         );
     }

@@ -11,6 +11,24 @@ use std::collections::BTreeMap;
 /// The content of `windlass.yaml`. Paths are relative to its folder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Project {
+    /// What holds in every environment.
+    pub settings: Settings,
+    /// The environments by name.
+    pub environments: BTreeMap<String, Environment>,
+}
+
+/// What an environment has of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The git branch that this environment is deployed from.
+    pub branch: Option<String>,
+    /// What differs from the top level.
+    pub settings: Settings,
+}
+
+/// What may be said of the whole project and of each environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
     /// The app.
     pub name: Option<String>,
     /// The namespace.
@@ -25,29 +43,23 @@ pub struct Project {
     pub frozen: Option<bool>,
     /// The kubeconfig context.
     pub context: Option<String>,
-    /// The environments by name.
-    pub environments: BTreeMap<String, Environment>,
 }
 
-/// What an environment has of its own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Environment {
-    /// The git branch that this environment is deployed from.
-    pub branch: Option<String>,
-    /// The app.
-    pub name: Option<String>,
-    /// The namespace.
-    pub namespace: Option<String>,
-    /// The chart.
-    pub chart: Option<String>,
-    /// Values files, after those of the top level.
-    pub values: Vec<String>,
-    /// Locks in place of those of the top level.
-    pub locks: Option<String>,
-    /// Whether an image that no lock names is an error.
-    pub frozen: Option<bool>,
-    /// The kubeconfig context.
-    pub context: Option<String>,
+impl Settings {
+    /// These settings completed by those they stand above: its values files come first, of all else
+    /// the own one wins.
+    #[must_use]
+    pub fn over(self, base: Self) -> Self {
+        Self {
+            name: self.name.or(base.name),
+            namespace: self.namespace.or(base.namespace),
+            chart: self.chart.or(base.chart),
+            values: base.values.into_iter().chain(self.values).collect(),
+            locks: self.locks.or(base.locks),
+            frozen: self.frozen.or(base.frozen),
+            context: self.context.or(base.context),
+        }
+    }
 }
 
 /// What is wrong with `windlass.yaml`, and where.
