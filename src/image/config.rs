@@ -1,9 +1,9 @@
 //! The parts of a kbld Config as data: overrides, search rules, sources and destinations.
 //!
-//! Reading them from YAML is in `read.rs`, merging files in `locks.rs`. The names and meanings are
+//! Reading them from YAML is in `read/`, merging files in `locks.rs`. The names and meanings are
 //! those of kbld `pkg/kbld/config/config.go`.
 
-use super::{Place, repository_text};
+use super::{Place, Platform, TagSelection, repository_text};
 use serde_json::Value;
 
 /// The `apiVersion` of kbld Configs and locks.
@@ -17,8 +17,18 @@ pub const KINDS: [&str; 5] = [
     "ImageKeys",
 ];
 
+/// The kind of imgpkg's locks.
+pub(super) const IMAGES_LOCK: &str = "ImagesLock";
+/// Its `apiVersion`, the one in use first.
+pub(super) const IMAGES_LOCK_VERSIONS: [&str; 2] =
+    ["imgpkg.carvel.dev/v1alpha1", "imgpkg.k14s.io/v1alpha1"];
+/// The annotation by which an ImagesLock names the image that it locks.
+pub(super) const IMAGES_LOCK_ID: &str = "kbld.carvel.dev/id";
+/// The annotation of an ImagesLock with `origins` as YAML.
+pub(super) const IMAGES_LOCK_ORIGINS: &str = "kbld.carvel.dev/origins";
+
 /// Which images an entry is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ImageMatcher {
     /// Exactly this text.
     Image(String),
@@ -54,10 +64,10 @@ pub struct Override {
     pub new_image: String,
     /// Whether `new_image` is final, so that no registry needs to be asked.
     pub preresolved: bool,
-    /// `tagSelection`, as it stands in the file.
-    pub tag_selection: Option<Value>,
-    /// `platformSelection`, as it stands in the file.
-    pub platform_selection: Option<Value>,
+    /// `tagSelection`: which tag of `new_image` is meant.
+    pub tag_selection: Option<TagSelection>,
+    /// `platformSelection`: for which platform `new_image` is.
+    pub platform_selection: Option<Platform>,
     /// `origins`: where the digest comes from, as it stands in the file.
     pub origins: Option<Value>,
     /// Where the entry stands.
@@ -65,6 +75,25 @@ pub struct Override {
 }
 
 impl Override {
+    /// The entry that locks images to a reference with digest. It stands nowhere yet.
+    #[must_use]
+    pub fn locked(matcher: ImageMatcher, new_image: String) -> Self {
+        let place = Place {
+            file: String::new(),
+            line: 0,
+            column: 0,
+        };
+        Self {
+            matcher,
+            new_image,
+            preresolved: true,
+            tag_selection: None,
+            platform_selection: None,
+            origins: None,
+            place,
+        }
+    }
+
     /// Whether both lock the same images to the same image, wherever they stand.
     #[must_use]
     pub fn agrees_with(&self, other: &Self) -> bool {
@@ -128,8 +157,10 @@ pub enum Strategy {
     None,
     /// The whole value is an image.
     EntireValue,
-    /// The value is a text of JSON or YAML in which these rules find images.
-    Embedded(Vec<SearchRule>),
+    /// The value is a text of JSON in which these rules find images.
+    Json(Vec<SearchRule>),
+    /// The value is a text of YAML, or JSON, in which these rules find images.
+    Yaml(Vec<SearchRule>),
 }
 
 /// One entry of `searchRules`. At least one matcher is set; both must match.

@@ -99,6 +99,16 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A range of versions that cannot be read.
+    #[error("{place}: range of versions `{range}` {problem}")]
+    Range {
+        /// Where it stands.
+        place: Place,
+        /// The range.
+        range: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// An image of a lock is not a valid reference.
     #[error("{place}: {source}")]
     Reference {
@@ -179,6 +189,10 @@ impl Error {
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 "`windlass lock` writes the first lock file".to_owned()
             }
+            Self::NotConfig { found, .. } if found.ends_with("of no apiVersion") => format!(
+                "a lock file begins with `apiVersion: {}` and `kind: Config`",
+                super::API_VERSION
+            ),
             Self::NotConfig { .. } => {
                 "lock folders hold kbld lock files only; manifests belong into the chart".to_owned()
             }

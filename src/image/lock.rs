@@ -4,8 +4,8 @@
 //! and entries sorted, so that the same images give the same bytes.
 
 use super::config::{API_VERSION, ImageMatcher, Override, SearchRule};
-use super::{Error, Found, Locks, Place, Reference, is_locked};
-use serde_json::{Map, Value};
+use super::{Error, Found, Locks, Place, Reference, TagSelection, is_locked};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::Path;
@@ -48,7 +48,7 @@ pub struct Basis<'a> {
 pub fn plan(found: &[Found], basis: &Basis<'_>) -> Result<Plan, Error> {
     let is_own = |entry: &Override| entry.preresolved && entry.place.file == basis.file;
     let mut plan = Plan::default();
-    let own = basis.locks.overrides.iter().filter(|entry| is_own(entry));
+    let own = basis.locks.overrides().iter().filter(|entry| is_own(entry));
     let mut kept: BTreeMap<ImageMatcher, Override> = own
         .map(|entry| (entry.matcher.clone(), entry.clone()))
         .collect();
@@ -107,19 +107,8 @@ fn is_same_repository(image: &str, new_image: &str) -> bool {
 /// The entry that locks an image to a reference with digest.
 #[must_use]
 pub fn locked(image: &str, new_image: &str) -> Override {
-    Override {
-        matcher: ImageMatcher::Image(image.to_owned()),
-        new_image: new_image.to_owned(),
-        preresolved: true,
-        tag_selection: None,
-        platform_selection: None,
-        origins: None,
-        place: Place {
-            file: String::new(),
-            line: 0,
-            column: 0,
-        },
-    }
+    let matcher = ImageMatcher::Image(image.to_owned());
+    Override::locked(matcher, new_image.to_owned())
 }
 
 /// The text of a lock file. `comments` are whole lines that stand before the document.
@@ -177,17 +166,36 @@ fn entry_json(entry: &Override) -> Value {
     if entry.preresolved {
         map.insert("preresolved".to_owned(), true.into());
     }
+    let platform = entry.platform_selection.as_ref().map(|p| json!(p));
+    let tag = entry.tag_selection.as_ref().map(selection_json);
     let further = [
-        ("origins", &entry.origins),
-        ("platformSelection", &entry.platform_selection),
-        ("tagSelection", &entry.tag_selection),
+        ("origins", entry.origins.clone()),
+        ("platformSelection", platform),
+        ("tagSelection", tag),
     ];
     for (key, value) in further {
         if let Some(value) = value {
-            map.insert(key.to_owned(), value.clone());
+            map.insert(key.to_owned(), value);
         }
     }
     Value::Object(map)
+}
+
+fn selection_json(selection: &TagSelection) -> Value {
+    let mut semver = Map::new();
+    if let Some(range) = &selection.constraints {
+        semver.insert("constraints".to_owned(), range.to_string().into());
+    }
+    match &selection.prereleases {
+        None => {}
+        Some(all) if all.is_empty() => {
+            semver.insert("prereleases".to_owned(), json!({}));
+        }
+        Some(wanted) => {
+            semver.insert("prereleases".to_owned(), json!({ "identifiers": wanted }));
+        }
+    }
+    json!({ "semver": semver })
 }
 
 /// The comments and blank lines at the top of a lock file.
@@ -355,7 +363,7 @@ mod tests {
     #[test]
     fn selections_are_refused_with_their_place() {
         let mut locks = Locks::default();
-        let selection = "  tagSelection: {semver: {constraints: '>1'}}\n";
+        let selection = "  tagSelection: {semver: {constraints: '>1.0.0'}}\n";
         locks
             .add("a.yml", entry("web", "a.io/web", selection).as_bytes())
             .unwrap();
@@ -380,7 +388,7 @@ mod tests {
         let lock = entry("web", &pinned("a.io/web"), &format!("{origins}{rules}"));
         config.add("a.yml", lock.as_bytes()).unwrap();
         let mut entries = vec![locked("zoo:1", &pinned("a.io/zoo"))];
-        entries.extend(config.overrides);
+        entries.extend_from_slice(config.overrides());
         let text = text(&entries, &config.search_rules, "# kept\n").unwrap();
         assert_eq!(
             text,
@@ -396,7 +404,7 @@ mod tests {
         );
         let mut again = Locks::default();
         again.add("lock.yml", text.as_bytes()).unwrap();
-        assert_eq!(again.overrides.len(), 2);
+        assert_eq!(again.overrides().len(), 2);
         assert_eq!(again.search_rules, config.search_rules);
     }
 

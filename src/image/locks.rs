@@ -1,8 +1,8 @@
 //! The locks of an app: files and folders of kbld Configs, merged, none contradicting another.
 
-use super::config::{BuildSource, Destination, ImageMatcher, Override, SearchRule};
-use super::{Error, read};
-use std::collections::BTreeMap;
+use super::config::{BuildSource, Config, Destination, ImageMatcher, Override, SearchRule};
+use super::{Error, read, repository_text};
+use indexmap::IndexMap;
 use std::path::{Path, PathBuf};
 
 /// How deep folders of lock files may be.
@@ -13,8 +13,9 @@ const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 /// What all lock files together say.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Locks {
-    /// Images and what stands for them; the first match counts.
-    pub overrides: Vec<Override>,
+    overrides: Vec<Override>,
+    /// The entries about an image or repository, so that finding one needs no search.
+    index: IndexMap<ImageMatcher, Entries>,
     /// The rules of the files, before the rule for the key `image`.
     pub search_rules: Vec<SearchRule>,
     /// Images that are built.
@@ -23,6 +24,14 @@ pub struct Locks {
     pub destinations: Vec<Destination>,
     /// The files that were read, in order.
     pub files: Vec<PathBuf>,
+}
+
+/// Where among the entries the first about one image or repository are. A new name and the digest
+/// that it was resolved to may stand beside each other.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Entries {
+    renamed: Option<usize>,
+    locked: Option<usize>,
 }
 
 impl Locks {
@@ -52,8 +61,15 @@ impl Locks {
     ///
     /// A text that is no lock, and an entry that contradicts another.
     pub fn add(&mut self, file: &str, text: &[u8]) -> Result<(), Error> {
-        let config = read::config(file, text)?;
-        self.overrides.extend(config.overrides);
+        self.add_config(read::lock(file, text)?)
+    }
+
+    /// Adds what a Config says.
+    ///
+    /// # Errors
+    ///
+    /// An entry that contradicts another.
+    pub fn add_config(&mut self, config: Config) -> Result<(), Error> {
         self.sources.extend(config.sources);
         self.destinations.extend(config.destinations);
         for rule in config.search_rules {
@@ -61,26 +77,74 @@ impl Locks {
                 self.search_rules.push(rule);
             }
         }
-        self.check_agreement()
+        config
+            .overrides
+            .into_iter()
+            .try_for_each(|entry| self.add_entry(entry))
+    }
+
+    /// Adds the entries of an image map, a JSON file of references and what stands for them.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read or is no image map, and an entry that contradicts another.
+    pub fn add_image_map(&mut self, path: &Path) -> Result<(), Error> {
+        let text = std::fs::read(path).map_err(|error| Error::read(path, error))?;
+        let overrides = read::image_map(&path.display().to_string(), &text)?;
+        self.add_config(Config {
+            overrides,
+            ..Config::default()
+        })
+    }
+
+    /// Adds one entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Disagree`] when an entry locks the same image to another one.
+    pub fn add_entry(&mut self, entry: Override) -> Result<(), Error> {
+        let entries = self.index.entry(entry.matcher.clone()).or_default();
+        let first = match entry.preresolved {
+            true => &mut entries.locked,
+            false => &mut entries.renamed,
+        };
+        let first = &self.overrides[..].get(*first.get_or_insert(self.overrides.len()));
+        if let Some(first) = first.filter(|first| !first.agrees_with(&entry)) {
+            let told = |entry: &Override| Box::new((entry.new_image.clone(), entry.place.clone()));
+            return Err(Error::Disagree {
+                image: entry.matcher.text().to_owned(),
+                first: told(first),
+                second: told(&entry),
+            });
+        }
+        self.overrides.push(entry);
+        Ok(())
+    }
+
+    /// Images and what stands for them, in the order of the files.
+    #[must_use]
+    pub fn overrides(&self) -> &[Override] {
+        &self.overrides
     }
 
     /// The entry for an image as it stands in a manifest: the first that matches, as in kbld, but an
     /// entry that locks just this image goes before one that only renames it.
     #[must_use]
     pub fn find(&self, image: &str) -> Option<&Override> {
-        let first = self
-            .overrides
-            .iter()
-            .find(|entry| entry.matcher.matches(image))?;
-        if first.preresolved {
-            return Some(first);
+        let of = |matcher| self.index.get(&matcher).cloned().unwrap_or_default();
+        let exact = of(ImageMatcher::Image(image.to_owned()));
+        let repository = of(ImageMatcher::Repository(repository_text(image).to_owned()));
+        let places = [
+            exact.locked,
+            exact.renamed,
+            repository.locked,
+            repository.renamed,
+        ];
+        let first = &self.overrides[places.into_iter().flatten().min()?];
+        match exact.locked {
+            Some(locked) if !first.preresolved => Some(&self.overrides[locked]),
+            _ => Some(first),
         }
-        let exact = |entry: &&Override| {
-            entry.preresolved
-                && matches!(&entry.matcher, ImageMatcher::Image(_))
-                && entry.matcher.matches(image)
-        };
-        Some(self.overrides.iter().find(exact).unwrap_or(first))
     }
 
     /// Whether an image is built from sources.
@@ -89,30 +153,6 @@ impl Locks {
         self.sources
             .iter()
             .find(|source| source.matcher.matches(image))
-    }
-
-    fn check_agreement(&self) -> Result<(), Error> {
-        let mut seen: BTreeMap<(&ImageMatcher, bool), &Override> = BTreeMap::new();
-        for entry in &self.overrides {
-            // A new name and the digest it was resolved to may stand beside each other.
-            let key = (&entry.matcher, entry.preresolved);
-            match seen.get(&key) {
-                Some(first) if !first.agrees_with(entry) => {
-                    let told =
-                        |entry: &Override| Box::new((entry.new_image.clone(), entry.place.clone()));
-                    return Err(Error::Disagree {
-                        image: entry.matcher.text().to_owned(),
-                        first: told(first),
-                        second: told(entry),
-                    });
-                }
-                Some(_) => {}
-                None => {
-                    seen.insert(key, entry);
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -172,12 +212,12 @@ mod tests {
         write("notes.txt", "notes");
         let locks = Locks::load(&[folder.path().to_owned()]).unwrap();
         let images: Vec<_> = locks
-            .overrides
+            .overrides()
             .iter()
             .map(|entry| entry.matcher.text())
             .collect();
         assert_eq!(images, ["first", "second", "third"]);
-        assert_eq!(locks.overrides[1].place.line, 4);
+        assert_eq!(locks.overrides()[1].place.line, 4);
     }
 
     #[test]

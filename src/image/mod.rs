@@ -7,11 +7,13 @@ mod config;
 mod error;
 pub mod lock;
 mod locks;
+mod platform;
 mod read;
 mod reference;
 mod rewrite;
 mod scalar;
 mod search;
+mod version;
 
 pub use config::{
     API_VERSION, BuildSource, Config, Destination, ImageMatcher, KINDS, KeyMatcher, Override,
@@ -19,7 +21,9 @@ pub use config::{
 };
 pub use error::{Error, Place, places_text};
 pub use locks::Locks;
+pub use platform::Platform;
 pub use read::config;
 pub use reference::{DEFAULT_REGISTRY, Digest, Reference, ReferenceError, repository_text};
 pub use rewrite::{Replaced, Rewritten, is_locked, require_locked, rewrite};
 pub use search::{Found, Search, Warning, find};
+pub use version::{Range, TagSelection, Version, select_tag};

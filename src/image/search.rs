@@ -198,7 +198,9 @@ impl Scope<'_> {
                 search.images.push(found);
                 Ok(true)
             }
-            Strategy::Embedded(rules) => {
+            // kbld leaves a value alone that is not of the expected form.
+            Strategy::Json(_) if !is_json(text) => Ok(true),
+            Strategy::Json(rules) | Strategy::Yaml(rules) => {
                 self.embedded(document, node, (text, style), rules, path(), search)?;
                 Ok(true)
             }
@@ -250,7 +252,6 @@ impl Scope<'_> {
             source: self.source,
             path: path.clone(),
         };
-        // kbld leaves a value alone that is not of the expected form.
         if let Err(Error::Yaml { .. }) = search_text(&scope, rules, &mut inner) {
             return Ok(());
         }
@@ -371,6 +372,10 @@ fn string(document: &Document, node: NodeId) -> Option<(&str, Style)> {
     matches!(scalar, Scalar::Str | Scalar::Timestamp).then_some((text, *style))
 }
 
+fn is_json(text: &str) -> bool {
+    serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()
+}
+
 /// Line and column of an offset, counted from a mark before it.
 fn mark_after(text: &[u8], mark: Mark, offset: usize) -> Mark {
     let between = &text[mark.offset.min(offset)..offset];
@@ -394,7 +399,7 @@ mod tests {
 
     fn rules(text: &str) -> Vec<SearchRule> {
         let text = format!("apiVersion: kbld.k14s.io/v1alpha1\nkind: Config\n{text}");
-        read::config("rules.yml", text.as_bytes())
+        read::lock("rules.yml", text.as_bytes())
             .unwrap()
             .search_rules
     }

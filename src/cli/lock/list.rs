@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         return Err(Error::usage("no locks are named")
             .hinted("name them: `windlass lock list LOCKS`, or set `locks` in windlass.yaml"));
     }
-    let mut entries = Locks::load(&locks)?.overrides;
+    let mut entries = Locks::load(&locks)?.overrides().to_vec();
     entries.sort_by(|a, b| a.matcher.cmp(&b.matcher).then(a.place.cmp(&b.place)));
     let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
     context

@@ -87,15 +87,15 @@ impl Target {
         }
         if self.stands_alone {
             let known: BTreeSet<_> = locks
-                .overrides
+                .overrides()
                 .iter()
                 .map(|entry| entry.matcher.clone())
                 .collect();
-            let further = own
-                .overrides
-                .iter()
-                .filter(|entry| !known.contains(&entry.matcher));
-            locks.overrides.extend(further.cloned());
+            for entry in own.overrides() {
+                if !known.contains(&entry.matcher) {
+                    locks.add_entry(entry.clone())?;
+                }
+            }
             locks.files.extend(own.files.iter().cloned());
         }
         Ok((locks, own))

@@ -1,14 +1,11 @@
 //! TOML to values. Follows BurntSushi/toml 1.6 parse.go, with its messages.
 
-mod scalar;
-
-use super::datetime::{Datetime, parse_datetime};
 use super::encode::tables;
 use super::lex::{Item, ItemKind, Lexer};
 use super::write_path;
+use crate::value::number::{NumberError, parse_float, parse_int};
 use crate::value::quote::quoted;
 use crate::value::{Elem, Map, MapKind, Value};
-use scalar::strip_first_line_end;
 use std::collections::{HashMap, HashSet};
 
 /// How deep arrays and inline tables may nest: Go's decoder has no limit but its stack.
@@ -17,6 +14,40 @@ const MAX_DEPTH: usize = 10_000;
 const MAX_PIECES: usize = 1000;
 const RED_ZONE: usize = 64 * 1024;
 const STACK: usize = 1024 * 1024;
+
+/// Which parts a TOML date or time has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DatetimeKind {
+    /// Date, time and offset from UTC in seconds.
+    Offset(i32),
+    /// Date and time of no zone; BurntSushi's location `datetime-local`.
+    Local,
+    /// A date; BurntSushi's location `date-local`.
+    Date,
+    /// A time of day, on day 1 of year 0; BurntSushi's location `time-local`.
+    Time,
+}
+
+/// A date or time as written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datetime {
+    /// Which of the parts count.
+    pub kind: DatetimeKind,
+    /// Year, 0 to 9999.
+    pub year: u16,
+    /// Month, 1 to 12.
+    pub month: u8,
+    /// Day, 1 to 31.
+    pub day: u8,
+    /// Hour, 0 to 23.
+    pub hour: u8,
+    /// Minute, 0 to 59.
+    pub minute: u8,
+    /// Second, 0 to 59.
+    pub second: u8,
+    /// Nanoseconds.
+    pub nanosecond: u32,
+}
 
 /// Reads a document into a `map[string]interface {}`. `datetime` makes values of dates and times.
 ///
@@ -371,6 +402,289 @@ impl Parser<'_> {
         self.key = outer_key;
         Ok(Value::Map(top))
     }
+
+    /// A decimal, hexadecimal, octal or binary number of 64 bits.
+    fn integer(&self, item: &Item) -> Result<Value, String> {
+        let text = &item.text;
+        let invalid = |why: &str| {
+            self.error(
+                item.line,
+                &format!("Invalid integer {}: {why}", quoted(text)),
+            )
+        };
+        if !underscores_fit(text) {
+            return Err(invalid("underscores must be surrounded by digits"));
+        }
+        if has_leading_zero(text) {
+            return Err(invalid("cannot have leading zeroes"));
+        }
+        match parse_int(text, 0) {
+            Ok(number) => Ok(Value::int64(number)),
+            Err(NumberError::Range(_)) => {
+                Err(self.error(item.line, &format!("{text} is out of range for int64")))
+            }
+            Err(NumberError::Syntax) => Err(format!(
+                "BUG: Expected integer value, but got '{text}'.\n\n"
+            )),
+        }
+    }
+
+    /// A float; underscores and dots have to stand between digits.
+    fn float(&self, item: &Item) -> Result<Value, String> {
+        let text = &item.text;
+        let invalid =
+            |why: &str| self.error(item.line, &format!("Invalid float {}: {why}", quoted(text)));
+        let mut parts = text
+            .split(['.', 'e', 'E'])
+            .filter(|part| !part.is_empty())
+            .peekable();
+        let first = parts.peek().copied().unwrap_or_default();
+        if !parts.all(underscores_fit) {
+            return Err(invalid("underscores must be surrounded by digits"));
+        }
+        if has_leading_zero(first) {
+            return Err(invalid("cannot have leading zeroes"));
+        }
+        if !periods_fit(text) {
+            return Err(invalid("'.' must be followed by one or more digits"));
+        }
+        let plain = text.replace('_', "");
+        let (plain, negative_nan) = match plain.as_str() {
+            "-nan" => ("nan", true),
+            "+nan" => ("nan", false),
+            other => (other, false),
+        };
+        match parse_float(plain, 64) {
+            Ok(number) if negative_nan => Ok(Value::Float(-number.abs())),
+            Ok(number) => Ok(Value::Float(number)),
+            Err(NumberError::Range(_)) => {
+                Err(self.error(item.line, &format!("{text} is out of range for float64")))
+            }
+            Err(NumberError::Syntax) => {
+                Err(self.error(item.line, &format!("Invalid float value: {}", quoted(text))))
+            }
+        }
+    }
+
+    /// The text of a string with escapes.
+    fn string(&self, item: &Item) -> Result<String, String> {
+        let joined;
+        let text = if item.kind == ItemKind::MultilineStr {
+            joined = join_lines(strip_first_line_end(&item.text));
+            joined.as_str()
+        } else {
+            item.text.as_str()
+        };
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('\\') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            let Some(letter) = rest.chars().next() else {
+                break;
+            };
+            let length = match letter {
+                'x' => 2,
+                'u' => 4,
+                'U' => 8,
+                _ => 0,
+            };
+            match letter {
+                'b' => out.push('\u{8}'),
+                't' => out.push('\t'),
+                'n' => out.push('\n'),
+                'f' => out.push('\u{c}'),
+                'r' => out.push('\r'),
+                'e' => out.push('\u{1b}'),
+                '"' | '\\' => out.push(letter),
+                'x' | 'u' | 'U' => {
+                    let digits = rest.get(1..=length).unwrap_or_default();
+                    let code = u32::from_str_radix(digits, 16)
+                        .ok()
+                        .and_then(char::from_u32);
+                    let Some(character) = code else {
+                        let message =
+                            format!("Escaped character '\\u{digits}' is not valid UTF-8.");
+                        return Err(self.error(item.line, &message));
+                    };
+                    out.push(character);
+                }
+                _ => {
+                    let message = format!("invalid escape: '\\{letter}'");
+                    return Err(self.error(item.line, &message));
+                }
+            }
+            rest = rest.get(letter.len_utf8() + length..).unwrap_or_default();
+        }
+        out.push_str(rest);
+        Ok(out)
+    }
+}
+
+/// A line break right after the opening quotes is no part of a string.
+fn strip_first_line_end(text: &str) -> &str {
+    text.strip_prefix('\n')
+        .or_else(|| text.strip_prefix("\r\n"))
+        .unwrap_or(text)
+}
+
+/// Removes backslashes before line ends, with all blanks and line ends after them.
+fn join_lines(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let after = &rest[at + 1..];
+        let blanks = after.len() - after.trim_start_matches([' ', '\t', '\r', '\n']).len();
+        if after.starts_with('\\') {
+            out.push_str(&rest[..at + 2]);
+            rest = &rest[at + 2..];
+        } else if after[..blanks].contains('\n') {
+            out.push_str(&rest[..at]);
+            rest = &after[blanks..];
+        } else {
+            out.push_str(&rest[..=at]);
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+/// `01`, which is no number in TOML.
+fn has_leading_zero(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'0', next, ..] => !matches!(next, b'b' | b'o' | b'x'),
+        [b'+' | b'-', b'0', _, ..] => true,
+        _ => false,
+    }
+}
+
+/// Underscores stand between digits.
+fn underscores_fit(text: &str) -> bool {
+    if matches!(text, "nan" | "+nan" | "-nan" | "inf" | "+inf" | "-inf") {
+        return true;
+    }
+    let mut after_digit = false;
+    for c in text.chars() {
+        if c == '_' && !after_digit {
+            return false;
+        }
+        after_digit = c.is_ascii_hexdigit();
+    }
+    after_digit
+}
+
+/// A dot stands between digits.
+fn periods_fit(text: &str) -> bool {
+    let mut after_period = false;
+    for c in text.chars() {
+        if after_period && !c.is_ascii_digit() {
+            return false;
+        }
+        after_period = c == '.';
+    }
+    !after_period
+}
+
+/// Two digits.
+fn pair(text: &[u8], at: usize) -> Option<u8> {
+    match text.get(at..at + 2)? {
+        [a @ b'0'..=b'9', b @ b'0'..=b'9'] => Some((a - b'0') * 10 + (b - b'0')),
+        _ => None,
+    }
+}
+
+/// A date, a time or both, with or without offset; `None` when a part is out of range.
+fn parse_datetime(text: &str) -> Option<Datetime> {
+    let mut datetime = Datetime {
+        kind: DatetimeKind::Time,
+        year: 0,
+        month: 1,
+        day: 1,
+        hour: 0,
+        minute: 0,
+        second: 0,
+        nanosecond: 0,
+    };
+    let bytes = text.as_bytes();
+    if bytes.get(2) == Some(&b':') {
+        return parse_time(bytes, &mut datetime)?
+            .is_empty()
+            .then_some(datetime);
+    }
+    if bytes.get(4) != Some(&b'-') || bytes.get(7) != Some(&b'-') {
+        return None;
+    }
+    datetime.year = u16::from(pair(bytes, 0)?) * 100 + u16::from(pair(bytes, 2)?);
+    datetime.month = pair(bytes, 5)?;
+    datetime.day = pair(bytes, 8)?;
+    let year = datetime.year;
+    let longest = match datetime.month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
+            29
+        }
+        2 => 28,
+        1..=12 => 31,
+        _ => return None,
+    };
+    if datetime.day < 1 || datetime.day > longest {
+        return None;
+    }
+    let rest = match &bytes[10..] {
+        [] => {
+            datetime.kind = DatetimeKind::Date;
+            return Some(datetime);
+        }
+        [b'T', time @ ..] => parse_time(time, &mut datetime)?,
+        _ => return None,
+    };
+    datetime.kind = match rest {
+        [] => DatetimeKind::Local,
+        b"Z" => DatetimeKind::Offset(0),
+        [sign @ (b'+' | b'-'), _, _, b':', _, _] => {
+            let (hours, minutes) = (pair(rest, 1)?, pair(rest, 4)?);
+            if hours > 24 || minutes > 60 {
+                return None;
+            }
+            let seconds = (i32::from(hours) * 60 + i32::from(minutes)) * 60;
+            DatetimeKind::Offset(if *sign == b'-' { -seconds } else { seconds })
+        }
+        _ => return None,
+    };
+    Some(datetime)
+}
+
+/// Reads `15:04` or `15:04:05.9`; gives what follows.
+fn parse_time<'t>(text: &'t [u8], datetime: &mut Datetime) -> Option<&'t [u8]> {
+    datetime.hour = pair(text, 0)?;
+    datetime.minute = pair(text, 3)?;
+    if text.get(2) != Some(&b':') || datetime.hour > 23 || datetime.minute > 59 {
+        return None;
+    }
+    let Some(b':') = text.get(5) else {
+        return Some(&text[5..]);
+    };
+    datetime.second = pair(text, 6)?;
+    if datetime.second > 59 {
+        return None;
+    }
+    let rest = &text[8..];
+    let [b'.', fraction @ ..] = rest else {
+        return Some(rest);
+    };
+    let count = fraction
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    if count == 0 {
+        return None;
+    }
+    let digits = fraction[..count].iter().chain(std::iter::repeat(&b'0'));
+    datetime.nanosecond = digits
+        .take(9)
+        .fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    Some(&fraction[count..])
 }
 
 #[cfg(test)]
