@@ -3,8 +3,9 @@
 //!
 //! Follows helm v4 `pkg/chart/v2/util/dependencies.go`.
 
+use super::coalesce::Coalesce;
 use super::metadata::Dependency;
-use super::values::{Coalesce, deep_copy, table_at, value_at};
+use super::values::{deep_copy, table_at, value_at};
 use super::{Chart, Profile};
 use crate::sprig::semver;
 use crate::template::fmt;

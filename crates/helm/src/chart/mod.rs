@@ -6,6 +6,7 @@
 mod archive;
 mod capabilities;
 mod chart_object;
+mod coalesce;
 mod context;
 mod decode;
 mod dependency;

@@ -2,9 +2,9 @@
 //!
 //! Follows helm v4 `pkg/cmd/install.go`, `pkg/action/install.go` and `pkg/engine/engine.go`.
 
+use super::coalesce::Coalesce;
 use super::context::{self, Renderable};
 use super::manifest::{self, Rendered, Select};
-use super::values::Coalesce;
 use super::{
     Capabilities, Chart, Error, KubeVersion, Overrides, Profile, compose, dependency, functions,
     schema,

@@ -3,11 +3,13 @@
 //! Dates and times come out as [`Datetime`]; the caller makes a value of them, since this module
 //! does not know the type that templates see.
 
+mod datetime;
 mod decode;
 mod encode;
 mod lex;
 
-pub use decode::{Datetime, DatetimeKind, from_toml};
+pub use datetime::{Datetime, DatetimeKind};
+pub use decode::from_toml;
 pub use encode::{EncodeError, to_toml};
 
 /// The text in a basic string, escaped.

@@ -1,6 +1,7 @@
 //! The evaluator against what Go 1.26 does.
 
 mod objects;
+mod pieces;
 
 use super::Run;
 use crate::template::{Fault, Function, Param, Runtime, Templates, World};
@@ -553,80 +554,3 @@ fn tells_where_an_error_is() {
     );
     assert_eq!(error.cause(), "expected string; found 5");
 }
-
-proptest::proptest! {
-    #[test]
-    fn never_panics(
-        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..24),
-        cut in 0_usize..400,
-    ) {
-        let mut source = pieces.concat();
-        if source.is_char_boundary(cut.min(source.len())) {
-            source.truncate(cut);
-        }
-        run(&source);
-    }
-}
-
-const PIECES: &[&str] = &[
-    "{{",
-    "}}",
-    "{{-",
-    "-}}",
-    " ",
-    "\n",
-    "(",
-    ")",
-    "|",
-    ".",
-    "$",
-    "$x",
-    ":=",
-    "=",
-    ",",
-    "1",
-    "-1",
-    "0x",
-    "1e9",
-    "'a'",
-    "\"",
-    "\"s\"",
-    "`",
-    "/*",
-    "*/",
-    "é",
-    "\u{0}",
-    "if",
-    "else",
-    "end",
-    "range",
-    "with",
-    "define",
-    "block",
-    "template",
-    "break",
-    "continue",
-    "nil",
-    "true",
-    ".s",
-    ".m.a",
-    ".l",
-    ".missing",
-    "{{ end }}",
-    "{{ range .l }}",
-    "{{ if .t }}",
-    "{{ with .m }}",
-    "{{ $x := .l }}",
-    "{{ define \"q\" }}",
-    "{{ include \"h\" . }}",
-    "{{ tpl \"{{ . }}\" .l }}",
-    " printf \"%*.[2]d\" ",
-    " index ",
-    " slice ",
-    " len ",
-    " eq ",
-    " html ",
-    " list ",
-    " and ",
-    " print ",
-];
