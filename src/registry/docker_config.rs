@@ -1,22 +1,23 @@
-//! Credentials from docker's configuration files and from the helper programs they name.
+//! Credentials: those of variables, of docker's and podman's configuration files, and of the helper
+//! programs that the files name.
 //!
 //! Which files are read is the caller's choice; nothing here looks at the environment. The form is
 //! that of docker/cli `cli/config/configfile/file.go` and containers' `auth.json`.
 
-use super::Error;
+use super::{Error, Settings, Variables};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::{Mutex, OnceCell};
 
 /// The key under which docker stores the credentials of Docker Hub.
 const DOCKER_HUB_KEY: &str = "https://index.docker.io/v1/";
-/// How long a credential helper may take.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The user name by which a helper says that its secret is an identity token.
 const TOKEN_USER: &str = "<token>";
 
@@ -80,22 +81,42 @@ struct HelperAnswer {
     secret: String,
 }
 
-/// The credentials of several configuration files, the first with a match counting.
+impl Lookup {
+    /// What to say when the registry refuses: the credential is wrong, or there is none.
+    pub(super) fn if_refused(&self) -> String {
+        match self.credential {
+            Some(_) => format!("{} are not accepted", self.told),
+            None => self.told.clone(),
+        }
+    }
+}
+
+/// What a helper program answers, or why it does not.
+type Helped = Result<Option<Credential>, String>;
+/// The answers of helper programs by name and server.
+type Helpers = BTreeMap<(String, String), Arc<OnceCell<Helped>>>;
+
+/// The credentials of variables and of several configuration files, the first with a match counting.
 #[derive(Debug, Default)]
 pub struct Keychain {
+    variables: Variables,
     files: Vec<(PathBuf, File)>,
+    /// How long a helper program may take.
+    patience: Duration,
+    /// Each helper program is asked once.
+    helped: Mutex<Helpers>,
 }
 
 impl Keychain {
-    /// Reads docker configuration files in order of precedence; files that do not exist are left out.
+    /// Reads the docker configuration files of the settings; files that do not exist are left out.
     ///
     /// # Errors
     ///
     /// [`Error::File`] for a file that cannot be read or is not JSON of the right form. Its text
     /// shows nothing of the content.
-    pub fn load(paths: &[PathBuf]) -> Result<Self, Error> {
+    pub fn load(settings: &Settings) -> Result<Self, Error> {
         let mut files = Vec::new();
-        for path in paths {
+        for path in &settings.docker_configs {
             let text = match std::fs::read(path) {
                 Ok(text) => text,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
@@ -110,17 +131,28 @@ impl Keychain {
             })?;
             files.push((path.clone(), file));
         }
-        Ok(Self { files })
+        Ok(Self {
+            variables: settings.variables.clone(),
+            files,
+            patience: settings.timeout,
+            helped: Mutex::default(),
+        })
     }
 
-    /// Looks for the credential of a repository: the longest path that a file names, then the
-    /// registry, then the file's helper programs.
+    /// Looks for the credential of a repository: variables, and in each file its helper programs,
+    /// then the longest path that it names, then the registry.
     pub async fn find(&self, registry: &str, repository: &str) -> Lookup {
+        if let Some((credential, name)) = self.variables.find(registry) {
+            return Lookup {
+                credential: Some(credential.clone()),
+                told: format!("the credentials of `{name}`"),
+            };
+        }
         let mut told = Vec::new();
         for (path, file) in &self.files {
             let shown = path.display();
             if let Some(helper) = file.helper(registry) {
-                match ask_helper(helper, helper_key(registry)).await {
+                match self.help(helper, helper_key(registry)).await {
                     Ok(Some(credential)) => {
                         let told = format!("the credentials of `docker-credential-{helper}`");
                         return Lookup {
@@ -158,6 +190,13 @@ impl Keychain {
             credential: None,
             told: told.join("; "),
         }
+    }
+
+    async fn help(&self, helper: &str, server: &str) -> Helped {
+        let key = (helper.to_owned(), server.to_owned());
+        let cell = self.helped.lock().await.entry(key).or_default().clone();
+        let ask = || ask_helper(helper, server, self.patience);
+        cell.get_or_init(ask).await.clone()
     }
 }
 
@@ -235,7 +274,7 @@ fn host_of(key: &str) -> &str {
 }
 
 /// Docker Hub has several names.
-fn canonical(host: &str) -> &str {
+pub(super) fn canonical(host: &str) -> &str {
     if matches!(host, "docker.io" | "registry-1.docker.io") {
         "index.docker.io"
     } else {
@@ -253,7 +292,7 @@ fn helper_key(registry: &str) -> &str {
 
 /// Runs `docker-credential-<helper> get` (protocol of docker/docker-credential-helpers). `None`
 /// when the helper knows nothing of the server.
-async fn ask_helper(helper: &str, server: &str) -> Result<Option<Credential>, String> {
+async fn ask_helper(helper: &str, server: &str, patience: Duration) -> Helped {
     let program = format!("docker-credential-{helper}");
     if !helper
         .bytes()
@@ -264,15 +303,16 @@ async fn ask_helper(helper: &str, server: &str) -> Result<Option<Credential>, St
         ));
     }
     let run = run_helper(&program, server);
-    let output = match tokio::time::timeout(HELPER_TIMEOUT, run).await {
+    let output = match tokio::time::timeout(patience, run).await {
         Ok(Ok(output)) => output,
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             return Err(format!("credential helper `{program}` is not in PATH"));
         }
         Ok(Err(error)) => return Err(format!("run credential helper `{program}`: {error}")),
         Err(_) => {
+            let seconds = patience.as_secs();
             return Err(format!(
-                "credential helper `{program}` did not answer in time"
+                "credential helper `{program}` did not answer within {seconds} s"
             ));
         }
     };
@@ -378,7 +418,11 @@ mod tests {
             r#"{"auths": {"a.io": {"auth": 5, "password": "canary"}}"#,
         )
         .unwrap();
-        let error = Keychain::load(&[path]).unwrap_err().to_string();
+        let settings = Settings {
+            docker_configs: vec![path],
+            ..Settings::default()
+        };
+        let error = Keychain::load(&settings).unwrap_err().to_string();
         assert!(
             error.contains("not a docker configuration: line 1"),
             "{error}"
@@ -394,7 +438,12 @@ mod tests {
             PathBuf::from("config.json"),
             file(r#"{"credsStore": "no-such-helper"}"#),
         )];
-        let lookup = Keychain { files }.find("a.io", "x/y").await;
+        let keychain = Keychain {
+            files,
+            patience: Duration::from_secs(5),
+            ..Keychain::default()
+        };
+        let lookup = keychain.find("a.io", "x/y").await;
         assert_eq!(lookup.credential, None);
         assert_eq!(
             lookup.told,

@@ -87,10 +87,12 @@ pub enum Error {
         similar: Vec<String>,
     },
     /// 429: too many requests, also after waiting.
-    #[error("registry {registry} limits the number of requests (429), {}", wait_text(*.retry_after))]
+    #[error("registry {registry} limits the number of requests (429){}, {}", allowed_text(.allowed.as_deref()), wait_text(*.retry_after))]
     RateLimited {
         /// Host and port.
         registry: String,
+        /// How many it allows, when it says so.
+        allowed: Option<String>,
         /// What the registry asks to wait.
         retry_after: Option<Duration>,
     },
@@ -124,7 +126,73 @@ pub enum Error {
         /// The digest of the answer's body.
         actual: String,
     },
-    /// A file of docker credentials or certificates cannot be used.
+    /// 404: a digest names nothing there.
+    #[error("repository {registry}/{repository} has no {what} {digest} (404)")]
+    Missing {
+        /// Host and port.
+        registry: String,
+        /// The repository.
+        repository: String,
+        /// `manifest` or `blob`.
+        what: &'static str,
+        /// Its digest.
+        digest: String,
+    },
+    /// The image is not for the platform.
+    #[error("{image} is not for {wanted}, but for {given}")]
+    NoPlatform {
+        /// The image.
+        image: String,
+        /// The platform asked for.
+        wanted: String,
+        /// The platforms that it is for.
+        given: String,
+    },
+    /// Several images of an index are for the platform.
+    #[error("{image} has several images for {wanted}: {fitting}")]
+    ManyPlatforms {
+        /// The image.
+        image: String,
+        /// The platform asked for.
+        wanted: String,
+        /// The platforms that fit it.
+        fitting: String,
+    },
+    /// No tag is of a version that is asked for.
+    #[error("none of the {tags} tags of {repository} is a version in `{range}`")]
+    NoVersion {
+        /// Registry and repository.
+        repository: String,
+        /// The range of versions; empty for any.
+        range: String,
+        /// How many tags there are.
+        tags: usize,
+    },
+    /// A `registries.conf` blocks the registry.
+    #[error("images of {prefix} are blocked by {file}")]
+    Blocked {
+        /// The registry, or a part of it.
+        prefix: String,
+        /// The file.
+        file: String,
+    },
+    /// Neither the mirrors of a registry nor the registry itself give an answer.
+    #[error("{source} (its mirrors failed before: {failed})")]
+    Mirrors {
+        /// What the registry itself said.
+        source: Box<Self>,
+        /// What the mirrors said.
+        failed: String,
+    },
+    /// A variable with a login cannot be used.
+    #[error("variable `{name}` {cause}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// Why not.
+        cause: String,
+    },
+    /// A file of docker credentials, certificates or mirrors cannot be used.
     #[error("{file}: {cause}")]
     File {
         /// Its path.
@@ -132,6 +200,10 @@ pub enum Error {
         /// Why not.
         cause: String,
     },
+}
+
+fn allowed_text(allowed: Option<&str>) -> String {
+    allowed.map_or_else(String::new, |allowed| format!(" to {allowed}"))
 }
 
 fn wait_text(retry_after: Option<Duration>) -> String {
@@ -177,6 +249,13 @@ impl Error {
             Self::RateLimited { registry, .. } => {
                 format!("a login raises the limit of many registries: `docker login {registry}`")
             }
+            Self::NoPlatform { .. } | Self::ManyPlatforms { .. } => {
+                "name another platform: `--platform OS/ARCHITECTURE[/VARIANT]`".to_owned()
+            }
+            Self::Missing { .. } => {
+                "push the image again, or lock another one: `windlass lock --update`".to_owned()
+            }
+            Self::Mirrors { source, .. } => return source.hint(),
             _ => return None,
         })
     }

@@ -3,6 +3,7 @@
 //! Follows the token and OAuth 2 specifications of `distribution/distribution` (docs/content/spec/auth).
 
 use super::docker_config::Credential;
+use super::retry::{Attempt, Busy};
 use super::{Error, failure, is_local};
 use serde::Deserialize;
 use std::time::Duration;
@@ -36,8 +37,6 @@ pub(super) enum Outcome {
     Token(String),
     /// The credential is refused, or one is needed: the status is 401 or 403.
     Refused(u16),
-    /// Worth another try: 429 or 5xx.
-    Busy(reqwest::Response),
 }
 
 /// Asks for a token.
@@ -50,7 +49,7 @@ pub(super) async fn request(
     registry: &str,
     limit: Duration,
     request: &Request<'_>,
-) -> Result<Outcome, Error> {
+) -> Result<Attempt<Outcome>, Error> {
     let protocol = |cause: String| Error::Protocol {
         registry: registry.to_owned(),
         cause,
@@ -90,10 +89,12 @@ pub(super) async fn request(
     .send()
     .await
     .map_err(|error| failure::classify(&host, &error, limit))?;
+    if let Some(busy) = Busy::of(response.status(), response.headers()) {
+        return Ok(Attempt::Busy(busy));
+    }
     match response.status().as_u16() {
         200..=299 => {}
-        status @ (401 | 403) => return Ok(Outcome::Refused(status)),
-        429 | 500..=599 => return Ok(Outcome::Busy(response)),
+        status @ (401 | 403) => return Ok(Attempt::Done(Outcome::Refused(status))),
         status => {
             return Err(protocol(format!(
                 "its token server {host} answers {status}"
@@ -112,7 +113,7 @@ pub(super) async fn request(
     if token.is_empty() {
         return Err(protocol(format!("its token server {host} gives no token")));
     }
-    Ok(Outcome::Token(token))
+    Ok(Attempt::Done(Outcome::Token(token)))
 }
 
 /// The body of a form.

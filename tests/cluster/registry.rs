@@ -6,12 +6,11 @@
     reason = "helpers of tests fail the test"
 )]
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use windlass::image::{Locks, Reference, lock, rewrite};
 use windlass::object::Source;
-use windlass::registry::{Client, Error, Settings, resolve_all};
+use windlass::registry::{Client, Error, Question, Settings, resolve_all};
 
 /// The login that the testbed's second registry knows.
 const LOGIN: &str = "windlass:testbed";
@@ -55,9 +54,9 @@ fn repository(registry: &str, name: &str) -> String {
 async fn ask(image: &str, settings: Settings) -> Result<String, Error> {
     let client = Client::new(settings).unwrap();
     client
-        .resolve(&Reference::parse(image).unwrap())
+        .resolve(&Reference::parse(image).unwrap(), None)
         .await
-        .map(|digest| digest.to_string())
+        .map(|named| named.digest.to_string())
 }
 
 fn login(folder: &Path, registry: &str, auth: &str) -> Settings {
@@ -146,9 +145,8 @@ async fn a_locked_render_needs_no_registry() {
     let image = format!("{}:2", repository(&open(), "locked"));
     let digest = push(&image, None);
     let client = Client::new(Settings::default()).unwrap();
-    let answers = resolve_all(&client, &[image.clone()].into()).await;
-    let answers: BTreeMap<_, _> = answers.into_iter().map(|(k, v)| (k, v.unwrap())).collect();
-    let entries = [lock::locked(&image, &answers[&image])];
+    let answer = client.answer(&Question::of(&image)).await.unwrap();
+    let entries = [lock::locked(&image, &answer.reference)];
     let mut locks = Locks::default();
     locks
         .add(
@@ -172,16 +170,16 @@ async fn a_locked_render_needs_no_registry() {
 #[tokio::test]
 async fn many_images_of_one_registry_are_resolved_at_once() {
     let repository = repository(&open(), "many");
-    let mut images = std::collections::BTreeSet::new();
+    let mut images = Vec::new();
     for tag in 0..10 {
         let image = format!("{repository}:{tag}");
         push(&image, None);
-        images.insert(image);
+        images.push(Question::of(&image));
     }
     let client = Client::new(Settings::default()).unwrap();
     let answers = resolve_all(&client, &images).await;
     assert_eq!(answers.len(), 10);
-    assert!(answers.values().all(Result::is_ok), "{answers:?}");
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
 
 /// Runs the program in a folder, with nothing in its environment but a home; stdout and stderr.

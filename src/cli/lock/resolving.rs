@@ -3,7 +3,7 @@
 use super::{Context, Error, Exit};
 use crate::cli::environment::Environment;
 use crate::image::{self, Found};
-use crate::registry::{self, Client, Settings};
+use crate::registry::{self, Client, Question, Settings};
 use crate::ui::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -43,20 +43,17 @@ pub(super) async fn resolve(
         return Ok(BTreeMap::new());
     }
     let client = Client::new(settings(flags, &context.environment)).map_err(registry_error)?;
-    let references: BTreeSet<String> = wanted.values().cloned().collect();
+    let questions: Vec<Question> = wanted.values().map(|image| Question::of(image)).collect();
     context
         .ui
-        .detail(&format!("asking for {}", count(references.len(), "digest")));
-    let answers = registry::resolve_all(&client, &references).await;
+        .detail(&format!("asking for {}", count(questions.len(), "digest")));
+    let answers = registry::resolve_all(&client, &questions).await;
     let mut resolved = BTreeMap::new();
     let mut failures: Vec<(String, registry::Error)> = Vec::new();
-    for (image, reference) in wanted {
-        match answers.get(reference) {
-            Some(Ok(new_image)) => {
-                resolved.insert(image.clone(), new_image.clone());
-            }
-            Some(Err(error)) => failures.push((image.clone(), error.clone())),
-            None => {}
+    for (image, answer) in wanted.keys().zip(answers) {
+        match answer {
+            Ok(answer) => drop(resolved.insert(image.clone(), answer.reference)),
+            Err(error) => failures.push((image.clone(), error)),
         }
     }
     if failures.is_empty() {

@@ -1,96 +1,14 @@
 //! Tests of the client against listeners that answer as told: limits, failures and logins that a
 //! real registry cannot be made to show.
 
-use crate::image::Digest;
-use crate::registry::*;
+use super::{DIGEST, answer, ask, found, login, serve, settings};
+use crate::image::{Digest, Reference};
+use crate::registry::{Client, Error, Question, Settings, resolve_all, token};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-
-const DIGEST: &str = "sha256:f798cfd4c6a6a1d1d1e2d3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8";
-
-/// The requests that a listener got, without their TLS probes.
-type Log = Arc<Mutex<Vec<String>>>;
-
-/// Starts a registry. `answer` gets the number of the request and its head and gives the whole
-/// answer, or `None` to cut the connection.
-fn serve(answer: impl Fn(usize, &str) -> Option<String> + Send + 'static) -> (String, Log) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let log = Log::default();
-    let requests = log.clone();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let Ok(mut stream) = stream else { return };
-            let Some(head) = read_head(&mut stream) else {
-                continue;
-            };
-            let number = {
-                let mut log = requests.lock().unwrap();
-                log.push(head.clone());
-                log.len()
-            };
-            if let Some(answer) = answer(number, &head) {
-                drop(stream.write_all(answer.as_bytes()));
-            }
-        }
-    });
-    (address, log)
-}
-
-/// The head of a request; `None` for a TLS handshake, which is answered as Go's servers do.
-fn read_head(stream: &mut TcpStream) -> Option<String> {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).ok()? == 1 {
-        if head.is_empty() && byte[0] == 0x16 {
-            drop(stream.write_all(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent TLS"));
-            return None;
-        }
-        head.push(byte[0]);
-    }
-    (!head.is_empty()).then(|| String::from_utf8_lossy(&head).into_owned())
-}
-
-fn answer(status: &str, headers: &str, body: &str) -> Option<String> {
-    let length = body.len();
-    Some(format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n{body}"
-    ))
-}
-
-fn found() -> Option<String> {
-    answer(
-        "200 OK",
-        &format!("Docker-Content-Digest: {DIGEST}\r\n"),
-        "",
-    )
-}
-
-fn settings() -> Settings {
-    Settings {
-        backoff: Duration::from_millis(1),
-        ..Settings::default()
-    }
-}
-
-async fn ask(registry: &str, settings: Settings) -> Result<String, Error> {
-    let client = Client::new(settings).unwrap();
-    let image = Reference::parse(&format!("{registry}/team/web:1")).unwrap();
-    client
-        .resolve(&image)
-        .await
-        .map(|digest| digest.to_string())
-}
-
-/// A docker configuration with a login for the registry.
-fn login(folder: &tempfile::TempDir, registry: &str, auth: &str) -> Vec<PathBuf> {
-    let path = folder.path().join("config.json");
-    std::fs::write(&path, format!("{{\"auths\": {{\"{registry}\": {auth}}}}}")).unwrap();
-    vec![path]
-}
 
 #[tokio::test]
 async fn a_tag_is_asked_for_once_by_head() {
@@ -305,7 +223,10 @@ async fn bearer_tokens_are_fetched_with_the_login_and_used_again() {
     .unwrap();
     for tag in ["1", "2"] {
         let image = Reference::parse(&format!("{registry}/team/web:{tag}")).unwrap();
-        assert_eq!(client.resolve(&image).await.unwrap().as_str(), DIGEST);
+        assert_eq!(
+            client.resolve(&image, None).await.unwrap().digest.as_str(),
+            DIGEST
+        );
     }
     assert_eq!(log.lock().unwrap().len(), 4);
     let error = ask(&registry, settings()).await.unwrap_err();
@@ -378,17 +299,16 @@ async fn every_image_is_asked_for_once_and_all_failures_are_kept() {
         "Not/An/Image".to_owned(),
     ];
     let client = Client::new(settings()).unwrap();
-    let answers = resolve_all(&client, &images.iter().cloned().collect()).await;
+    let questions: Vec<Question> = images.iter().map(|image| Question::of(image)).collect();
+    let answers = resolve_all(&client, &questions).await;
     let pinned = format!("{registry}/good/web@{DIGEST}");
-    for image in &images[..3] {
-        assert_eq!(answers[image].as_ref(), Ok(&pinned));
+    for answer in &answers[..3] {
+        assert_eq!(answer.as_ref().unwrap().reference, pinned);
     }
-    assert!(matches!(answers[&images[3]], Err(Error::Forbidden { .. })));
-    assert!(matches!(
-        answers[&images[4]],
-        Err(Error::NoRepository { .. })
-    ));
-    assert!(matches!(answers[&images[5]], Err(Error::Reference(_))));
+    assert_eq!(answers[0].as_ref().unwrap().tag.as_deref(), Some("latest"));
+    assert!(matches!(answers[3], Err(Error::Forbidden { .. })));
+    assert!(matches!(answers[4], Err(Error::NoRepository { .. })));
+    assert!(matches!(answers[5], Err(Error::Reference(_))));
     let log = log.lock().unwrap();
     assert_eq!(log.iter().filter(|head| head.contains("/good/")).count(), 1);
 }
