@@ -1,8 +1,10 @@
 //! Writing locked images into manifests: the bytes of the image change, no others.
 
-use super::search::{Found, Warning, find};
+use super::search::{Found, Part, Role, Warning, find};
 use super::{Error, Locks, Override, Place, Reference, scalar};
 use crate::object::Source;
+use std::borrow::Cow;
+use std::ops::Range;
 use windlass_helm::yaml::Style;
 
 /// An image that was replaced.
@@ -61,28 +63,29 @@ pub fn rewrite(text: &[u8], source: &Source, locks: &Locks) -> Result<Rewritten,
         unlocked: Vec::new(),
         warnings: search.warnings,
     };
-    let mut copied = 0;
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for found in search.images {
-        let entry = locks
-            .find(&found.image)
-            .filter(|entry| is_final_text(entry));
-        if let Some(entry) = entry {
-            out.text.extend_from_slice(&text[copied..found.span.start]);
-            out.text
-                .extend_from_slice(spelling(&found, &entry.new_image).as_bytes());
-            copied = found.span.end;
-        }
-        if !is_locked(&found.image, locks.find(&found.image)) {
+        let entry = locks.find(&found.image);
+        if !is_locked(&found.image, entry) {
             out.unlocked.push(found.clone());
         }
-        if let Some(entry) = entry {
-            let (new_image, lock) = (entry.new_image.clone(), entry.place.clone());
+        if let Some(entry) = entry.filter(|entry| is_final_text(entry)) {
+            let edit = |part: &Part| (part.span.clone(), spelling(part, &entry.new_image));
+            edits.extend(found.parts.iter().map(edit));
             out.replaced.push(Replaced {
                 found,
-                new_image,
-                lock,
+                new_image: entry.new_image.clone(),
+                lock: entry.place.clone(),
             });
         }
+    }
+    // The parts of an image may stand around another image.
+    edits.sort_by_key(|(span, _)| span.start);
+    let mut copied = 0;
+    for (span, new) in edits {
+        out.text.extend_from_slice(&text[copied..span.start]);
+        out.text.extend_from_slice(new.as_bytes());
+        copied = span.end;
     }
     out.text.extend_from_slice(&text[copied..]);
     Ok(out)
@@ -118,22 +121,47 @@ fn is_final_text(entry: &Override) -> bool {
     entry.preresolved || (entry.tag_selection.is_none() && entry.platform_selection.is_none())
 }
 
-/// The new bytes in place of the found ones.
-fn spelling(found: &Found, new_image: &str) -> String {
-    let own = if found.whole {
-        scalar::spell(new_image)
-    } else {
-        scalar::escape(new_image, Style::Plain)
+/// The new bytes in place of those of a part.
+fn spelling(part: &Part, new_image: &str) -> String {
+    let text = portion(part.role, new_image);
+    let own = match part.whole {
+        true => scalar::spell(&text),
+        false => text.into_owned(),
     };
-    found
-        .around
-        .iter()
-        .rev()
-        .fold(own, |text, &style| scalar::escape(&text, style))
+    let escaped = |text: String, style: &Style| scalar::escape(&text, *style);
+    part.around.iter().rev().fold(own, escaped)
+}
+
+/// What of an image a text holds: `a.io/b/c@sha256:d` has the repository `a.io/b/c@sha256`, the tag
+/// `d`, the folder `a.io/b`, the name `c` and the version `sha256:d`.
+fn portion(role: Role, image: &str) -> Cow<'_, str> {
+    let (name, digest) = match image.split_once('@') {
+        Some((name, digest)) => (name, Some(digest)),
+        None => (image, None),
+    };
+    let (repository, tag) = match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (name, "latest"),
+    };
+    let (folder, last) = repository
+        .rsplit_once('/')
+        .unwrap_or(("library", repository));
+    let digits = digest.and_then(|digest| digest.split_once(':'));
+    match (role, digits) {
+        (Role::Image, _) => image.into(),
+        (Role::Repository, Some((algorithm, _))) => format!("{repository}@{algorithm}").into(),
+        (Role::Repository, None) => repository.into(),
+        (Role::Tag, Some((_, digits))) => digits.into(),
+        (Role::Folder, _) => folder.into(),
+        (Role::Name, _) => last.into(),
+        (Role::Version, _) => digest.unwrap_or(tag).into(),
+        (Role::Tag, None) => tag.into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::ImageMatcher;
     use super::*;
 
     const DIGEST: &str = "sha256:f798cfd4c6a6a1d1d1e2d3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8";
@@ -227,6 +255,53 @@ mod tests {
                 .starts_with("t.yaml:1:4: c holds images, but"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn an_image_of_several_fields_is_written_into_all_of_them() {
+        let digits = &DIGEST["sha256:".len()..];
+        let lock = |image: &str, new_image: &str| {
+            let mut locks = Locks::default();
+            let matcher = ImageMatcher::Image(image.to_owned());
+            locks
+                .add_entry(Override::locked(matcher, new_image.to_owned()))
+                .unwrap();
+            locks
+        };
+        let pinned = format!("a.io/b/c@{DIGEST}");
+        let cases = [
+            (
+                "solr:9",
+                "apiVersion: solr.apache.org/v1\nsolrImage: {tag: '9', repository: solr} # s\n",
+                format!("solrImage: {{tag: '{digits}', repository: a.io/b/c@sha256}} # s\n"),
+            ),
+            (
+                "n/v/d:5.1",
+                "apiVersion: nvidia.com/v1\nversion: \"5.1\"\nimage: d\nrepository: n/v\n",
+                format!("version: \"{DIGEST}\"\nimage: c\nrepository: a.io/b\n"),
+            ),
+            (
+                "q/p:v2",
+                "apiVersion: monitoring.coreos.com/v1\nbaseImage: q/p\nversion: v2\n",
+                format!("baseImage: {pinned}\nversion: v2\n"),
+            ),
+            (
+                "f:2",
+                "apiVersion: cdi.kubevirt.io/v1\nsource: {registry: {url: \"docker://f:2\"}}\n",
+                format!("source: {{registry: {{url: \"docker://{pinned}\"}}}}\n"),
+            ),
+        ];
+        for (image, text, want) in cases {
+            let out = rewrite(text.as_bytes(), &source(), &lock(image, &pinned)).unwrap();
+            let head = text.split_inclusive('\n').next().unwrap();
+            assert_eq!(
+                String::from_utf8(out.text).unwrap(),
+                format!("{head}{want}")
+            );
+            let again = rewrite(want.as_bytes(), &source(), &Locks::default()).unwrap();
+            assert_eq!(again.text, want.as_bytes());
+            assert_eq!(out.unlocked, []);
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ mod target;
 
 pub use convert::{documents, from_yaml, from_yaml_list, from_yaml_map, to_json_value, to_value};
 pub use error::{Error, ErrorKind};
-pub use node::{Document, Mark, Node, NodeId, NodeKind, parse, parse_first, split_documents};
+pub use node::{
+    Document, Mark, Node, NodeId, NodeKind, parse, parse_each, parse_first, split_documents,
+};
 pub use resolve::{Scalar, resolve, resolve_plain};
 pub use scan::Style;

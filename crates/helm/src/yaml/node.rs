@@ -179,13 +179,28 @@ impl Document {
 /// # Errors
 /// The first mistake, in go-yaml's words.
 pub fn parse(text: &[u8]) -> Result<Vec<Document>, Error> {
+    let mut documents = Vec::new();
+    parse_each(text, |document| {
+        documents.push(document);
+        Ok::<(), Error>(())
+    })?;
+    Ok(documents)
+}
+
+/// Reads the documents of a stream one after another, so that only one is in memory at a time.
+///
+/// # Errors
+/// The first mistake, in go-yaml's words, or the first error of `visit`.
+pub fn parse_each<E: From<Error>>(
+    text: &[u8],
+    mut visit: impl FnMut(Document) -> Result<(), E>,
+) -> Result<(), E> {
     let source = Source::new(text);
     let mut parser = Parser::new(Scanner::new(&source));
-    let mut documents = Vec::new();
     while let Some(document) = next_document(&mut parser)? {
-        documents.push(document);
+        visit(document)?;
     }
-    Ok(documents)
+    Ok(())
 }
 
 /// Splits a stream into documents as Kubernetes' reader does, before any YAML is read: at lines that
