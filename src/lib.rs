@@ -15,6 +15,8 @@ pub mod plan;
 pub mod status;
 
 #[cfg(feature = "online")]
+pub mod build;
+#[cfg(feature = "online")]
 pub mod cluster;
 #[cfg(feature = "online")]
 pub mod deploy;

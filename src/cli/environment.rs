@@ -12,6 +12,8 @@ pub(super) struct Environment {
     pub(super) force_color: bool,
     /// The home folder.
     pub(super) home: Option<PathBuf>,
+    /// The folders of `PATH`.
+    pub(super) search_path: Vec<PathBuf>,
     /// `DOCKER_CONFIG`: the folder of docker's `config.json`.
     pub(super) docker_config: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`: where podman keeps its `containers/auth.json`.
@@ -41,6 +43,9 @@ impl Environment {
         Self {
             no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
             force_color: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            search_path: std::env::var_os("PATH")
+                .map(|folders| std::env::split_paths(&folders).collect())
+                .unwrap_or_default(),
             docker_config: path("DOCKER_CONFIG"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
             proxies: Proxies {
@@ -53,7 +58,18 @@ impl Environment {
                 .map(|folder| folder.join("windlass")),
             ci_branch: first(&["CI_COMMIT_BRANCH", "GITHUB_REF_NAME", "BRANCH_NAME"]),
             ci_commit: first(&["CI_COMMIT_SHA", "GITHUB_SHA", "GIT_COMMIT"]),
-            ci_url: first(&["CI_JOB_URL", "BUILD_URL"]).or_else(github_run),
+            ci_url: first(&[
+                "CI_JOB_URL",
+                "BUILD_URL",
+                "BUILDKITE_BUILD_URL",
+                "CIRCLE_BUILD_URL",
+                "TRAVIS_JOB_WEB_URL",
+                "DRONE_BUILD_LINK",
+                "CI_PIPELINE_URL",
+            ])
+            .or_else(github_run)
+            .or_else(azure_run)
+            .or_else(bitbucket_run),
             user: first(&["GITLAB_USER_LOGIN", "GITHUB_ACTOR", "USER"]),
             host: first(&["HOSTNAME"]).or_else(|| {
                 let name = std::fs::read_to_string("/etc/hostname").ok()?;
@@ -84,4 +100,19 @@ fn github_run() -> Option<String> {
     let repository = variable("GITHUB_REPOSITORY")?;
     let run = variable("GITHUB_RUN_ID")?;
     Some(format!("{server}/{repository}/actions/runs/{run}"))
+}
+
+/// The page of an Azure pipeline's run.
+fn azure_run() -> Option<String> {
+    let server = variable("SYSTEM_COLLECTIONURI")?;
+    let project = variable("SYSTEM_TEAMPROJECT")?;
+    let build = variable("BUILD_BUILDID")?;
+    Some(format!("{server}{project}/_build/results?buildId={build}"))
+}
+
+/// The page of a Bitbucket pipeline.
+fn bitbucket_run() -> Option<String> {
+    let repository = variable("BITBUCKET_GIT_HTTP_ORIGIN")?;
+    let build = variable("BITBUCKET_BUILD_NUMBER")?;
+    Some(format!("{repository}/pipelines/results/{build}"))
 }

@@ -4,7 +4,7 @@
 
 use super::excerpt;
 use super::exit::Exit;
-use crate::{cluster, config, deploy, image, object};
+use crate::{build, cluster, config, deploy, image, object};
 use windlass_helm::chart;
 
 /// What went wrong, as the person at the terminal needs it.
@@ -221,6 +221,21 @@ impl From<image::Error> for Error {
         let hint = error.hint();
         let exit = match error {
             image::Error::Read { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error).hinted_if(hint)
+    }
+}
+
+impl From<build::Error> for Error {
+    fn from(error: build::Error) -> Self {
+        use build::Error as E;
+        let hint = error.hint();
+        let exit = match error {
+            E::Options { .. }
+            | E::Folder { .. }
+            | E::Destination { .. }
+            | E::NotInstalled { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Self::new(exit, error).hinted_if(hint)

@@ -30,3 +30,73 @@ fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let text = String::from_utf8(output.stdout).ok()?.trim().to_owned();
     (output.status.success() && !text.is_empty()).then_some(text)
 }
+
+/// What git says about the sources of an image, as kbld asks it (`pkg/kbld/image/git.go`).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// The remote without credentials; `<unknown>` without one.
+    pub(super) remote: String,
+    /// The commit; `<no commits>` before the first.
+    pub(super) commit: String,
+    /// Whether files differ from the commit, or are new.
+    pub(super) dirty: bool,
+    /// The tags of the commit.
+    pub(super) tags: Vec<String>,
+}
+
+/// The sources in a folder; `None` outside a repository.
+pub(super) fn source(folder: &Path) -> Option<Source> {
+    git(folder, &["rev-parse", "--git-dir"])?;
+    let remote = git(folder, &["ls-remote", "--get-url"]);
+    let tags = git(folder, &["tag", "--points-at", "HEAD"]).unwrap_or_default();
+    Some(Source {
+        // Without a remote, git prints the name of the default one.
+        remote: remote
+            .filter(|url| url.contains([':', '/']))
+            .map_or_else(|| "<unknown>".to_owned(), |url| without_credentials(&url)),
+        commit: git(folder, &["rev-parse", "HEAD"]).unwrap_or_else(|| "<no commits>".to_owned()),
+        dirty: git(folder, &["status", "--short"]).is_some(),
+        tags: tags.lines().map(str::to_owned).collect(),
+    })
+}
+
+/// The address of a repository without password, token and query. The user of ssh stays: it belongs
+/// to the address.
+pub(super) fn without_credentials(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return url.to_owned();
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = match authority.rsplit_once('@') {
+        Some((user, host)) if scheme.ends_with("ssh") => {
+            let user = user.split(':').next().unwrap_or_default();
+            format!("{user}@{host}")
+        }
+        Some((_, host)) => host.to_owned(),
+        None => authority.to_owned(),
+    };
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_lose_what_is_secret() {
+        for (url, want) in [
+            ("https://host/a.git", "https://host/a.git"),
+            (
+                "https://oauth2:tok@en@host:1/a.git?x=y",
+                "https://host:1/a.git",
+            ),
+            ("https://token@host", "https://host"),
+            ("ssh://git:pw@host/a", "ssh://git@host/a"),
+            ("git@host:a/b.git", "git@host:a/b.git"),
+            ("/srv/git/a.git", "/srv/git/a.git"),
+        ] {
+            assert_eq!(without_credentials(url), want);
+        }
+    }
+}

@@ -15,6 +15,7 @@ mod files;
 mod flags;
 mod git;
 mod inspect;
+mod interrupt;
 mod list;
 mod lock;
 mod project;
@@ -121,6 +122,13 @@ impl Context {
     /// The time now.
     fn now(&self) -> jiff::Timestamp {
         jiff::Timestamp::now()
+    }
+
+    /// The time that a build is said to be of: `SOURCE_DATE_EPOCH`, else now; whole seconds.
+    fn build_time(&self) -> jiff::Timestamp {
+        let second = self.environment.source_date_epoch;
+        let second = second.unwrap_or_else(|| self.now().as_second());
+        jiff::Timestamp::from_second(second).unwrap_or_default()
     }
 
     /// The writer of the events of this run.

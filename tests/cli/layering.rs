@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["object", "event", "diff", "status"]),
     ("inventory", &["object", "event"]),
     ("registry", &["object", "event", "image"]),
+    ("build", &["object", "event", "image"]),
     ("cluster", &["object", "event", "inventory"]),
     (
         "deploy",
@@ -52,6 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "inventory",
             "registry",
+            "build",
             "cluster",
             "deploy",
             "ui",

@@ -109,7 +109,7 @@ fn refuse_built(plan: &Plan, found: &[Found]) -> Result<(), Error> {
 }
 
 /// Says which images got which digest.
-fn report(resolved: &BTreeMap<String, String>, locks: &Locks, context: &Context) {
+pub(super) fn report(resolved: &BTreeMap<String, String>, locks: &Locks, context: &Context) {
     for (image, new_image) in resolved {
         let before = locks.find(image).filter(|entry| entry.preresolved);
         let state = match before {

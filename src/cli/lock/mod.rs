@@ -1,7 +1,9 @@
 //! `lock` and its subcommands: what can be typed. A file a subcommand; `chart` is `lock` itself.
 
+mod build;
 mod chart;
 mod list;
+mod origin;
 mod resolve;
 mod resolving;
 mod target;
@@ -17,8 +19,7 @@ use std::path::PathBuf;
   windlass lock                                # lock what is not locked yet
   windlass lock --update                       # ask again which digest each tag names
   windlass lock my-app ./umbrella-chart -o -   # print a lock of all images
-  windlass lock resolve nginx:1.29             # print the lock of one image
-  windlass lock list                           # what is locked, and where"
+  windlass lock resolve nginx:1.29             # print the lock of one image"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -50,6 +51,7 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand, Debug)]
 enum Command {
+    Build(build::Args),
     /// Print a lock of these images
     Resolve(resolve::Args),
     /// List what the locks say
@@ -59,6 +61,7 @@ enum Command {
 /// Runs `lock` and its subcommands.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     match &args.command {
+        Some(Command::Build(args)) => build::run(args, context).await,
         Some(Command::Resolve(args)) => resolve::run(args, context).await,
         Some(Command::List(args)) => list::run(args, context),
         None => chart::run(args, context).await,

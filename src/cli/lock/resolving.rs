@@ -99,7 +99,7 @@ pub(super) fn places<'a>(image: &str, found: &'a [Found]) -> Vec<&'a Found> {
 }
 
 /// How registries are reached, from flags and the environment.
-fn settings(flags: &Registry, environment: &Environment) -> Settings {
+pub(super) fn settings(flags: &Registry, environment: &Environment) -> Settings {
     let docker = environment
         .docker_config
         .clone()

@@ -198,13 +198,16 @@ fn check_new_image(entry: &Override, place: Place) -> Result<Reference, Error> {
 }
 
 /// Whether a reference is one that kbld gives to an image it built and did not push:
-/// `kbld:<name>-sha256-<64 digits>`. Its tag names the content, so that it is as good as a digest.
+/// `kbld:<name>-sha256-<64 digits>`, whose tag names the content, or `kbld:rand-<time>-…` from
+/// kubectl-buildkit, which no other build writes. Both are as good as a digest.
 fn is_local_build(reference: &Reference) -> bool {
-    let hex = reference
-        .tag
-        .as_deref()
-        .and_then(|tag| tag.rsplit_once("sha256-"))
-        .map(|(_, hex)| hex);
+    let tag = reference.tag.as_deref().unwrap_or_default();
+    let hex = tag.rsplit_once("sha256-").map(|(_, hex)| hex);
+    let time = tag
+        .strip_prefix("rand-")
+        .and_then(|rest| rest.split('-').next());
     reference.repository == "library/kbld"
-        && hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+        && (hex.is_some_and(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+            || time
+                .is_some_and(|time| time.len() >= 10 && time.bytes().all(|b| b.is_ascii_digit())))
 }

@@ -14,7 +14,15 @@ use super::{Error, Place};
 use field::{Entry, Reader, find};
 use windlass_helm::yaml::{self, Document, NodeId};
 
-const BUILDERS: [&str; 5] = ["docker", "pack", "kubectlBuildkit", "ko", "bazel"];
+const BUILDERS: [&str; 7] = [
+    "docker",
+    "podman",
+    "buildah",
+    "pack",
+    "kubectlBuildkit",
+    "ko",
+    "bazel",
+];
 
 /// Reads the Configs among the documents of a file. Other documents are left out: they are
 /// manifests, by whose images kbld is told what to build.
@@ -476,6 +484,8 @@ mod tests {
             ))
         };
         assert!(lock(&format!("web-sha256-{hex}")).is_ok());
+        assert!(lock("rand-1795250693651560827-1961917643215-web").is_ok());
         assert!(lock("web-sha256-12").is_err());
+        assert!(lock("rand-1-web").is_err());
     }
 }
