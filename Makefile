@@ -2,7 +2,7 @@
 TESTBED := tests/testbed/testbed
 CARGO   := cargo
 
-.PHONY: all build release bench demo test check unit cluster testbed fmt lint
+.PHONY: all build release bench demo test check unit cluster builder testbed fmt lint
 
 all: build
 
@@ -15,7 +15,7 @@ release:          ## windlass, as it is shipped
 bench: release    ## windlass render against the real helm
 	tests/bench/render.sh
 
-demo: release     ## render, lock, diff, deploy, change, inspect and delete on a real control plane
+demo: release builder  ## render, lock, diff, deploy, change, inspect and delete on a real control plane
 	$(TESTBED) build
 	$(TESTBED) run -- tests/demo.sh
 
@@ -35,9 +35,14 @@ unit:             ## everything that needs no cluster
 	$(CARGO) test --workspace --exclude windlass
 	$(CARGO) test --lib --bins --test cli
 
-cluster:          ## against a real API server, registry and helm
+cluster: builder  ## against a real API server, registry, helm and buildah; without buildah its test is told as ignored
 	$(TESTBED) build
-	$(TESTBED) run -- $(CARGO) test --test cluster
+	$(TESTBED) run -- $(CARGO) test --test cluster -- $$(command -v buildah >/dev/null && echo --include-ignored)
+
+builder:          ## buildah, which builds images for the tests and the demo, where it may be installed
+	@command -v buildah >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+	  apt-get install -y -qq --no-install-recommends buildah >/dev/null; } || \
+	  echo "note: no buildah here, so no image is built; install it with \`apt-get install buildah\`" >&2
 
 testbed:          ## a control plane for hands: prints the kubeconfig, Ctrl-C stops it
 	$(TESTBED) build

@@ -8,7 +8,7 @@ use super::retry::{Attempt, Busy, Pauses};
 use super::settings::Http;
 use super::token::{self, Outcome};
 use super::{Error, Settings, failure, is_local};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, WWW_AUTHENTICATE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,8 +30,15 @@ pub struct Client {
     pub(super) settings: Settings,
     pauses: Pauses,
     schemes: Mutex<BTreeMap<String, Arc<OnceCell<&'static str>>>>,
-    /// The `Authorization` header by registry and repository.
-    authorizations: Mutex<BTreeMap<(String, String), String>>,
+    /// The `Authorization` header by registry, repository and whether it may write.
+    authorizations: Mutex<BTreeMap<(String, String, bool), String>>,
+}
+
+/// What is sent with a request.
+pub(super) struct Upload<'a> {
+    /// Its media type.
+    pub(super) kind: &'a str,
+    pub(super) body: &'a [u8],
 }
 
 /// A whole answer.
@@ -64,12 +71,23 @@ impl Client {
         self.settings.concurrency.max(1)
     }
 
-    /// Sends a request about a repository, logging in when the registry asks for it.
+    /// Asks about a repository, logging in when the registry asks for it.
     pub(super) async fn ask(
         &self,
         method: Method,
         place: &Endpoint,
         path: &str,
+    ) -> Result<Answer, Error> {
+        self.request(method, place, path, None).await
+    }
+
+    /// Sends a request about a repository, logging in when the registry asks for it.
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        place: &Endpoint,
+        path: &str,
+        upload: Option<&Upload<'_>>,
     ) -> Result<Answer, Error> {
         let scheme = self.scheme(place).await?;
         let Endpoint {
@@ -78,9 +96,10 @@ impl Client {
             ..
         } = place;
         let url = format!("{scheme}://{registry}/v2/{repository}/{path}");
-        let key = (registry.clone(), repository.clone());
+        let key = (registry.clone(), repository.clone(), upload.is_some());
         let header = self.authorizations.lock().await.get(&key).cloned();
-        let answer = self.send(&method, place, &url, header.as_deref()).await?;
+        let send = async |header| self.send(&method, place, &url, header, upload).await;
+        let answer = send(header.as_deref()).await?;
         if answer.status == StatusCode::FORBIDDEN {
             let tried = match header {
                 Some(_) => "logged in",
@@ -92,7 +111,7 @@ impl Client {
             return Ok(answer);
         }
         let (header, tried) = self.log_in(place, &answer.headers).await?;
-        let answer = self.send(&method, place, &url, Some(&header)).await?;
+        let answer = send(Some(&header)).await?;
         match answer.status.as_u16() {
             status @ (401 | 403) => Err(refused(place, status, tried)),
             _ => {
@@ -179,10 +198,14 @@ impl Client {
         place: &Endpoint,
         url: &str,
         authorization: Option<&str>,
+        upload: Option<&Upload<'_>>,
     ) -> Result<Answer, Error> {
         let ask = async || {
             let http = self.http.of(&place.registry, place.insecure);
             let mut request = http.request(method.clone(), url).header(ACCEPT, MANIFESTS);
+            if let Some(Upload { kind, body }) = upload {
+                request = request.header(CONTENT_TYPE, *kind).body(body.to_vec());
+            }
             if let Some(value) = authorization {
                 request = request.header(AUTHORIZATION, value);
             }

@@ -1,6 +1,6 @@
 //! Container registries: which digest a tag names now, which tags there are, whether an image is all there.
 //!
-//! A client of the OCI distribution protocol, reading only. It knows images by their references;
+//! A client of the OCI distribution protocol, reading all but the tags that it writes. It knows images by their references;
 //! where they were found and what becomes of the digests is `image/`'s and the command's matter.
 
 mod cache;

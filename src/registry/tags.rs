@@ -1,11 +1,11 @@
-//! The tags of a repository, page by page, and what to say of one that is missing.
+//! The tags of a repository: listed page by page, written, and what to say of one that is missing.
 
 use super::Error;
-use super::client::{Answer, Client, protocol};
+use super::client::{Answer, Client, Upload, protocol};
 use super::mirrors::Endpoint;
-use crate::image::Reference;
+use crate::image::{Digest, Reference};
 use reqwest::Method;
-use reqwest::header::LINK;
+use reqwest::header::{CONTENT_TYPE, LINK};
 
 /// How many tags one page is asked for; registries may give fewer.
 const PAGE: usize = 1000;
@@ -23,6 +23,41 @@ impl Client {
     pub async fn tags(&self, image: &Reference) -> Result<Vec<String>, Error> {
         self.at_each(image, false, async |place| self.tags_at(place).await)
             .await
+    }
+
+    /// Gives an image, named by its digest, further tags. Mirrors are not asked.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says why a tag was not written, after retries where they may help.
+    pub async fn tag(&self, image: &Reference, tags: &[String]) -> Result<(), Error> {
+        let mirrors = &self.settings.mirrors;
+        let places = mirrors.endpoints(&image.registry, &image.repository, true)?;
+        let place = places.last();
+        let place = place.expect("invariant: a repository has a place of its own");
+        let Some(digest) = &image.digest else {
+            return Err(protocol(place, format!("{image} has no digest")));
+        };
+        let path = format!("manifests/{digest}");
+        let manifest = self.ask(Method::GET, place, &path).await?;
+        let kind = manifest.headers.get(CONTENT_TYPE);
+        let upload = Upload {
+            kind: kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default(),
+            body: &manifest.body,
+        };
+        if !manifest.status.is_success() || Digest::of(upload.body) != *digest {
+            return Err(protocol(place, format!("it does not give {digest} back")));
+        }
+        for tag in tags {
+            let path = format!("manifests/{tag}");
+            let put = self.request(Method::PUT, place, &path, Some(&upload));
+            let status = put.await?.status;
+            if !status.is_success() {
+                let status = status.as_u16();
+                return Err(protocol(place, format!("status {status} for tag {tag}")));
+            }
+        }
+        Ok(())
     }
 
     async fn tags_at(&self, place: &Endpoint) -> Result<Vec<String>, Error> {

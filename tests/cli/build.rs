@@ -6,7 +6,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-use super::support::{Shown, TestEnv};
+use super::support::{Shown, TestEnv, builds};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -61,30 +61,6 @@ fn command(env: &TestEnv, arguments: &[&str]) -> Command {
 
 fn build(env: &TestEnv, arguments: &[&str]) -> Shown {
     Shown::new(&command(env, arguments).output().unwrap(), env.path())
-}
-
-/// The calls that build, without the tag or file by which the caller learns what was built.
-fn builds(record: &str) -> Vec<String> {
-    let is_build = |line: &&str| {
-        let [program, subcommand] = [0, 1].map(|at| line.split(' ').nth(at).unwrap_or_default());
-        program != "docker" || ["[build]", "[buildx]"].contains(&subcommand)
-    };
-    let lines = record.lines().filter(|line| !line.starts_with('#'));
-    let mut builds: Vec<String> = lines
-        .filter(is_build)
-        .map(|line| {
-            let mut words: Vec<&str> = line.split(' ').collect();
-            while let Some(at) = words
-                .iter()
-                .position(|w| ["[--tag]", "[--iidfile]"].contains(w))
-            {
-                words.drain(at..at + 2);
-            }
-            words.join(" ")
-        })
-        .collect();
-    builds.sort();
-    builds
 }
 
 #[test]

@@ -113,3 +113,28 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// The calls of a record of `tests/fixtures/build/stand-in.sh` that build, without the tag or file by
+/// which the caller learns what was built.
+pub(crate) fn builds(record: &str) -> Vec<String> {
+    let is_build = |line: &&str| {
+        let [program, subcommand] = [0, 1].map(|at| line.split(' ').nth(at).unwrap_or_default());
+        program != "docker" || ["[build]", "[buildx]"].contains(&subcommand)
+    };
+    let lines = record.lines().filter(|line| !line.starts_with('#'));
+    let mut builds: Vec<String> = lines
+        .filter(is_build)
+        .map(|line| {
+            let mut words: Vec<&str> = line.split(' ').collect();
+            while let Some(at) = words
+                .iter()
+                .position(|w| ["[--tag]", "[--iidfile]"].contains(w))
+            {
+                words.drain(at..at + 2);
+            }
+            words.join(" ")
+        })
+        .collect();
+    builds.sort();
+    builds
+}

@@ -2,6 +2,7 @@
 //!
 //! Each test of the cluster works in a namespace of its own and removes it.
 
+mod build;
 mod deploy;
 mod faults;
 #[path = "../cli/support.rs"]

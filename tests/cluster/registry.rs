@@ -18,7 +18,7 @@ const LOGIN: &str = "windlass:testbed";
 const AUTH: &str = "d2luZGxhc3M6dGVzdGJlZA==";
 
 /// The address of the registry without login.
-fn open() -> String {
+pub(crate) fn open() -> String {
     variable("WINDLASS_TEST_REGISTRY")
 }
 
@@ -33,7 +33,7 @@ fn variable(name: &str) -> String {
 }
 
 /// Pushes a small image and returns its digest.
-fn push(image: &str, user: Option<&str>) -> String {
+pub(crate) fn push(image: &str, user: Option<&str>) -> String {
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testbed/testbed");
     let mut command = Command::new(program);
     command.arg("push");
@@ -47,7 +47,7 @@ fn push(image: &str, user: Option<&str>) -> String {
 }
 
 /// A repository of this run's own.
-fn repository(registry: &str, name: &str) -> String {
+pub(crate) fn repository(registry: &str, name: &str) -> String {
     format!("{registry}/test-{}/{name}", std::process::id())
 }
 

@@ -3,7 +3,7 @@
 
 use super::chart::report;
 use super::origin;
-use super::resolving::{Registry, resolve, settings};
+use super::resolving::{Registry, registry_error, resolve, settings};
 use super::{Context, Error, Exit};
 use crate::build::{self, Builder, Built, Program, Push, Task};
 use crate::cli::interrupt::Interrupt;
@@ -12,7 +12,7 @@ use crate::image::lock::{self, Basis};
 use crate::image::{
     self, API_VERSION, Destination, Found, ImageMatcher, Locks, Override, Reference,
 };
-use crate::registry::is_local;
+use crate::registry::{Client, is_local};
 use crate::ui::count;
 use futures::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,6 +106,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let mut wanted = plan.resolve;
         wanted.extend(pushed(&jobs, &built));
         let digests = resolve(&wanted, &found, &args.registry, context).await?;
+        tag(&jobs, &digests, &args.registry, context).await?;
         Ok::<_, Error>(entries(&jobs, &built, digests, context))
     };
     let Some(entries) = interrupt.unless(locked).await else {
@@ -303,6 +304,26 @@ fn pushed(jobs: &[Job<'_>], built: &[Built]) -> BTreeMap<String, String> {
         }
     }
     wanted
+}
+
+/// Writes the further tags of destinations.
+async fn tag(
+    jobs: &[Job<'_>],
+    digests: &BTreeMap<String, String>,
+    flags: &Registry,
+    context: &Context,
+) -> Result<(), Error> {
+    let tagged = jobs.iter().filter_map(|job| {
+        let tags = &job.destination?.tags;
+        let reference = digests.get(&job.task.image)?;
+        (!tags.is_empty()).then_some((reference, tags))
+    });
+    for (reference, tags) in tagged {
+        let client = Client::new(settings(flags, &context.environment)).map_err(registry_error)?;
+        let image = Reference::parse(reference).map_err(|error| registry_error(error.into()))?;
+        client.tag(&image, tags).await.map_err(registry_error)?;
+    }
+    Ok(())
 }
 
 /// The entries of the lock: the built images with their origins, and those that were resolved.

@@ -119,7 +119,8 @@ pub(super) fn settings(flags: &Registry, environment: &Environment) -> Settings 
     }
 }
 
-fn registry_error(error: registry::Error) -> Error {
+/// An error of a registry, with its hint.
+pub(super) fn registry_error(error: registry::Error) -> Error {
     let hint = error.hint();
     let wrapped = Error::new(Exit::Usage, error);
     match hint {
