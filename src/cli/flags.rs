@@ -88,7 +88,8 @@ pub(super) struct Values {
         short = 'f',
         long = "values",
         visible_alias = "file",
-        value_name = "FILE"
+        value_name = "FILE",
+        value_delimiter = ','
     )]
     pub(super) values: Vec<PathBuf>,
     /// Set a value: a.b[0]=x,c=y

@@ -165,6 +165,15 @@ fn values_of_flags_come_after_those_of_the_project() {
 }
 
 #[test]
+fn values_files_may_be_separated_by_commas() {
+    let env = project();
+    env.write("first.yaml", "size: 5\nnote: first\n")
+        .write("second.yaml", "size: 6\n");
+    let shown = env.run(&["render", "-f", "first.yaml,second.yaml"]);
+    prints(&shown, &["size: \"6\"", "note: \"first\""]);
+}
+
+#[test]
 fn values_are_read_from_stdin() {
     let env = project();
     let shown = env.run_input(&["render", "-f", "-"], "size: 9\n");
