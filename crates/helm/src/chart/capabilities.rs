@@ -5,7 +5,7 @@
 
 use super::{Error, Profile};
 use crate::value::quote::quoted;
-use crate::value::{Elem, Kind, List, Map, MapKind, Method, Object, Str, Value};
+use crate::value::{Elem, Kind, List, Method, Object, Str, Value};
 use std::any::Any;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -257,8 +257,8 @@ impl Object for Root {
         Ok(value(self.capabilities.clone(), self.profile))
     }
 
-    fn to_json(&self) -> Value {
-        json_fields(self)
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(self.fields())
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -332,12 +332,10 @@ impl Object for KubeVersionValue {
         Some(self.version.normalized.as_str().into())
     }
 
-    fn to_json(&self) -> Value {
-        let map = Map::new(MapKind::Any);
-        for name in ["Version", "Major", "Minor"] {
-            map.insert(name, self.field(name.as_bytes()).unwrap_or(Value::Nil));
-        }
-        Value::Map(map)
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        let mut fields = self.fields();
+        fields.retain(|(name, _)| self.field(name.as_bytes()).is_some());
+        Some(fields)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -416,36 +414,21 @@ impl Object for BuildInfo {
         fields
     }
 
-    fn to_json(&self) -> Value {
-        let map = Map::new(MapKind::Any);
-        for (name, json) in [
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        let named = [
             ("Version", "version"),
             ("GoVersion", "go_version"),
             ("KubeClientVersion", "kube_client_version"),
-        ] {
-            if let Some(value) = self.field(name.as_bytes()) {
-                map.insert(json, value);
-            }
-        }
-        Value::Map(map)
+        ];
+        let fields = named
+            .into_iter()
+            .filter_map(|(name, json)| Some((json, self.field(name.as_bytes())?)));
+        Some(fields.collect())
     }
 
     fn as_any(&self) -> &dyn Any {
         self
     }
-}
-
-/// The fields of an object under their Go names, themselves as JSON.
-fn json_fields(object: &dyn Object) -> Value {
-    let map = Map::new(MapKind::Any);
-    for (name, value) in object.fields() {
-        let value = match value {
-            Value::Object(inner) => inner.to_json(),
-            other => other,
-        };
-        map.insert(name, value);
-    }
-    Value::Map(map)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Follows helm v3 `pkg/engine/engine.go` and `pkg/chart/metadata.go`. Helm 4 has a map: `context.rs`.
 
 use super::metadata::{Dependency, Maintainer, Metadata};
-use crate::value::{Kind, Map, MapKind, Object, Str, Value};
+use crate::value::{Kind, Object, Str, Value};
 use std::any::Any;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -45,12 +45,10 @@ impl Object for Root {
             .or_else(|| self.metadata.field(name))
     }
 
-    fn to_json(&self) -> Value {
-        let json = self.metadata.to_json();
-        if let Value::Map(map) = &json {
-            map.insert("IsRoot", Value::Bool(self.is_root));
-        }
-        json
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        let mut fields = self.metadata.json_fields()?;
+        fields.push(("IsRoot", Value::Bool(self.is_root)));
+        Some(fields)
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -85,26 +83,16 @@ impl Object for Record {
             .collect()
     }
 
-    fn to_json(&self) -> Value {
-        let map = Map::new(MapKind::Any);
-        for (_, name, value) in &self.fields {
-            if value.is_true() || self.always.contains(name) {
-                map.insert(*name, json(value));
-            }
-        }
-        Value::Map(map)
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        let written = self
+            .fields
+            .iter()
+            .filter(|(_, name, value)| value.is_true() || self.always.contains(name));
+        Some(written.map(|(_, name, v)| (*name, v.clone())).collect())
     }
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-fn json(value: &Value) -> Value {
-    match value {
-        Value::Object(object) => object.to_json(),
-        Value::List(list) => Value::list(list.items().iter().map(json).collect()),
-        other => other.clone(),
     }
 }
 

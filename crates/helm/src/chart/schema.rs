@@ -6,6 +6,7 @@
 
 use super::values::deep;
 use super::{Chart, schema_text};
+use crate::json::from_json;
 use crate::re2::translate;
 use crate::value::{Map, Value};
 use boon::{CompileError, Compiler, Schemas, UrlLoader};
@@ -44,10 +45,9 @@ pub(super) fn validate(chart: &Chart, values: &Map) -> Result<(), String> {
 fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
     let schema: serde_json::Value = serde_json::from_slice(schema).map_err(|error| {
         if error.is_eof() {
-            "unexpected EOF".to_owned()
-        } else {
-            error.to_string()
+            return "unexpected EOF".to_owned();
         }
+        from_json(schema).map_or_else(|text| text, |_| error.to_string())
     })?;
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));

@@ -55,10 +55,16 @@ impl Chart {
         if let Some((_, text)) = api_version
             && !profile.is_helm3()
         {
-            let metadata = Metadata::parse(text, profile)
-                .map_err(|error| Error::Load(format!("cannot load Chart.yaml: {error}")))?;
-            if !matches!(metadata.api_version.as_str(), "v1" | "v2") {
-                return Err(Error::Load("unsupported chart version".to_owned()));
+            let metadata = Metadata::parse(text, profile).map_err(|error| {
+                // Helm 4 reads the version alone first, into a struct of its own.
+                let error = error.replace("v2.Metadata", "loader.chartBase");
+                Error::Load(format!("cannot load Chart.yaml: {error}"))
+            })?;
+            match metadata.api_version.as_str() {
+                "v1" | "v2" => {}
+                // Helm can load these, and refuses to install them.
+                "v3" => return Err(Error::Load("invalid chart apiVersion".to_owned())),
+                _ => return Err(Error::Load("unsupported chart version".to_owned())),
             }
         }
         build(files, profile, 0, &mut { MAX_UNPACKED }).map_err(Error::Load)

@@ -119,10 +119,11 @@ impl Encoder {
                     self.seen.pop();
                 }
             }
-            other => {
-                let plain = plain(other)?;
-                self.value(&plain, depth)?;
-            }
+            Value::Object(object) => match object.json_fields() {
+                Some(fields) => self.fields(&fields, depth)?,
+                None => self.value(&plain(value)?, depth)?,
+            },
+            other => self.value(&plain(other)?, depth)?,
         }
         Ok(())
     }
@@ -164,6 +165,19 @@ impl Encoder {
             }
         }
         self.close(b'}', entries.len(), depth);
+        Ok(())
+    }
+
+    /// A struct, its fields in order of declaration.
+    fn fields(&mut self, fields: &[(&str, Value)], depth: usize) -> Result<(), String> {
+        self.out.push(b'{');
+        for (index, (name, value)) in fields.iter().enumerate() {
+            self.separate(index, depth + 1);
+            write_string(&mut self.out, name.as_bytes(), self.html);
+            self.text(if self.pretty { ": " } else { ":" });
+            self.value(value, depth + 1)?;
+        }
+        self.close(b'}', fields.len(), depth);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::time::{Time, Zone};
 use super::{der, dsa, layout, pem, random};
 use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::quote::quoted;
-use crate::value::{Map, MapKind, Object, Str, Value};
+use crate::value::{Object, Str, Value};
 use rand_chacha::rand_core::RngCore;
 use sha2::{Digest, Sha256};
 use std::any::Any;
@@ -89,10 +89,8 @@ impl Object for Certificate {
         ]
     }
 
-    fn to_json(&self) -> Value {
-        let fields = self.fields().into_iter();
-        let entries = fields.map(|(name, value)| (name.into(), value)).collect();
-        Map::from_entries(MapKind::Any, entries).into()
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        Some(self.fields())
     }
 
     fn equals(&self, other: &dyn Object) -> bool {

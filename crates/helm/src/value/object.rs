@@ -1,6 +1,6 @@
 //! Go structs that templates meet: their fields, methods and printed forms.
 
-use super::{Kind, Str, Value};
+use super::{Kind, Map, MapKind, Str, Value};
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::Debug;
@@ -82,9 +82,18 @@ pub trait Object: Debug {
         None
     }
 
+    /// What `encoding/json` writes of a struct: JSON names and values, in order of declaration.
+    fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
+        None
+    }
+
     /// What `encoding/json` makes of the value, as plain maps, lists and scalars.
     fn to_json(&self) -> Value {
-        Value::Nil
+        let Some(fields) = self.json_fields() else {
+            return Value::Nil;
+        };
+        let entries = fields.into_iter().map(|(name, v)| (name.into(), plain(&v)));
+        Value::Map(Map::from_entries(MapKind::Any, entries.collect()))
     }
 
     /// `reflect.DeepEqual` with another object.
@@ -94,4 +103,13 @@ pub trait Object: Debug {
 
     /// For the functions that take this very type (`dateInZone`, `genSignedCert`).
     fn as_any(&self) -> &dyn Any;
+}
+
+/// The value of a field without structs in it.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => object.to_json(),
+        Value::List(list) => Value::list(list.items().iter().map(plain).collect()),
+        other => other.clone(),
+    }
 }
