@@ -127,13 +127,12 @@ fn check(
     options: &Options,
     context: &Context,
 ) -> Result<Exit, Error> {
-    let mut one = repeat::world(&args.repeat, context)?;
-    let mut other = repeat::another(&one)?;
-    let one = stages::render_in(&mut one, request, &args.values, release, options)?;
-    let other = stages::render_in(&mut other, request, &args.values, release, options)?;
-    stages::warn(&one, context);
-    repeat::compare(&one, &other)?;
-    let documents = count(one.selected().len(), "document");
+    let world = repeat::world(&args.repeat, context)?;
+    let rendered = repeat::check(world, |world| {
+        stages::render_in(world, request, &args.values, release, options)
+    })?;
+    stages::warn(&rendered, context);
+    let documents = count(rendered.selected().len(), "document");
     context
         .ui
         .note(&format!("Rendered twice: {documents}, no difference."));

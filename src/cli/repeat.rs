@@ -5,7 +5,7 @@ use super::{Context, Error};
 use crate::ui::count;
 use std::collections::{BTreeMap, BTreeSet};
 use windlass_helm::chart::{Document, Rendered};
-use windlass_helm::template::World;
+use windlass_helm::template::{Call, World};
 
 /// How far apart the two renders of a comparison are: year, month, day, weekday, hour, minute and
 /// second all differ.
@@ -43,7 +43,7 @@ pub(super) fn world(flags: &Flags, context: &Context) -> Result<World, Error> {
 }
 
 /// A world that has nothing in common with this one.
-pub(super) fn another(world: &World) -> Result<World, Error> {
+fn another(world: &World) -> Result<World, Error> {
     let mut seed = [0; 32];
     fill(&mut seed)?;
     let now = world
@@ -58,75 +58,95 @@ fn fill(seed: &mut [u8]) -> Result<(), Error> {
     getrandom::fill(seed).map_err(|error| Error::failed(format!("read random bytes: {error}")))
 }
 
-/// Compares two renders of one chart.
+/// Renders in two worlds that have nothing in common, compares, and finds what makes the difference:
+/// each call that cannot repeat is made to differ alone.
 ///
 /// # Errors
-/// Documents differ. Each is named, with its template and the functions there that do not repeat;
-/// values are not shown, for most of these are secrets.
-pub(super) fn compare(one: &Rendered, other: &Rendered) -> Result<(), Error> {
-    let (left, right) = (by_place(one), by_place(other));
-    let places: BTreeSet<_> = left.keys().chain(right.keys()).copied().collect();
-    let differ: Vec<_> = places
-        .iter()
-        .filter(|place| match (left.get(*place), right.get(*place)) {
-            (Some(one), Some(other)) => one.text != other.text,
-            _ => true,
-        })
-        .collect();
+/// The chart cannot be rendered, or documents differ. Each of these is named, with the calls that it comes
+/// from; values are not shown, for most of these are secrets.
+pub(super) fn check(
+    mut world: World,
+    mut render: impl FnMut(&mut World) -> Result<Rendered, Error>,
+) -> Result<Rendered, Error> {
+    let mut other = another(&world)?;
+    let one = render(&mut world)?;
+    let two = render(&mut other)?;
+    let differ = differing(&one, &two);
     if differ.is_empty() {
-        return Ok(());
+        return Ok(one);
+    }
+    let mut causes: BTreeMap<Spot, Vec<String>> = BTreeMap::new();
+    for (call, indices) in by_place_of_call(&one.calls) {
+        let changed = render(&mut world.differing_at(indices, &other))?;
+        for (spot, _) in differing(&one, &changed) {
+            causes.entry(spot).or_default().push(call.clone());
+        }
     }
     let verb = if differ.len() == 1 {
         "differs"
     } else {
         "differ"
     };
-    let of = count(places.len(), "document");
-    let mut lines = vec![format!(
+    let of = count(one.selected().len(), "document");
+    let mut told = vec![format!(
         "{} of {of} {verb} between two renders",
         differ.len()
     )];
-    for place in differ {
-        let Some(document) = left.get(place).or_else(|| right.get(place)) else {
-            continue;
-        };
-        lines.push(line(document, [one, other]));
+    for (spot, document) in differ {
+        told.push(lines(document, causes.get(&spot)));
     }
-    Err(Error::failed(lines.join("\n")).hinted(
+    Err(Error::failed(told.join("\n")).hinted(
         "set in values what the functions make up, or give `--seed N` to repeat one render",
     ))
 }
 
-/// The documents that are printed, by template and place in it: names may be random.
-fn by_place(rendered: &Rendered) -> BTreeMap<(&str, usize), &Document> {
-    let documents = rendered.selected();
-    let mut lines: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-    for document in &documents {
-        let of_template = lines.entry(&document.template).or_default();
-        of_template.insert(document.first_line);
-    }
-    let ordinal = |document: &Document| {
-        let of_template = lines.get(document.template.as_str());
-        of_template.map_or(0, |lines| lines.range(..document.first_line).count())
-    };
-    documents
-        .into_iter()
-        .map(|document| ((document.template.as_str(), ordinal(document)), document))
-        .collect()
+/// A template and which of its documents.
+type Spot = (String, usize);
+
+/// The documents of one render that the other has not, or has otherwise.
+fn differing<'r>(one: &'r Rendered, other: &'r Rendered) -> Vec<(Spot, &'r Document)> {
+    let (left, right) = (by_spot(one), by_spot(other));
+    let spots: BTreeSet<&Spot> = left.keys().chain(right.keys()).collect();
+    let found = spots.into_iter().filter_map(|spot| {
+        let (one, other) = (left.get(spot), right.get(spot));
+        match (one, other) {
+            (Some(one), Some(other)) if one.text == other.text => None,
+            _ => Some((spot.clone(), *one.or(other)?)),
+        }
+    });
+    found.collect()
 }
 
-/// `  Secret/web (chart/templates/secret.yaml:1): randAlphaNum, now`
-fn line(document: &Document, renders: [&Rendered; 2]) -> String {
-    let used = renders
-        .iter()
-        .filter_map(|render| render.unrepeatable.get(&document.template));
-    let functions: BTreeSet<&str> = used.flatten().copied().collect();
-    let functions = match functions.is_empty() {
-        true => "from a function called in another template".to_owned(),
-        false => functions.into_iter().collect::<Vec<_>>().join(", "),
-    };
-    format!(
-        "  {}/{} ({}:{}): {functions}",
-        document.kind, document.name, document.template, document.first_line
-    )
+/// Which calls were made where, by their index: `randAlphaNum at web/templates/secret.yaml:7`.
+fn by_place_of_call(calls: &[Call]) -> BTreeMap<String, BTreeSet<usize>> {
+    let mut found: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
+    for (index, Call { function, place }) in calls.iter().enumerate() {
+        let call = format!("{function} at {place}");
+        found.entry(call).or_default().insert(index);
+    }
+    found
+}
+
+/// The documents that are printed, by template and place in it: names may be random.
+fn by_spot(rendered: &Rendered) -> BTreeMap<Spot, &Document> {
+    let mut found = BTreeMap::new();
+    let mut documents = rendered.selected();
+    documents.sort_by_key(|document| document.first_line);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for document in documents {
+        let index = counts.entry(&document.template).or_default();
+        found.insert((document.template.clone(), *index), document);
+        *index += 1;
+    }
+    found
+}
+
+/// The document, and each call that it comes from in a line of its own.
+fn lines(document: &Document, causes: Option<&Vec<String>>) -> String {
+    let (kind, name, template) = (&document.kind, &document.name, &document.template);
+    let line = document.template_line(1);
+    let together = ["several calls together".to_owned()];
+    let causes = causes.map_or(&together[..], Vec::as_slice).iter();
+    let causes: String = causes.map(|cause| format!("\n    {cause}")).collect();
+    format!("  {kind}/{name} ({template}:{line}), from{causes}")
 }

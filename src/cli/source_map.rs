@@ -1,8 +1,8 @@
-//! The source map of a render: which template and line each document came from, as JSON. Only what
-//! is known of the rendered text; lines of a template's own source are not in it.
+//! The source map of a render: which template and which line of it each document came from, as JSON.
 
 use serde_json::{Value, json};
 use windlass_helm::chart::{Document, Rendered};
+use windlass_helm::template::Place;
 use windlass_helm::yaml::{self, NodeId};
 
 /// The map of everything that is printed, in the order in which it is printed.
@@ -19,14 +19,22 @@ pub(super) fn of(rendered: &Rendered) -> Value {
                 "namespace": found.namespace,
                 "name": found.name,
                 "template": document.template,
-                "line": found.line,
+                "templateLine": document.template_line(found.line),
+                "outputLine": document.first_line + found.line - 1,
+                "places": places(document),
             }));
         }
     }
     json!({ "schemaVersion": 1, "documents": entries })
 }
 
-/// The head of an object and where it begins.
+/// Where the document was written: its template, then each template called on the way.
+fn places(document: &Document) -> Vec<Value> {
+    let place = |place: &Place| json!({ "file": place.file, "line": place.line });
+    document.places.iter().map(place).collect()
+}
+
+/// The head of an object and the line of the document where it begins, from 1.
 struct Found {
     api_version: Option<String>,
     kind: Option<String>,
@@ -46,16 +54,16 @@ fn objects(document: &Document) -> Vec<Found> {
         if api_version.is_none() && kind.is_none() {
             continue;
         }
-        let further = match found.is_empty() {
-            true => 0,
-            false => tree.node(root).value_start.line.saturating_sub(1),
+        let line = match found.is_empty() {
+            true => 1,
+            false => tree.node(root).value_start.line.max(1),
         };
         found.push(Found {
             api_version,
             kind,
             namespace: text(&["metadata", "namespace"]),
             name: text(&["metadata", "name"]),
-            line: document.first_line + further,
+            line,
         });
     }
     found

@@ -4,10 +4,12 @@
 use super::project::Request;
 use super::{Context, Error, Exit, flags, repeat};
 use crate::image::{self, Locks};
-use crate::object::{Manifest, Source, manifest};
+use crate::object::{Lines, Manifest, Source, manifest};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use windlass_helm::chart::{self, Capabilities, Options, Overrides, Profile, Release, Rendered};
+use windlass_helm::chart::{
+    self, Capabilities, Document, Options, Overrides, Profile, Release, Rendered,
+};
 use windlass_helm::template::World;
 
 /// How the chart is rendered, from flags alone: as `helm template` would offline.
@@ -93,11 +95,7 @@ pub(super) fn rewrite(
     let locks = locks(request)?;
     let mut unlocked = Vec::new();
     for document in &mut rendered.documents {
-        let source = Source {
-            file: document.template.clone(),
-            line: document.first_line,
-        };
-        let rewritten = image::rewrite(&document.text, &source, &locks)?;
+        let rewritten = image::rewrite(&document.text, lines(document), &locks)?;
         for warning in &rewritten.warnings {
             context.ui.warning(&warning.to_string());
         }
@@ -115,15 +113,20 @@ pub(super) fn locks(request: &Request) -> Result<Locks, Error> {
     Ok(Locks::load(&request.locks)?)
 }
 
+/// Where the lines of a document stand in its template.
+pub(super) fn lines(document: &Document) -> Lines<'_> {
+    Lines {
+        file: &document.template,
+        first: document.first_line,
+        written: &document.lines,
+    }
+}
+
 /// The objects of a rendered chart. Every document that is no object is named.
 pub(super) fn manifests(rendered: &Rendered) -> Result<Vec<Manifest>, Error> {
     let mut found = Vec::new();
     for document in &rendered.documents {
-        let source = Source {
-            file: document.template.clone(),
-            line: document.first_line,
-        };
-        found.extend(manifest::parse(&document.text, &source)?);
+        found.extend(manifest::parse(&document.text, lines(document))?);
     }
     Ok(found)
 }

@@ -2,7 +2,7 @@
 
 use super::search::{Found, Part, Role, Warning, find};
 use super::{Error, Locks, Override, Place, Reference, scalar};
-use crate::object::Source;
+use crate::object::Lines;
 use std::borrow::Cow;
 use std::ops::Range;
 use windlass_helm::yaml::Style;
@@ -55,8 +55,12 @@ pub struct Rewritten {
 /// let out = image::rewrite(b"image: 'web' # ours\n", &source, &locks).expect("valid YAML");
 /// assert_eq!(out.text, format!("image: 'ghcr.io/me/web@{digest}' # ours\n").as_bytes());
 /// ```
-pub fn rewrite(text: &[u8], source: &Source, locks: &Locks) -> Result<Rewritten, Error> {
-    let search = find(text, source, &locks.search_rules)?;
+pub fn rewrite<'a>(
+    text: &[u8],
+    lines: impl Into<Lines<'a>>,
+    locks: &Locks,
+) -> Result<Rewritten, Error> {
+    let search = find(text, lines, &locks.search_rules)?;
     let mut out = Rewritten {
         text: Vec::with_capacity(text.len() + 64 * search.images.len()),
         replaced: Vec::new(),
@@ -163,6 +167,7 @@ fn portion(role: Role, image: &str) -> Cow<'_, str> {
 mod tests {
     use super::super::ImageMatcher;
     use super::*;
+    use crate::object::Source;
 
     const DIGEST: &str = "sha256:f798cfd4c6a6a1d1d1e2d3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8";
 

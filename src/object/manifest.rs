@@ -3,7 +3,7 @@
 //! Scalars are typed as Helm and kubectl type them (YAML 1.1). All problems of a text are collected,
 //! each with its line.
 
-use super::{Error, Manifest, Object, Problem, Source};
+use super::{Error, Lines, Manifest, Object, Problem, Source};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
@@ -11,17 +11,16 @@ use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
 /// How deep an object may be nested. The API server's answers could not be read beyond it.
 const MAX_DEPTH: usize = 120;
 
-/// Reads one or more YAML documents as manifests. `source` says where the text begins: its line is
-/// that of the first line of `text`. Documents without content are skipped, kinds that are lists of
+/// Reads one or more YAML documents as manifests. `lines` says where the lines of the text stand. Documents without content are skipped, kinds that are lists of
 /// objects are taken apart.
 ///
 /// # Errors
 ///
 /// Fails with everything that is wrong, each problem with file and line: text that is not YAML,
 /// documents that are no objects, and objects without `apiVersion`, `kind` or `metadata.name`.
-pub fn parse(text: &[u8], source: &Source) -> Result<Vec<Manifest>, Error> {
+pub fn parse<'a>(text: &[u8], lines: impl Into<Lines<'a>>) -> Result<Vec<Manifest>, Error> {
     let mut reader = Reader {
-        source,
+        lines: lines.into(),
         manifests: Vec::new(),
         problems: Vec::new(),
     };
@@ -38,7 +37,7 @@ pub fn parse(text: &[u8], source: &Source) -> Result<Vec<Manifest>, Error> {
 }
 
 struct Reader<'a> {
-    source: &'a Source,
+    lines: Lines<'a>,
     manifests: Vec<Manifest>,
     problems: Vec<Problem>,
 }
@@ -47,11 +46,7 @@ impl Reader<'_> {
     /// A place in the input: lines count from 1 in the text at hand, which begins `skipped` lines
     /// into the whole.
     fn at(&self, skipped: usize, line: usize) -> Source {
-        let line = self.source.line + skipped + line.max(1) - 1;
-        Source {
-            file: self.source.file.clone(),
-            line,
-        }
+        self.lines.at(skipped + line.max(1))
     }
 
     fn problem(&mut self, source: Source, message: impl Into<String>) {

@@ -29,8 +29,43 @@ use serde::Serialize;
 pub struct Source {
     /// The template (Helm's `# Source:` path) or the manifest file.
     pub file: String,
-    /// The first line of the document in the rendered text of that file, counted from 1.
+    /// The line where the object begins, counted from 1: of the template itself, not of what it writes.
     pub line: usize,
+}
+
+/// Where the lines of a text stand.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines<'a> {
+    /// The template or the file.
+    pub file: &'a str,
+    /// The line of the file in which the first line of the text stands.
+    pub first: usize,
+    /// The line of the template behind each line of the text, if one wrote it.
+    pub written: &'a [usize],
+}
+
+impl Lines<'_> {
+    /// The source of a line of the text, from 1.
+    #[must_use]
+    pub fn at(&self, line: usize) -> Source {
+        let index = line.max(1) - 1;
+        let written = self.written.get(index).or(self.written.last());
+        Source {
+            file: self.file.to_owned(),
+            line: written.copied().unwrap_or(self.first + index),
+        }
+    }
+}
+
+impl<'a> From<&'a Source> for Lines<'a> {
+    /// The lines of a file from this one on.
+    fn from(source: &'a Source) -> Self {
+        Self {
+            file: &source.file,
+            first: source.line,
+            written: &[],
+        }
+    }
 }
 
 impl std::fmt::Display for Source {

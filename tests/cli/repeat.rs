@@ -40,14 +40,20 @@ fn the_source_map_names_template_and_line_of_each_document() {
         map["documents"][2],
         json!({
             "index": 2, "apiVersion": "v1", "kind": "Secret", "namespace": "other",
-            "name": "made-up", "template": "chart/templates/secret.yaml", "line": 1,
+            "name": "made-up", "template": "chart/templates/secret.yaml", "templateLine": 1,
+            "outputLine": 1, "places": [{"file": "chart/templates/secret.yaml", "line": 1}],
         })
     );
     let places: Vec<String> = map["documents"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|entry| format!("{} {}:{}", entry["name"], entry["template"], entry["line"]))
+        .map(|entry| {
+            format!(
+                "{} {}:{}",
+                entry["name"], entry["template"], entry["templateLine"]
+            )
+        })
         .collect();
     insta::assert_snapshot!(places.join("\n"), @r#"
     "a" "chart/crds/crds.yaml":1
@@ -109,10 +115,86 @@ fn objects_that_differ_from_render_to_render_are_named_with_their_functions() {
     --- stdout
     --- stderr
     error: 2 of 3 documents differ between two renders
-      Secret/made-up (chart/templates/secret.yaml:1): genCA, randAlphaNum
-      ConfigMap/dated (chart/templates/two.yaml:6): now
+      Secret/made-up (chart/templates/secret.yaml:1), from
+        genCA at chart/templates/secret.yaml:6
+        randAlphaNum at chart/templates/secret.yaml:5
+      ConfigMap/dated (chart/templates/two.yaml:6), from
+        now at chart/templates/two.yaml:9
     hint: set in values what the functions make up, or give `--seed N` to repeat one render
     ");
+}
+
+#[test]
+fn what_differs_is_told_with_the_calls_it_comes_from_wherever_they_are() {
+    let env = chart();
+    env.write(
+        "chart/templates/_helpers.tpl",
+        "{{- define \"password\" -}}\n{{- if not .Values.made -}}\n\
+         {{- $_ := set .Values \"made\" (randAlpha 9) -}}\n{{- end -}}\n{{ .Values.made }}\n{{- end -}}\n",
+    );
+    env.write("chart/templates/secret.yaml", "");
+    env.write(
+        "chart/templates/two.yaml",
+        "kind: Secret\nmetadata: {name: one}\npassword: {{ include \"password\" . }}\n---\n\
+         kind: ConfigMap\nmetadata: {name: same, at: {{ now | date \"2006\" | len }}}\n---\n\
+         kind: Pod\nmetadata: {name: pod, annotations: {sum: {{ include \"password\" . | sha256sum }}}}\n\
+         at: {{ tpl \"{{ now }}\" . | quote }}\n",
+    );
+    let shown = env.run(&["render", "web", "chart", "--check-deterministic"]);
+    insta::assert_snapshot!(shown.all(), @"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: 2 of 3 documents differ between two renders
+      Secret/one (chart/templates/two.yaml:1), from
+        randAlpha at chart/templates/_helpers.tpl:3
+      Pod/pod (chart/templates/two.yaml:8), from
+        now at chart/templates/two.yaml:10
+        randAlpha at chart/templates/_helpers.tpl:3
+    hint: set in values what the functions make up, or give `--seed N` to repeat one render
+    ");
+}
+
+#[test]
+fn the_source_map_goes_through_includes() {
+    let env = chart();
+    env.write(
+        "chart/templates/_helpers.tpl",
+        "{{- define \"pod\" }}\n{{- /* a comment\nof two lines */}}\napiVersion: v1\nkind: Pod\n\
+         metadata:\n  name: {{ . }}\n{{- end }}\n{{ define \"all\" -}}\n\
+         {{- range list \"a\" \"b\" }}\n---\n{{- include \"pod\" . | nindent 0 }}\n{{- end }}\n{{- end }}",
+    );
+    env.write("chart/templates/secret.yaml", "");
+    env.write(
+        "chart/templates/two.yaml",
+        "{{- if true }}\n\n{{- /* first */}}\n{{ include \"all\" . }}\n{{- end }}\n---\n{{ $x := 1 -}}\n\
+         {{ range list 1 2 }}\n---\nkind: ConfigMap\nmetadata: {name: m{{ . }}}\n{{ end }}",
+    );
+    let shown = env.run(&["render", "web", "chart", "--source-map", "map.json"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    let map: Value = serde_json::from_str(&env.read("map.json")).unwrap();
+    let documents = map["documents"].as_array().unwrap();
+    let lines: Vec<String> = documents
+        .iter()
+        .map(|entry| {
+            let places = entry["places"].as_array().unwrap().iter();
+            let places: Vec<String> = places
+                .map(|place| format!("{}:{}", place["file"].as_str().unwrap(), place["line"]))
+                .collect();
+            let (name, line) = (&entry["name"], &entry["templateLine"]);
+            format!(
+                "{name} line {line} of {}: {}",
+                entry["template"],
+                places.join(" > ")
+            )
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    "m1" line 10 of "chart/templates/two.yaml": chart/templates/two.yaml:10
+    "m2" line 10 of "chart/templates/two.yaml": chart/templates/two.yaml:10
+    "a" line 4 of "chart/templates/two.yaml": chart/templates/two.yaml:4 > chart/templates/_helpers.tpl:12 > chart/templates/_helpers.tpl:4
+    "b" line 4 of "chart/templates/two.yaml": chart/templates/two.yaml:4 > chart/templates/_helpers.tpl:12 > chart/templates/_helpers.tpl:4
+    "#);
 }
 
 #[test]

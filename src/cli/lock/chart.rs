@@ -77,11 +77,7 @@ fn find_images(
     let rendered = stages::render(request, &args.values, &release, &options, context)?;
     let mut found = Vec::new();
     for document in &rendered.documents {
-        let source = crate::object::Source {
-            file: document.template.clone(),
-            line: document.first_line,
-        };
-        let search = image::find(&document.text, &source, &locks.search_rules)?;
+        let search = image::find(&document.text, stages::lines(document), &locks.search_rules)?;
         for warning in &search.warnings {
             context.ui.warning(&warning.to_string());
         }

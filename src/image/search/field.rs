@@ -129,7 +129,7 @@ impl Scope<'_> {
         let mut inner = Search::default();
         let scope = Scope {
             text: value.text.as_bytes(),
-            source: self.source,
+            lines: self.lines,
             path: &self.path_of(value),
             object: Some(Arc::clone(value.object)),
         };

@@ -10,7 +10,7 @@ mod walk;
 
 use super::config::SearchRule;
 use super::{Error, Place};
-use crate::object::Source;
+use crate::object::Lines;
 use std::ops::Range;
 use std::sync::Arc;
 use walk::{Rules, Scope};
@@ -85,20 +85,24 @@ pub struct Search {
     pub warnings: Vec<Warning>,
 }
 
-/// Finds the images of a text of one or several YAML documents. `source` tells where the text
-/// begins; `rules` stand before the known fields and the key `image`. Configs of kbld among the
+/// Finds the images of a text of one or several YAML documents. `lines` tells where its
+/// lines stand; `rules` stand before the known fields and the key `image`. Configs of kbld among the
 /// documents hold no images.
 ///
 /// # Errors
 ///
 /// A text that is not YAML, and an embedded text with images that cannot be changed in place.
-pub fn find(text: &[u8], source: &Source, rules: &[SearchRule]) -> Result<Search, Error> {
+pub fn find<'a>(
+    text: &[u8],
+    lines: impl Into<Lines<'a>>,
+    rules: &[SearchRule],
+) -> Result<Search, Error> {
     let mut search = Search::default();
     let rules = Rules {
         given: rules,
         and_known: true,
     };
-    Scope::file(text, source).search(rules, &mut search)?;
+    Scope::file(text, lines.into()).search(rules, &mut search)?;
     search.images.sort_by_key(|found| found.parts[0].span.start);
     // A value that has several anchors on the way is met once for each.
     search.images.dedup_by(|a, b| a.parts == b.parts);
@@ -109,6 +113,7 @@ pub fn find(text: &[u8], source: &Source, rules: &[SearchRule]) -> Result<Search
 mod tests {
     use super::*;
     use crate::image::read;
+    use crate::object::Source;
 
     fn rules(text: &str) -> Vec<SearchRule> {
         let text = format!("apiVersion: kbld.k14s.io/v1alpha1\nkind: Config\n{text}");

@@ -4,7 +4,7 @@ use super::super::config::{ImageMatcher, KeyMatcher, PathPart, SearchRule, Strat
 use super::super::{Error, Place, read};
 use super::Search;
 use super::known::{self, Form, Known};
-use crate::object::Source;
+use crate::object::{Lines, Source};
 use std::sync::Arc;
 use windlass_helm::yaml::{self, Document, Mark, NodeId, NodeKind, Scalar, Style};
 
@@ -19,7 +19,7 @@ pub(super) struct Rules<'a> {
 /// A text that is searched: a file, or what a scalar holds.
 pub(super) struct Scope<'a> {
     pub(super) text: &'a [u8],
-    pub(super) source: &'a Source,
+    pub(super) lines: Lines<'a>,
     /// The field that holds the text; empty for a file.
     pub(super) path: &'a str,
     /// The object that holds the text, when it is known already.
@@ -64,10 +64,10 @@ impl From<yaml::Error> for Stop {
 }
 
 impl<'a> Scope<'a> {
-    pub(super) fn file(text: &'a [u8], source: &'a Source) -> Self {
+    pub(super) fn file(text: &'a [u8], lines: Lines<'a>) -> Self {
         Self {
             text,
-            source,
+            lines,
             path: "",
             object: None,
         }
@@ -222,9 +222,10 @@ impl<'a> Scope<'a> {
     }
 
     pub(super) fn place(&self, mark: &Mark) -> Place {
+        let Source { file, line } = self.lines.at(mark.line);
         Place {
-            file: self.source.file.clone(),
-            line: self.source.line + mark.line - 1,
+            file,
+            line,
             column: mark.column,
         }
     }

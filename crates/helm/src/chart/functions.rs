@@ -4,7 +4,7 @@
 
 use super::{Profile, duration, toml_time};
 use crate::sprig::args::function;
-use crate::template::{Fault, Function, Param, Runtime};
+use crate::template::{Fault, Function, Param, Query, Runtime};
 use crate::toml::EncodeError;
 use crate::value::{Elem, List, Map, MapKind, Str, Value};
 use crate::{json, sprig, toml, yaml};
@@ -161,11 +161,16 @@ fn marked(message: &Str) -> Fault {
 
 /// `lookup`: an empty map without a cluster.
 fn lookup(run: &mut dyn Runtime, args: &[Value]) -> Result<Value, Fault> {
-    let Some(lookup) = &run.world().lookup else {
-        return Ok(Value::empty_map());
+    let [api_version, kind, namespace, name] =
+        [0, 1, 2, 3].map(|at| text(args, at).to_text().into_owned());
+    let query = Query {
+        api_version,
+        kind,
+        namespace,
+        name,
     };
-    let [api_version, kind, namespace, name] = [0, 1, 2, 3].map(|at| text(args, at).to_text());
-    lookup
-        .get(&api_version, &kind, &namespace, &name)
-        .map_err(Fault::new)
+    match run.world().look_up(&query) {
+        Some(answer) => answer.map_err(Fault::new),
+        None => Ok(Value::empty_map()),
+    }
 }

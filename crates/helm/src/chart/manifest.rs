@@ -6,10 +6,13 @@
 use super::decode::{self, Fields};
 use super::hook::{Hook, HookEvent, Role, role};
 use super::path_match::path_match;
+use super::render::Output;
 use super::split::{documents, trim};
 use super::{Chart, Error, Profile};
+use crate::template::origin::Origin;
+use crate::template::{Call, Place};
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// One document of a rendered chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,12 @@ pub struct Document {
     pub name: String,
     /// The line of the template's output where the document begins, from 1.
     pub first_line: usize,
+    /// Where the document's first line was written: in the template, then in each template that it
+    /// called for that.
+    pub places: Vec<Place>,
+    /// The line of the template behind each line of the text. A text written by a call has the line of
+    /// the call; files of `crds/` have none.
+    pub lines: Vec<usize>,
 }
 
 /// A rendered chart.
@@ -44,11 +53,27 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// The patterns of `--show-only`.
     pub show_only: Vec<String>,
-    /// The functions whose result no second render would repeat, by the template that called them.
-    pub unrepeatable: BTreeMap<String, BTreeSet<&'static str>>,
+    /// The calls whose result a second render need not repeat, in their order.
+    pub calls: Vec<Call>,
 }
 
 impl Document {
+    /// The line of the template behind a line of the text, both from 1.
+    #[must_use]
+    pub fn template_line(&self, line: usize) -> usize {
+        let at = line.saturating_sub(1);
+        let found = self.lines.get(at).or(self.lines.last());
+        found.copied().unwrap_or(line)
+    }
+
+    /// Notes where it came from.
+    fn trace(&mut self, origin: &Origin) {
+        let count = self.text.iter().filter(|&&byte| byte == b'\n').count() + 1;
+        let lines = self.first_line..self.first_line + count;
+        self.lines = lines.map(|line| origin.line(line)).collect();
+        self.places = origin.places(self.first_line);
+    }
+
     /// The document as it is printed: separator, source and text.
     fn printed(&self) -> Vec<u8> {
         let mut out = format!("---\n# Source: {}\n", self.template).into_bytes();
@@ -156,11 +181,11 @@ pub(super) struct Select {
 /// A document is not YAML, or its head is not that of an object.
 pub(super) fn assemble(
     chart: &Chart,
-    files: &BTreeMap<String, Vec<u8>>,
+    files: &BTreeMap<String, Output>,
     select: Select,
 ) -> Result<Vec<Document>, Error> {
     let (mut objects, mut hooks) = (Vec::new(), Vec::new());
-    for (path, text) in files {
+    for (path, Output { text, origin }) in files {
         let base = path.rsplit('/').next().unwrap_or(path);
         if path.ends_with("NOTES.txt") || base.starts_with('_') {
             continue;
@@ -168,7 +193,8 @@ pub(super) fn assemble(
         let mut lines = LineCounter::default();
         for range in documents(text, select.profile) {
             let first_line = lines.at(text, range.start);
-            let (document, role) = read(path, &text[range], first_line, select.profile)?;
+            let (mut document, role) = read(path, &text[range], first_line, select.profile)?;
+            document.trace(origin);
             match role {
                 Role::Object => objects.push(document),
                 Role::Hook(hook) => hooks.push(Document {
@@ -234,6 +260,8 @@ fn read(
         kind: head.kind,
         name: head.name,
         first_line,
+        places: Vec::new(),
+        lines: Vec::new(),
     };
     Ok((document, role(&head.annotations)))
 }
@@ -283,6 +311,11 @@ fn crds(chart: &Chart, path: &str, out: &mut Vec<Document>) {
         kind: String::new(),
         name: String::new(),
         first_line: 1,
+        places: vec![Place {
+            file: format!("{path}/{}", file.name),
+            line: 1,
+        }],
+        lines: Vec::new(),
     }));
     let below = chart.path_below(path);
     for sub in &chart.dependencies {
@@ -354,7 +387,7 @@ fn compare_kinds(a: &str, b: &str, profile: Profile) -> Ordering {
 
 #[cfg(test)]
 mod tests {
-    use super::{Rendered, Select, assemble};
+    use super::{Output, Rendered, Select, assemble};
     use crate::chart::{Chart, Error, Profile};
     use crate::value::Str;
 
@@ -373,6 +406,10 @@ mod tests {
         let files = files
             .iter()
             .map(|(name, text)| (format!("web/templates/{name}"), text.as_bytes().to_vec()));
+        let files = files.map(|(path, text)| {
+            let origin = Default::default();
+            (path, Output { text, origin })
+        });
         let select = Select {
             profile,
             include_crds: true,
@@ -385,7 +422,7 @@ mod tests {
             notes: String::new(),
             warnings: Vec::new(),
             show_only: vec!["templates/*.yaml".to_owned()],
-            unrepeatable: std::collections::BTreeMap::new(),
+            calls: Vec::new(),
         })
     }
 

@@ -10,11 +10,12 @@ use super::{
     schema,
 };
 use crate::sprig::semver;
+use crate::template::origin::Origin;
 use crate::template::{self, ErrorKind, Templates, World, without_no_value};
 use crate::value::Map;
 use crate::value::quote::quoted;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What a chart is rendered as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,14 +129,7 @@ pub fn render(
     check_name(&release.name)?;
     let prepared = prepare(chart, &user, options)?;
     check_kube_version(&prepared)?;
-    let mut unrepeatable = BTreeMap::new();
-    let files = execute_noting(
-        &prepared,
-        release,
-        options.profile,
-        world,
-        &mut unrepeatable,
-    )?;
+    let files = run(&prepared, release, options.profile, world)?;
     let select = Select {
         profile: options.profile,
         include_crds: options.include_crds,
@@ -147,11 +141,11 @@ pub fn render(
     let rendered = Rendered {
         documents,
         notes: notes
-            .map(|text| String::from_utf8_lossy(text).into_owned())
+            .map(|output| String::from_utf8_lossy(&output.text).into_owned())
             .unwrap_or_default(),
         warnings: prepared.warnings,
         show_only: options.show_only.clone(),
-        unrepeatable,
+        calls: world.calls.clone(),
     };
     Ok(rendered)
 }
@@ -203,17 +197,24 @@ pub fn execute(
     profile: Profile,
     world: &mut World,
 ) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-    execute_noting(prepared, release, profile, world, &mut BTreeMap::new())
+    let outputs = run(prepared, release, profile, world)?.into_iter();
+    Ok(outputs.map(|(path, output)| (path, output.text)).collect())
 }
 
-/// Runs every template, and notes which of them called functions that no second render would repeat.
-fn execute_noting(
+/// What a template file wrote.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    pub(super) text: Vec<u8>,
+    pub(super) origin: Origin,
+}
+
+/// Runs every template but the partials.
+fn run(
     prepared: &Prepared,
     release: &Release,
     profile: Profile,
     world: &mut World,
-    unrepeatable: &mut BTreeMap<String, BTreeSet<&'static str>>,
-) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+) -> Result<BTreeMap<String, Output>, Error> {
     let capabilities = prepared.capabilities.clone();
     let files = context::renderables(
         &prepared.chart,
@@ -236,15 +237,11 @@ fn execute_noting(
             continue;
         }
         let dot = file.dot(name, profile);
-        let before = std::mem::take(&mut world.unrepeatable);
-        let text = templates
-            .execute(name, &dot, world)
+        let (text, origin) = templates
+            .execute_traced(name, &dot, world)
             .map_err(|error| exec_error(name, error, profile))?;
-        if !world.unrepeatable.is_empty() {
-            unrepeatable.insert(name.to_owned(), world.unrepeatable.clone());
-        }
-        world.unrepeatable.extend(before);
-        out.insert(name.to_owned(), without_no_value(text));
+        let text = without_no_value(text);
+        out.insert(name.to_owned(), Output { text, origin });
     }
     Ok(out)
 }

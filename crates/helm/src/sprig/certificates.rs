@@ -13,7 +13,6 @@ use super::{der, dsa, layout, pem, random};
 use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::quote::quoted;
 use crate::value::{Object, Str, Value};
-use rand_chacha::rand_core::RngCore;
 use sha2::{Digest, Sha256};
 use std::any::Any;
 use std::borrow::Cow;
@@ -114,7 +113,7 @@ fn value(cert: impl Into<Str>, key: impl Into<Str>) -> Value {
 
 /// `genPrivateKey`: PEM of `rsa` (4096 bits), `dsa`, `ecdsa` (P-256) or `ed25519`.
 fn generate_key(run: &mut dyn Runtime, kind: &[u8]) -> Answer {
-    let rng = random::source(run, "genPrivateKey");
+    let rng = &mut random::source(run, "genPrivateKey");
     let key = match kind {
         b"" | b"rsa" => PrivateKey::rsa(rng, KEY_BITS),
         b"dsa" => Ok(PrivateKey::Dsa(Box::new(dsa::DsaKey::generate(rng)))),
@@ -215,7 +214,7 @@ impl<'a> Request<'a> {
         match given {
             Some(text) => PrivateKey::from_pem(text)
                 .map_err(|error| Fault::new(format!("parsing private key: {error}"))),
-            None => PrivateKey::rsa(random::source(run, self.function), CERT_KEY_BITS)
+            None => PrivateKey::rsa(&mut random::source(run, self.function), CERT_KEY_BITS)
                 .map_err(|error| Fault::new(format!("error generating rsa key: {error}"))),
         }
     }
@@ -263,11 +262,9 @@ impl<'a> Request<'a> {
 
     fn issue(&self, run: &mut dyn Runtime, key: &PrivateKey, signer: &Signer<'_>) -> Answer {
         let create = |error: String| Fault::new(format!("error creating certificate: {error}"));
-        let world = run.world();
-        world.unrepeatable.insert(self.function);
         let mut serial = [0; 16];
-        world.random.fill_bytes(&mut serial);
-        let start = Time::at(world.now);
+        random::fill(&mut random::source(run, self.function), &mut serial);
+        let start = Time::at(run.world().time(self.function));
         let day = 24 * 3600;
         let end = Time::new(
             start.unix().saturating_add(self.days.saturating_mul(day)),

@@ -58,12 +58,12 @@ pub(super) const TABLE: &[Function] = &[
             return Err("runtime error: makeslice: len out of range".into());
         };
         let mut drawn = vec![0; count];
-        fill(source(run, "randBytes"), &mut drawn);
+        fill(&mut source(run, "randBytes"), &mut drawn);
         bytes(base64(&drawn))
     }),
     function("shuffle", &[S], |run, a| {
         let mut letters: Vec<u32> = runes(text(a, 0)).map(|(_, rune, _)| rune).collect();
-        let rng = source(run, "shuffle");
+        let rng = &mut source(run, "shuffle");
         for last in (1..letters.len()).rev() {
             let other = below(rng, last as u64 + 1);
             letters.swap(last, usize::try_from(other).unwrap_or(last));
@@ -74,7 +74,7 @@ pub(super) const TABLE: &[Function] = &[
     }),
     function("uuidv4", &[], |run, _| {
         let mut id = [0; 16];
-        fill(source(run, "uuidv4"), &mut id);
+        fill(&mut source(run, "uuidv4"), &mut id);
         id[6] = id[6] & 0x0f | 0x40;
         id[8] = id[8] & 0x3f | 0x80;
         let hex = data_encoding::HEXLOWER.encode(&id);
@@ -101,7 +101,7 @@ fn random_text(
         return Err("runtime error: makeslice: len out of range".into());
     }
     let alphabet: Vec<u8> = (b' '..0x7f).filter(rule).collect();
-    let rng = source(run, function);
+    let rng = &mut source(run, function);
     let size = alphabet.len() as u64;
     let draw = |_| usize::try_from(below(rng, size)).map_or(b' ', |at| alphabet[at]);
     bytes((0..count).map(draw).collect::<Vec<u8>>())
@@ -115,7 +115,7 @@ fn bcrypt(run: &mut dyn Runtime, function: &'static str, password: &[u8]) -> Str
         return format!("{FAILED} password length exceeds {MAX_LENGTH} bytes");
     }
     let mut salt = [0; 16];
-    fill(source(run, function), &mut salt);
+    fill(&mut source(run, function), &mut salt);
     match bcrypt::hash_with_salt(password, COST, salt) {
         Ok(hash) => hash.format_for_version(bcrypt::Version::TwoA),
         Err(error) => format!("{FAILED} {error}"),
@@ -221,7 +221,7 @@ fn encrypt(run: &mut dyn Runtime, password: &[u8], plain: &[u8]) -> Answer {
     let mut padded = plain.to_vec();
     padded.resize(plain.len() + padding, padding as u8);
     let mut previous = [0; BLOCK];
-    fill(source(run, "encryptAES"), &mut previous);
+    fill(&mut source(run, "encryptAES"), &mut previous);
     let mut out = previous.to_vec();
     for chunk in padded.chunks_exact(BLOCK) {
         let mut block: [u8; BLOCK] = std::array::from_fn(|at| chunk[at] ^ previous[at]);

@@ -100,9 +100,7 @@ pub(super) const TABLE: &[Function] = &[
 
 /// The time of the run; a result made from it cannot be repeated.
 fn now(run: &mut dyn Runtime, function: &'static str) -> Time {
-    let world = run.world();
-    world.unrepeatable.insert(function);
-    Time::at(world.now)
+    Time::at(run.world().time(function))
 }
 
 /// What Sprig takes for a time: a time or seconds since the epoch, anything else being now.

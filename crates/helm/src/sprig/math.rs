@@ -75,7 +75,7 @@ pub(super) const TABLE: &[Function] = &[
     variadic("round", &[A, I, Param::Float64], |_, a| Ok(round(a).into())),
     variadic("seq", &[I], |_, a| seq(a)),
     function("randInt", &[I, I], |run, a| {
-        let rng = random::source(run, "randInt");
+        let rng = &mut random::source(run, "randInt");
         let (low, high) = (int(a, 0), int(a, 1));
         let span = high.wrapping_sub(low);
         match u64::try_from(span) {

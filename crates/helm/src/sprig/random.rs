@@ -4,11 +4,9 @@ use crate::template::Runtime;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::RngCore;
 
-/// The source of randomness for a function, whose name is noted as one that cannot repeat.
-pub(super) fn source<'r>(run: &'r mut dyn Runtime, function: &'static str) -> &'r mut ChaCha20Rng {
-    let world = run.world();
-    world.unrepeatable.insert(function);
-    &mut world.random
+/// The source of randomness for a call of a function.
+pub(super) fn source(run: &mut dyn Runtime, function: &'static str) -> ChaCha20Rng {
+    run.world().random(function)
 }
 
 /// A number below a limit, each equally likely; 0 when the limit is.

@@ -5,8 +5,10 @@
 use super::builtin::Builtin;
 use super::function::Function;
 use super::number::Number;
+use super::origin::Place;
 use crate::value::Str;
 use crate::value::quote::quoted;
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -99,6 +101,8 @@ pub(super) struct Unit {
     pub(super) source: Str,
     /// Shared with the same text under other names.
     pub(super) nodes: Rc<[Node]>,
+    /// Where its lines begin, once that is asked for.
+    pub(super) line_starts: OnceCell<Box<[usize]>>,
 }
 
 /// A template.
@@ -125,13 +129,32 @@ impl Unit {
 
     /// The line of a node, from 1, and the bytes before it in that line.
     pub(super) fn position(&self, id: NodeId) -> (usize, usize) {
-        let before = &self.source[..self.node(id).pos.min(self.source.len())];
-        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
-        let start = before
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
-        (line, before.len() - start)
+        let pos = self.node(id).pos.min(self.source.len());
+        let line = self.line_of(pos);
+        (line, pos - self.line_starts()[line - 1])
+    }
+
+    /// The place of a node.
+    pub(super) fn place(&self, id: NodeId) -> Place {
+        Place {
+            file: self.name.to_string(),
+            line: self.position(id).0,
+        }
+    }
+
+    /// The line of a byte of the source, from 1.
+    pub(super) fn line_of(&self, pos: usize) -> usize {
+        self.line_starts().partition_point(|&start| start <= pos)
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| {
+            let breaks = self.source.iter().enumerate();
+            let breaks = breaks.filter(|(_, byte)| **byte == b'\n');
+            std::iter::once(0)
+                .chain(breaks.map(|(at, _)| at + 1))
+                .collect()
+        })
     }
 
     /// A node as Go prints it in error messages.

@@ -14,6 +14,7 @@ pub mod fmt;
 mod function;
 mod lex;
 mod number;
+pub(crate) mod origin;
 mod parse;
 mod set;
 mod token;
@@ -21,8 +22,9 @@ mod world;
 
 pub use error::{Error, ErrorKind};
 pub use function::{Fault, Function, Param, Runtime};
+pub use origin::Place;
 pub use set::{Templates, without_no_value};
-pub use world::{Lookup, World};
+pub use world::{Call, Lookup, Query, World};
 
 /// The longest text that is parsed, in bytes; nodes are counted in 32 bits.
 const MAX_SOURCE: usize = 1 << 30;

@@ -7,6 +7,7 @@ use super::builtin::Builtin;
 use super::error::Error;
 use super::eval::Run;
 use super::function::Function;
+use super::origin::Origin;
 use super::parse::{Functions, Parsed, parse};
 use super::world::World;
 use crate::value::{Str, Value};
@@ -144,6 +145,22 @@ impl Templates {
             return Err(Error::no_template(name.as_bytes(), &self.root));
         };
         Run::new(self, world).execute(tree, data)
+    }
+
+    /// Runs a template as [`Self::execute`] does, and tells where each line of what it wrote came from.
+    ///
+    /// # Errors
+    /// Why the template failed.
+    pub(crate) fn execute_traced(
+        &self,
+        name: &str,
+        data: &Value,
+        world: &mut World,
+    ) -> Result<(Vec<u8>, Origin), Error> {
+        let Some(tree) = self.set.get(name) else {
+            return Err(Error::no_template(name.as_bytes(), &self.root));
+        };
+        Run::new(self, world).execute_traced(tree, data)
     }
 
     /// The set that a text of `tpl` runs in, and its template.

@@ -1,35 +1,54 @@
 //! The outside world as values, so that a render can be repeated.
 
+use super::origin::Place;
 use crate::re2::Patterns;
 use crate::value::Value;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use std::collections::BTreeSet;
 
-/// Answers Helm's `lookup`.
-pub trait Lookup {
-    /// The object, or a list when `name` is empty; an empty map when there is none.
-    ///
-    /// # Errors
-    /// The text of the failure.
-    fn get(
-        &self,
-        api_version: &str,
-        kind: &str,
-        namespace: &str,
-        name: &str,
-    ) -> Result<Value, String>;
+/// How many calls are kept; charts have a few dozen.
+const MAX_CALLS: usize = 100_000;
+
+/// What a template asks Helm's `lookup` for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Query {
+    /// `v1`, `apps/v1`, …
+    pub api_version: String,
+    /// `Secret`, `Deployment`, …
+    pub kind: String,
+    /// The namespace; empty for all of them, and for kinds that have none.
+    pub namespace: String,
+    /// The name; empty for all objects, as a list.
+    pub name: String,
+}
+
+/// Answers Helm's `lookup`: with the object, with a list when the query has no name, with an empty map
+/// when there is none, or with the text of a failure.
+pub type Lookup = Box<dyn FnMut(&Query) -> Result<Value, String>>;
+
+/// A call whose result does not follow from chart and values: of the time, randomness, or the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    /// The name of the function.
+    pub function: &'static str,
+    /// Where it was called; for the text of a `tpl`, the line of the file that runs it.
+    pub place: Place,
 }
 
 /// Time, randomness and the cluster, as one render sees them.
 pub struct World {
     /// The time of `now`, fixed for the whole render.
     pub now: jiff::Timestamp,
-    /// The source of `randAlphaNum`, `genCA`, `uuidv4`, …
-    pub random: ChaCha20Rng,
     /// Where `lookup` asks; `None` answers as `helm template` does, with an empty map.
-    pub lookup: Option<Box<dyn Lookup>>,
-    /// The names of the functions called so far whose result no second render would repeat.
-    pub unrepeatable: std::collections::BTreeSet<&'static str>,
+    pub lookup: Option<Lookup>,
+    /// The calls so far whose result a second render need not repeat, in their order.
+    pub calls: Vec<Call>,
+    seed: [u8; 32],
+    /// How many such calls there were.
+    asked: u64,
+    /// The calls that see another time and other randomness.
+    elsewhere: Option<(BTreeSet<usize>, jiff::Timestamp, [u8; 32])>,
     /// The regular expressions compiled so far.
     pub(crate) patterns: Patterns,
 }
@@ -41,17 +60,80 @@ impl World {
     /// use windlass_helm::template::World;
     ///
     /// let world = World::new("2026-01-01T00:00:00Z".parse()?, [7; 32]);
-    /// assert!(world.lookup.is_none() && world.unrepeatable.is_empty());
+    /// assert!(world.lookup.is_none() && world.calls.is_empty());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
     pub fn new(now: jiff::Timestamp, seed: [u8; 32]) -> Self {
         Self {
             now,
-            random: ChaCha20Rng::from_seed(seed),
             lookup: None,
-            unrepeatable: std::collections::BTreeSet::new(),
+            calls: Vec::new(),
+            seed,
+            asked: 0,
+            elsewhere: None,
             patterns: Patterns::default(),
+        }
+    }
+
+    /// The world of a render that repeats the one in this world, but for some of its [`Self::calls`], by
+    /// their index: these see time and randomness of another world. What then differs comes from them.
+    #[must_use]
+    pub fn differing_at(&self, calls: BTreeSet<usize>, other: &Self) -> Self {
+        Self {
+            elsewhere: Some((calls, other.now, other.seed)),
+            ..Self::new(self.now, self.seed)
+        }
+    }
+
+    /// The time for a function, noted as one that cannot repeat.
+    pub(crate) fn time(&mut self, function: &'static str) -> jiff::Timestamp {
+        self.ask(function).0
+    }
+
+    /// Randomness for a function, noted as one that cannot repeat. Each call has a stream of its own, so
+    /// that how much one draws changes nothing in the others.
+    pub(crate) fn random(&mut self, function: &'static str) -> ChaCha20Rng {
+        let stream = self.asked;
+        let mut rng = ChaCha20Rng::from_seed(self.ask(function).1);
+        rng.set_stream(stream);
+        rng
+    }
+
+    /// Notes a call and tells what it sees.
+    fn ask(&mut self, function: &'static str) -> (jiff::Timestamp, [u8; 32]) {
+        let index = usize::try_from(self.asked).unwrap_or(usize::MAX);
+        self.asked += 1;
+        self.note(function);
+        match &self.elsewhere {
+            Some((calls, now, seed)) if calls.contains(&index) => (*now, *seed),
+            _ => (self.now, self.seed),
+        }
+    }
+
+    /// Notes a call whose place is told later, by [`Self::place`].
+    fn note(&mut self, function: &'static str) {
+        if self.calls.len() < MAX_CALLS {
+            let place = Place {
+                file: String::new(),
+                line: 0,
+            };
+            self.calls.push(Call { function, place });
+        }
+    }
+
+    /// Asks the cluster.
+    pub(crate) fn look_up(&mut self, query: &Query) -> Option<Result<Value, String>> {
+        self.ask("lookup");
+        self.lookup.as_mut().map(|lookup| lookup(query))
+    }
+
+    /// Tells the place of the calls since there were so many, but for those in other files.
+    pub(crate) fn place(&mut self, since: usize, place: &Place) {
+        for call in self.calls.iter_mut().skip(since) {
+            if !call.place.is_in_file() {
+                call.place = place.clone();
+            }
         }
     }
 }

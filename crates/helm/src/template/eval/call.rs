@@ -72,7 +72,11 @@ impl Run<'_> {
                     method: None,
                 };
                 let values = self.arguments(tree, dot, &callable, args, last)?;
+                let calls = self.world.calls.len();
                 let result = (function.body)(self, &values);
+                if self.world.calls.len() > calls {
+                    self.world.place(calls, &tree.unit.place(node));
+                }
                 self.returned(tree, function.name, node, values, result)
                     .map(Slot::returned)
             }

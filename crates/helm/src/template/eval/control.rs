@@ -182,6 +182,7 @@ impl Run<'_> {
         &mut self,
         tree: &Tree,
         dot: &Slot,
+        id: NodeId,
         name: &Rc<str>,
         pipe: Option<NodeId>,
     ) -> Evaluated<()> {
@@ -197,7 +198,12 @@ impl Run<'_> {
             None => Slot::plain(Value::Nil),
         };
         self.template_depth += 1;
+        let trail = self.trail.as_mut();
+        let mile = trail.map(|trail| trail.enter(&target.unit, tree.unit.node(id).pos));
         let result = self.run(&target, &data);
+        if let (Some(trail), Some(mile)) = (&mut self.trail, mile) {
+            trail.leave(&mile);
+        }
         self.template_depth -= 1;
         result
     }

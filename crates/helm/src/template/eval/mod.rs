@@ -17,6 +17,7 @@ pub(super) use field::entry;
 use super::ast::{DOLLAR, NodeId, NodeKind, Symbol, Tree};
 use super::error::{Detail, Error, ErrorKind};
 use super::function::Fault;
+use super::origin::{Origin, Trail};
 use super::set::{Set, Templates};
 use super::world::World;
 use super::{MAX_BYTES, MAX_DEPTH, MAX_STEPS, STACK_RED_ZONE, STACK_SEGMENT};
@@ -87,6 +88,8 @@ pub(super) struct Run<'a> {
     /// The templates in reach: those of the engine, or of the text that `tpl` runs.
     set: Rc<Set>,
     out: Vec<u8>,
+    /// What wrote it, if that is to be known.
+    trail: Option<Trail>,
     /// The variables of all running templates.
     variables: Vec<(Symbol, Slot)>,
     /// Where those of the current one begin.
@@ -113,6 +116,7 @@ impl<'a> Run<'a> {
             world,
             set: Rc::clone(&templates.set),
             out: Vec::new(),
+            trail: None,
             variables: Vec::new(),
             base: 0,
             node: NodeId(0),
@@ -130,6 +134,19 @@ impl<'a> Run<'a> {
     pub(super) fn execute(mut self, tree: &Tree, data: &Value) -> Evaluated<Vec<u8>> {
         self.run(tree, &Slot::plain(data.clone()))?;
         Ok(self.out)
+    }
+
+    /// Runs a template and returns what it wrote, and where each line of that came from.
+    pub(super) fn execute_traced(
+        mut self,
+        tree: &Tree,
+        data: &Value,
+    ) -> Evaluated<(Vec<u8>, Origin)> {
+        self.trail = Some(Trail::new(&tree.unit));
+        self.run(tree, &Slot::plain(data.clone()))?;
+        let trail = self.trail.take().unwrap_or_default();
+        let origin = trail.finish(&self.out);
+        Ok((self.out, origin))
     }
 
     /// Runs a template with variables of its own.
@@ -166,7 +183,13 @@ impl<'a> Run<'a> {
         self.node = id;
         self.step(tree)?;
         match &tree.unit.node(id).kind {
-            NodeKind::Text(range) => self.write(tree, &tree.unit.source[range.clone()])?,
+            NodeKind::Text(range) => {
+                let text = &tree.unit.source[range.clone()];
+                if let Some(trail) = &mut self.trail {
+                    trail.text(&self.out, text, range.start);
+                }
+                self.write(tree, text)?;
+            }
             NodeKind::Action(pipe) => {
                 let slot = self.pipeline(tree, dot, *pipe)?;
                 if tree
@@ -189,7 +212,7 @@ impl<'a> Run<'a> {
             NodeKind::If(branch) => return self.branch(tree, dot, branch, false),
             NodeKind::With(branch) => return self.branch(tree, dot, branch, true),
             NodeKind::Range(branch) => return self.range(tree, dot, branch),
-            NodeKind::Template(name, pipe) => self.template(tree, dot, name, *pipe)?,
+            NodeKind::Template(name, pipe) => self.template(tree, dot, id, name, *pipe)?,
             NodeKind::Break => return Ok(Flow::Break),
             NodeKind::Continue => return Ok(Flow::Continue),
             _ => return Err(self.error(tree, "unknown node")),
@@ -235,6 +258,9 @@ impl<'a> Run<'a> {
         };
         if let Err(unprintable) = printed {
             return Err(self.error(tree, Fault::from(unprintable).message));
+        }
+        if let Some(trail) = &mut self.trail {
+            trail.action(&self.out, start, tree.unit.node(self.node).pos);
         }
         self.spend(tree, self.out.len() - start)
     }

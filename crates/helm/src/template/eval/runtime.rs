@@ -33,14 +33,14 @@ impl Runtime for Run<'_> {
             }
         }
         let result = match self.set.get(&name_text).cloned() {
-            Some(tree) => self.output_of(&tree, data),
+            Some(tree) => self.output_of(&tree, data, std::convert::identity),
             None => Err(Error::no_template(name, &self.templates.root)),
         };
         if let Some(count) = self.includes.get_mut(&*name_text) {
             *count -= 1;
         }
         match result {
-            Ok(output) => Ok(output.into()),
+            Ok(output) => Ok(output),
             Err(inner) => Err(Fault {
                 message: String::new(),
                 inner: Some(inner),
@@ -64,23 +64,33 @@ impl Runtime for Run<'_> {
             .map_err(|error| failed("cannot parse template", error))?;
         let outer = std::mem::replace(&mut self.set, set);
         self.tpl_depth += 1;
-        let result = self.output_of(&tree, data);
+        let result = self.output_of(&tree, data, without_no_value);
         self.tpl_depth -= 1;
         self.set = outer;
-        let output =
-            result.map_err(|error| failed("error during tpl function execution for", error))?;
-        Ok(without_no_value(output).into())
+        result.map_err(|error| failed("error during tpl function execution for", error))
     }
 }
 
 impl Run<'_> {
     /// Runs a template apart from the current output.
-    fn output_of(&mut self, tree: &Tree, data: &Value) -> Result<Vec<u8>, Error> {
+    fn output_of(
+        &mut self,
+        tree: &Tree,
+        data: &Value,
+        clean: fn(Vec<u8>) -> Vec<u8>,
+    ) -> Result<Str, Error> {
         let outer = std::mem::take(&mut self.out);
         let template_depth = std::mem::take(&mut self.template_depth);
+        let (trail, call) = (self.trail.as_mut(), self.node);
+        let mile = trail.map(|trail| trail.enter_at(&tree.unit, call));
         let result = self.run(tree, &Slot::plain(data.clone()));
         self.template_depth = template_depth;
-        let output = std::mem::replace(&mut self.out, outer);
+        let written = std::mem::replace(&mut self.out, outer);
+        let length = written.len();
+        let output = Str::from(clean(written));
+        if let (Some(trail), Some(mile)) = (&mut self.trail, mile) {
+            trail.leave_with(&mile, (output.len() == length).then_some(&output));
+        }
         result.map(|()| output)
     }
 }

@@ -13,6 +13,7 @@ use crate::template::lex::Lexer;
 use crate::template::token::{Token, TokenKind};
 use crate::template::{MAX_NESTING, MAX_SOURCE, STACK_RED_ZONE, STACK_SEGMENT};
 use crate::value::Str;
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -53,6 +54,7 @@ impl Parsed {
             name: Rc::clone(name),
             source,
             nodes,
+            line_starts: OnceCell::new(),
         });
         let last = self.templates.len().saturating_sub(1);
         let trees = self.templates.iter().enumerate().map(|(i, found)| {
