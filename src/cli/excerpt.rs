@@ -26,8 +26,9 @@ pub(super) fn of_chart(error: &chart::Error) -> String {
             path,
             message,
             first_line,
+            lines,
             text,
-        } => of_rendered(path, message, *first_line, text),
+        } => of_rendered(path, message, *first_line, lines, text),
         _ => String::new(),
     }
 }
@@ -60,7 +61,13 @@ fn of_template(error: &template::Error) -> String {
 
 /// The lines of the document around the one where the reader stopped, counted as in the output of
 /// the template.
-fn of_rendered(path: &str, message: &str, first_line: usize, text: &[u8]) -> String {
+fn of_rendered(
+    path: &str,
+    message: &str,
+    first_line: usize,
+    lines: &[usize],
+    text: &[u8],
+) -> String {
     let line = match yaml::parse(text) {
         Err(error) => error.line.max(1),
         Ok(_) => line_in(message).unwrap_or(1),
@@ -69,7 +76,15 @@ fn of_rendered(path: &str, message: &str, first_line: usize, text: &[u8]) -> Str
         line: first_line + line - 1,
         column: None,
     };
-    around(&format!("{path}, rendered"), text, first_line, mark, AROUND)
+    let written = lines.get(line - 1).or(lines.last());
+    let written = written.map(|line| format!(":{line}")).unwrap_or_default();
+    around(
+        &format!("{path}{written}, in its output"),
+        text,
+        first_line,
+        mark,
+        AROUND,
+    )
 }
 
 /// The number after `line ` in a message.

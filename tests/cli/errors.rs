@@ -492,7 +492,7 @@ fn a_render_that_is_no_yaml() {
     --- stdout
     --- stderr
     error: YAML parse error on web/templates/web.yaml: error converting YAML to JSON: yaml: line 4: mapping values are not allowed in this context
-        --> web/templates/web.yaml, rendered:4
+        --> web/templates/web.yaml:4, in its output:4
       2 | metadata:
       3 |   name: web
     > 4 |    labels: {}
@@ -503,7 +503,7 @@ fn a_render_that_is_no_yaml() {
     --- stdout
     --- stderr
     error: YAML parse error on web/templates/web.yaml: error converting YAML to JSON: yaml: line 3: found character that cannot start any token
-        --> web/templates/web.yaml, rendered:5
+        --> web/templates/web.yaml:5, in its output:5
       3 | kind: Other
       4 | metadata:
     > 5 | →name: a
@@ -513,7 +513,7 @@ fn a_render_that_is_no_yaml() {
     --- stdout
     --- stderr
     error: YAML parse error on web/templates/web.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array into Go value of type util.SimpleHead
-        --> web/templates/web.yaml, rendered:1
+        --> web/templates/web.yaml:1, in its output:1
     > 1 | - a list
     ");
 }

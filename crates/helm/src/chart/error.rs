@@ -41,6 +41,8 @@ pub enum Error {
         message: String,
         /// The line of the template's output where the document begins, from 1.
         first_line: usize,
+        /// The line of the template behind each line of the document.
+        lines: Vec<usize>,
         /// The document.
         text: Vec<u8>,
     },

@@ -66,14 +66,6 @@ impl Document {
         found.copied().unwrap_or(line)
     }
 
-    /// Notes where it came from.
-    fn trace(&mut self, origin: &Origin) {
-        let count = self.text.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let lines = self.first_line..self.first_line + count;
-        self.lines = lines.map(|line| origin.line(line)).collect();
-        self.places = origin.places(self.first_line);
-    }
-
     /// The document as it is printed: separator, source and text.
     fn printed(&self) -> Vec<u8> {
         let mut out = format!("---\n# Source: {}\n", self.template).into_bytes();
@@ -193,8 +185,8 @@ pub(super) fn assemble(
         let mut lines = LineCounter::default();
         for range in documents(text, select.profile) {
             let first_line = lines.at(text, range.start);
-            let (mut document, role) = read(path, &text[range], first_line, select.profile)?;
-            document.trace(origin);
+            let source = (path.as_str(), first_line, origin);
+            let (document, role) = read(&text[range], source, select.profile)?;
             match role {
                 Role::Object => objects.push(document),
                 Role::Hook(hook) => hooks.push(Document {
@@ -240,15 +232,19 @@ impl LineCounter {
 }
 
 fn read(
-    path: &str,
     text: &[u8],
-    first_line: usize,
+    (path, first_line, origin): (&str, usize, &Origin),
     profile: Profile,
 ) -> Result<(Document, Role), Error> {
+    let count = text.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let lines: Vec<usize> = (first_line..first_line + count)
+        .map(|line| origin.line(line))
+        .collect();
     let head = head(text, profile).map_err(|message| Error::Manifest {
         path: path.to_owned(),
         message,
         first_line,
+        lines: lines.clone(),
         text: text.to_vec(),
     })?;
     let document = Document {
@@ -260,8 +256,8 @@ fn read(
         kind: head.kind,
         name: head.name,
         first_line,
-        places: Vec::new(),
-        lines: Vec::new(),
+        places: origin.places(first_line),
+        lines,
     };
     Ok((document, role(&head.annotations)))
 }
