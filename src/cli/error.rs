@@ -48,6 +48,14 @@ impl Error {
         self
     }
 
+    /// Replaces what must not be seen in it.
+    #[must_use]
+    pub(super) fn scrubbed(mut self, scrub: &dyn Fn(&str) -> String) -> Self {
+        self.source = anyhow::Error::msg(scrub(&format!("{:#}", self.source)));
+        self.excerpt = scrub(&self.excerpt);
+        self
+    }
+
     /// Adds what to do about it.
     #[must_use]
     pub fn hinted(mut self, hint: impl Into<String>) -> Self {

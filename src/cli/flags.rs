@@ -281,6 +281,9 @@ pub(super) struct Wish {
     pub(super) diff: Diff,
     #[command(flatten)]
     pub(super) upsert: Upsert,
+    /// Answer the `lookup` of templates from the cluster; without it the answer is always nothing
+    #[arg(long, help_heading = "Render", hide_short_help = true)]
+    pub(super) lookup: bool,
 }
 
 /// How live objects are brought to the desired state.

@@ -18,6 +18,7 @@ mod inspect;
 mod interrupt;
 mod list;
 mod lock;
+mod lookup;
 mod project;
 mod render;
 mod repeat;

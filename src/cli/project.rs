@@ -27,6 +27,8 @@ pub(super) struct Request {
     pub(super) locks: Vec<PathBuf>,
     /// Whether an image that no lock names is an error.
     pub(super) frozen: bool,
+    /// Whether `lookup` in templates asks the cluster.
+    pub(super) lookup: bool,
     /// The kubeconfig context.
     pub(super) context: Option<String>,
     /// The folder of the project.
@@ -85,6 +87,7 @@ pub(super) fn resolve(
             (false, false) => locks.locks.clone(),
             (false, true) => settings.locks.map(in_folder).into_iter().collect(),
         },
+        lookup: settings.lookup.unwrap_or(false),
         frozen: !locks.no_locks && (locks.frozen || settings.frozen.unwrap_or(false)),
         context: settings.context,
         folder,

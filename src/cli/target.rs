@@ -3,12 +3,15 @@
 
 use super::deadline::Deadline;
 use super::project::{self, Request};
-use super::{Context, Error, flags, stages};
+use super::{Context, Error, flags, lookup, repeat, stages};
 use crate::cluster::{self, Cluster};
 use crate::deploy::{self, App, Prepared};
 use crate::diff::Masker;
 use crate::object::Manifest;
-use windlass_helm::chart::{Capabilities, Options};
+use crate::ui::count;
+use std::collections::BTreeSet;
+use windlass_helm::chart::{Capabilities, Options, Rendered};
+use windlass_helm::template::World;
 
 /// A connection and the app on it.
 pub(super) struct Target {
@@ -86,7 +89,7 @@ async fn prepare(
     masker: &Masker,
     context: &Context,
 ) -> Result<(Prepared, bool), Error> {
-    let manifests = desired(target, request, wish, context).await?;
+    let manifests = desired(target, request, wish, masker, context).await?;
     let is_empty = manifests.is_empty();
     let wanted = wish
         .upsert
@@ -102,6 +105,7 @@ async fn desired(
     target: &Target,
     request: &Request,
     wanted: &flags::Wish,
+    masker: &Masker,
     context: &Context,
 ) -> Result<Vec<Manifest>, Error> {
     if !wanted.manifests.manifests.is_empty() {
@@ -123,9 +127,40 @@ async fn desired(
         !last.is_empty(),
         i64::try_from(revision).unwrap_or(i64::MAX),
     );
-    let mut rendered = stages::render(request, &wanted.values, &release, &options, context)?;
+    let world = repeat::world(&repeat::Flags::default(), context)?;
+    let render =
+        |world: &mut World| stages::render_in(world, request, &wanted.values, &release, &options);
+    let mut rendered = if wanted.lookup || request.lookup {
+        lookup::render(&target.cluster, masker, &world, render).await?
+    } else {
+        let rendered = { render }(&mut world.again())?;
+        warn_of_lookups(&rendered, context);
+        rendered
+    };
+    stages::warn(&rendered, context);
     stages::rewrite(&mut rendered, request, context)?;
     stages::manifests(&rendered)
+}
+
+/// Says that templates look things up and are not answered: what they make up instead may differ from
+/// deploy to deploy.
+fn warn_of_lookups(rendered: &Rendered, context: &Context) {
+    let lookups = rendered
+        .calls
+        .iter()
+        .filter(|call| call.function == "lookup");
+    let places: BTreeSet<String> = lookups.map(|call| call.place.to_string()).collect();
+    let Some(first) = places.first() else {
+        return;
+    };
+    let more = match places.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {}", count(more, "further place")),
+    };
+    context.ui.warning(&format!(
+        "the chart uses `lookup` ({first}{more}), which finds nothing; add `--lookup`, or `lookup: true` to \
+         windlass.yaml, to let it read from the cluster"
+    ));
 }
 
 /// What the server can do, unless flags say otherwise.

@@ -8,13 +8,14 @@ use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
 const VERSION: &str = "1";
 
 /// The keys of [`Settings`], which stand at the top level and in each environment.
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     "name",
     "namespace",
     "chart",
     "values",
     "locks",
     "frozen",
+    "lookup",
     "context",
 ];
 
@@ -129,6 +130,7 @@ impl Reader<'_> {
             "values" => settings.values = self.texts(value)?,
             "locks" => settings.locks = Some(self.text(value)?),
             "frozen" => settings.frozen = Some(self.flag(value)?),
+            "lookup" => settings.lookup = Some(self.flag(value)?),
             "context" => settings.context = Some(self.text(value)?),
             _ => return Ok(false),
         }

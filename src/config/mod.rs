@@ -41,6 +41,8 @@ pub struct Settings {
     pub locks: Option<String>,
     /// Whether an image that no lock names is an error.
     pub frozen: Option<bool>,
+    /// Whether `lookup` in templates asks the cluster.
+    pub lookup: Option<bool>,
     /// The kubeconfig context.
     pub context: Option<String>,
 }
@@ -57,6 +59,7 @@ impl Settings {
             values: base.values.into_iter().chain(self.values).collect(),
             locks: self.locks.or(base.locks),
             frozen: self.frozen.or(base.frozen),
+            lookup: self.lookup.or(base.lookup),
             context: self.context.or(base.context),
         }
     }

@@ -25,6 +25,8 @@ pub struct Masker {
     run_key: [u8; 32],
     show_secrets: bool,
     seen: Mutex<BTreeSet<String>>,
+    /// What templates have read of Secrets, and may have written anywhere.
+    read: Mutex<BTreeSet<String>>,
 }
 
 impl fmt::Debug for Masker {
@@ -44,6 +46,7 @@ impl Masker {
             run_key,
             show_secrets,
             seen: Mutex::new(BTreeSet::new()),
+            read: Mutex::new(BTreeSet::new()),
         }
     }
 
@@ -64,6 +67,43 @@ impl Masker {
             .and_then(|annotations| annotations.get_mut(LAST_APPLIED));
         if let Some(value) = annotation {
             self.mask_last_applied(value);
+        }
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if !read.is_empty() {
+            self.mask_read(&read, object.tree_mut());
+        }
+    }
+
+    /// Masks the values of an object in all others too, if it is a Secret: what templates have read may
+    /// come out anywhere.
+    pub fn mask_everywhere(&self, object: &Object) {
+        if self.show_secrets || !is_secret(object) {
+            return;
+        }
+        self.learn(object);
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = object.tree()["data"].as_object().into_iter().flatten();
+        for text in values.filter_map(|(_, value)| value.as_str()) {
+            let plain = STANDARD.decode(text.trim()).unwrap_or_default();
+            let plain = String::from_utf8(plain).unwrap_or_default();
+            let texts = [text, &plain, plain.trim()].map(str::to_owned);
+            read.extend(texts.into_iter().filter(|text| text.len() >= MIN_SCRUBBED));
+        }
+    }
+
+    /// Replaces what was read of Secrets within all texts of a tree by tags, longest first.
+    fn mask_read(&self, read: &BTreeSet<String>, tree: &mut Value) {
+        match tree {
+            Value::String(text) => {
+                let mut found: Vec<&String> = read.iter().filter(|r| text.contains(*r)).collect();
+                found.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+                for secret in found {
+                    *text = text.replace(secret, &self.tag(secret.as_bytes()));
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_read(read, item)),
+            Value::Object(map) => map.values_mut().for_each(|item| self.mask_read(read, item)),
+            _ => {}
         }
     }
 
@@ -311,6 +351,23 @@ mod tests {
         masker.learn(&Object::new(tree).unwrap());
         assert_eq!(masker.scrub("hunter2 12345"), "<masked> <masked>");
         assert_eq!(format!("{masker:?}"), "Masker { show_secrets: false, .. }");
+    }
+
+    #[test]
+    fn what_was_read_of_a_secret_is_masked_in_every_object() {
+        let masker = Masker::new([1; 32], false);
+        let secret = json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": "aHVudGVyMg=="}});
+        masker.mask_everywhere(&Object::new(secret).unwrap());
+        let tree = json!({"kind": "ConfigMap", "data": {"url": "db://me:hunter2@x", "b": ["aHVudGVyMg=="]}});
+        let shown = masked(&masker, tree).to_string();
+        assert!(
+            shown.contains("db://me:<masked ") && shown.contains("@x"),
+            "{shown}"
+        );
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"),
+            "{shown}"
+        );
     }
 
     #[test]

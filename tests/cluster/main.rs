@@ -7,6 +7,7 @@ mod deploy;
 mod faults;
 #[path = "../cli/support.rs"]
 mod folder;
+mod lookup;
 mod oracle;
 mod program;
 mod proxy;

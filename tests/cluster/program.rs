@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 const CANARY: &str = "canary-5f0c2b9e71";
 
 /// One test's namespace and folder; the namespace is removed at the end.
-struct Case {
-    env: TestEnv,
-    namespace: String,
+pub(crate) struct Case {
+    pub(crate) env: TestEnv,
+    pub(crate) namespace: String,
     kubeconfig: String,
 }
 
 impl Case {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let namespace = format!("program-{name}-{}-{number}", std::process::id());
@@ -31,12 +31,12 @@ impl Case {
     }
 
     /// Writes a template of the chart.
-    fn template(&self, name: &str, text: &str) -> &Self {
+    pub(crate) fn template(&self, name: &str, text: &str) -> &Self {
         self.env.write(&format!("chart/templates/{name}"), text);
         self
     }
 
-    fn run(&self, arguments: &[&str]) -> Shown {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Shown {
         let mut all = arguments.to_vec();
         all.extend(["-n", &self.namespace]);
         let shown = self.env.run_with(&all, &[("KUBECONFIG", &self.kubeconfig)]);
@@ -48,7 +48,7 @@ impl Case {
         shown
     }
 
-    fn deploy(&self, extra: &[&str]) -> Shown {
+    pub(crate) fn deploy(&self, extra: &[&str]) -> Shown {
         let mut arguments = vec![
             "deploy",
             "shop",

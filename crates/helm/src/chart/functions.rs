@@ -2,6 +2,7 @@
 //!
 //! Follows helm v4 `pkg/engine/funcs.go` and `engine.go`. Sprig's functions are in [`crate::sprig`].
 
+use super::strvals::from_cluster;
 use super::{Profile, duration, toml_time};
 use crate::sprig::args::function;
 use crate::template::{Fault, Function, Param, Query, Runtime};
@@ -170,7 +171,7 @@ fn lookup(run: &mut dyn Runtime, args: &[Value]) -> Result<Value, Fault> {
         name,
     };
     match run.world().look_up(&query) {
-        Some(answer) => answer.map_err(Fault::new),
+        Some(answer) => answer.map(from_cluster).map_err(Fault::new),
         None => Ok(Value::empty_map()),
     }
 }

@@ -358,17 +358,34 @@ fn typed(text: &str) -> Value {
 
 /// A value as Go decodes JSON into `interface {}`: every number is a float.
 pub(super) fn from_json(value: serde_json::Value) -> Value {
+    convert(value, |number| {
+        Value::Float(number.as_f64().unwrap_or_default())
+    })
+}
+
+/// An object as Kubernetes' client decodes it: whole numbers are of the type `int64`.
+pub(super) fn from_cluster(value: serde_json::Value) -> Value {
+    convert(value, |number| match number.as_i64() {
+        Some(whole) => Value::int64(whole),
+        None => Value::Float(number.as_f64().unwrap_or_default()),
+    })
+}
+
+fn convert(value: serde_json::Value, number: fn(&serde_json::Number) -> Value) -> Value {
     use serde_json::Value as Json;
     match value {
         Json::Null => Value::Nil,
         Json::Bool(flag) => Value::Bool(flag),
-        Json::Number(number) => Value::Float(number.as_f64().unwrap_or_default()),
+        Json::Number(found) => number(&found),
         Json::String(text) => Value::str(text),
-        Json::Array(items) => Value::list(items.into_iter().map(from_json).collect()),
+        Json::Array(items) => {
+            let items = items.into_iter().map(|item| convert(item, number));
+            Value::list(items.collect())
+        }
         Json::Object(entries) => {
             let entries = entries
                 .into_iter()
-                .map(|(k, v)| (k.into(), from_json(v)))
+                .map(|(k, v)| (k.into(), convert(v, number)))
                 .collect();
             Value::Map(Map::from_entries(MapKind::Any, entries))
         }

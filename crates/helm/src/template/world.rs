@@ -2,7 +2,6 @@
 
 use super::origin::Place;
 use crate::re2::Patterns;
-use crate::value::Value;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
@@ -23,9 +22,9 @@ pub struct Query {
     pub name: String,
 }
 
-/// Answers Helm's `lookup`: with the object, with a list when the query has no name, with an empty map
-/// when there is none, or with the text of a failure.
-pub type Lookup = Box<dyn FnMut(&Query) -> Result<Value, String>>;
+/// Answers Helm's `lookup`: with the object, with a list (`items`) when the query has no name, with an
+/// empty object when there is none, or with the text of a failure.
+pub type Lookup = Box<dyn FnMut(&Query) -> Result<serde_json::Value, String>>;
 
 /// A call whose result does not follow from chart and values: of the time, randomness, or the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,13 +75,19 @@ impl World {
         }
     }
 
+    /// This world as it was before any call, without a cluster.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::new(self.now, self.seed)
+    }
+
     /// The world of a render that repeats the one in this world, but for some of its [`Self::calls`], by
     /// their index: these see time and randomness of another world. What then differs comes from them.
     #[must_use]
     pub fn differing_at(&self, calls: BTreeSet<usize>, other: &Self) -> Self {
         Self {
             elsewhere: Some((calls, other.now, other.seed)),
-            ..Self::new(self.now, self.seed)
+            ..self.again()
         }
     }
 
@@ -123,7 +128,7 @@ impl World {
     }
 
     /// Asks the cluster.
-    pub(crate) fn look_up(&mut self, query: &Query) -> Option<Result<Value, String>> {
+    pub(crate) fn look_up(&mut self, query: &Query) -> Option<Result<serde_json::Value, String>> {
         self.ask("lookup");
         self.lookup.as_mut().map(|lookup| lookup(query))
     }
