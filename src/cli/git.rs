@@ -1,5 +1,6 @@
 //! What git says about the project: the branch and the commit that a deploy is recorded with.
 
+use super::remote::without_credentials;
 use std::path::Path;
 use std::process::Command;
 
@@ -58,45 +59,4 @@ pub(super) fn source(folder: &Path) -> Option<Source> {
         dirty: git(folder, &["status", "--short"]).is_some(),
         tags: tags.lines().map(str::to_owned).collect(),
     })
-}
-
-/// The address of a repository without password, token and query. The user of ssh stays: it belongs
-/// to the address.
-pub(super) fn without_credentials(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let host = match authority.rsplit_once('@') {
-        Some((user, host)) if scheme.ends_with("ssh") => {
-            let user = user.split(':').next().unwrap_or_default();
-            format!("{user}@{host}")
-        }
-        Some((_, host)) => host.to_owned(),
-        None => authority.to_owned(),
-    };
-    let path = path.split(['?', '#']).next().unwrap_or_default();
-    format!("{scheme}://{host}{path}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_lose_what_is_secret() {
-        for (url, want) in [
-            ("https://host/a.git", "https://host/a.git"),
-            (
-                "https://oauth2:tok@en@host:1/a.git?x=y",
-                "https://host:1/a.git",
-            ),
-            ("https://token@host", "https://host"),
-            ("ssh://git:pw@host/a", "ssh://git@host/a"),
-            ("git@host:a/b.git", "git@host:a/b.git"),
-            ("/srv/git/a.git", "/srv/git/a.git"),
-        ] {
-            assert_eq!(without_credentials(url), want);
-        }
-    }
 }

@@ -20,6 +20,7 @@ mod list;
 mod lock;
 mod lookup;
 mod project;
+mod remote;
 mod render;
 mod repeat;
 mod source_map;

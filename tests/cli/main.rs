@@ -6,6 +6,7 @@ mod examples;
 mod help;
 mod layering;
 mod lock;
+mod publish;
 mod render;
 mod repeat;
 mod support;

@@ -4,6 +4,8 @@ mod build;
 mod chart;
 mod list;
 mod origin;
+mod publish;
+mod repository;
 mod resolve;
 mod resolving;
 mod target;
@@ -52,6 +54,7 @@ pub(super) struct Args {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     Build(build::Args),
+    Publish(publish::Args),
     /// Print a lock of these images
     Resolve(resolve::Args),
     /// List what the locks say
@@ -62,6 +65,7 @@ enum Command {
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     match &args.command {
         Some(Command::Build(args)) => build::run(args, context).await,
+        Some(Command::Publish(args)) => publish::run(args, context).await,
         Some(Command::Resolve(args)) => resolve::run(args, context).await,
         Some(Command::List(args)) => list::run(args, context),
         None => chart::run(args, context).await,
