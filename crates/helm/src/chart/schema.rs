@@ -4,6 +4,7 @@
 //! the crate `boon` is a sister of; the words of its messages are in `schema_text.rs`. Schemas are read
 //! from the chart alone: neither files nor the network are reachable from here.
 
+use super::schema_format::FORMATS;
 use super::values::deep;
 use super::{Chart, schema_text};
 use crate::json::from_json;
@@ -51,6 +52,9 @@ fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
     })?;
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
+    for format in FORMATS {
+        compiler.register_format(format);
+    }
     compiler
         .add_resource(URL, with_go_patterns(&schema))
         .map_err(|error| describe(&error))?;
@@ -123,6 +127,9 @@ fn describe(error: &CompileError) -> String {
         }
         CompileError::JsonPointerNotFound(pointer) => {
             format!("json-pointer in {pointer:?} not found")
+        }
+        CompileError::AnchorNotFound { url, reference } => {
+            format!("anchor in {reference:?} not found in schema {url:?}")
         }
         other => format!("{other:#}"),
     }

@@ -79,7 +79,11 @@ fn write_line(error: &ValidationError<'_, '_>, schema: &Value, out: &mut String)
         out.push_str(&quote(format!("{url}{fragment}")));
         return;
     }
-    let place = quote(error.instance_location.to_string());
+    let place = match &error.kind {
+        ErrorKind::PropertyName { .. } => object_place(error.schema_url),
+        _ => None,
+    };
+    let place = quote(place.unwrap_or_else(|| error.instance_location.to_string()));
     let words = match &error.kind {
         ErrorKind::Pattern { got, want } => {
             let want = written_pattern(error.schema_url, schema).unwrap_or(want);
@@ -149,6 +153,23 @@ fn combinators(url: &str, above: &str) -> Vec<(usize, &'static str)> {
         }
     }
     found
+}
+
+/// The place of an object of which a key is refused, as far as the way to its schema tells it; boon
+/// knows no place for it.
+fn object_place(url: &str) -> Option<String> {
+    let pointer = decode(url.split_once('#')?.1)?;
+    let mut place = String::new();
+    let mut keywords = pointer.split('/').skip(1);
+    while let Some(keyword) = keywords.next() {
+        match keyword {
+            "properties" => place.extend(["/", keywords.next()?]),
+            "allOf" | "anyOf" | "oneOf" => drop(keywords.next()?),
+            "if" | "then" | "else" | "not" => {}
+            _ => return None,
+        }
+    }
+    Some(place)
 }
 
 /// The URL of the branch of a combinator that an error is of: its schema, the keyword and the index.

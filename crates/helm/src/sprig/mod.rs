@@ -34,8 +34,8 @@ mod strings;
 mod testing;
 mod text;
 pub mod time;
-mod time_parse;
-mod url;
+pub(crate) mod time_parse;
+pub(crate) mod url;
 mod wrap;
 
 use crate::template::Function;

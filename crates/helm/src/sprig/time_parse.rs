@@ -33,6 +33,14 @@ struct Fields {
     zone: Option<String>,
 }
 
+/// Checks that a text is a time of this layout.
+///
+/// # Errors
+/// The text of Go's error.
+pub(crate) fn check(layout: &[u8], value: &[u8]) -> Result<(), String> {
+    parse(layout, value).map(drop)
+}
+
 /// Reads a time (`time.ParseInLocation`).
 ///
 /// # Errors

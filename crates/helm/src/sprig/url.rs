@@ -8,8 +8,8 @@ use std::net::Ipv6Addr;
 
 /// The parts of a URL, unescaped.
 #[derive(Debug, Default)]
-pub(super) struct Url {
-    pub(super) scheme: Vec<u8>,
+pub(crate) struct Url {
+    pub(crate) scheme: Vec<u8>,
     pub(super) opaque: Vec<u8>,
     /// Name and, if there is one, password.
     pub(super) user: Option<(Vec<u8>, Option<Vec<u8>>)>,
@@ -106,7 +106,7 @@ impl Url {
     ///
     /// # Errors
     /// The text of Go's error.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
         let (before, fragment) = cut(text, b'#');
         let error = |text: &[u8], cause: String| format!("parse {}: {cause}", quoted(text));
         let mut url = Self::parse_parts(before).map_err(|cause| error(before, cause))?;
