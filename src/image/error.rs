@@ -1,9 +1,11 @@
 //! What can be wrong with locks and with the images of manifests, always with its place.
 
 use super::{Found, ReferenceError};
+use crate::object::{Lines, Source};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
+use windlass_helm::yaml;
 
 /// A place in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -155,6 +157,14 @@ pub enum Error {
         /// Its field.
         path: String,
     },
+    /// `--images-annotation`, and an object that no line can be added to.
+    #[error(
+        "{place}: the metadata of this object is written in a way that no annotation can be added"
+    )]
+    Annotation {
+        /// Where the object begins.
+        place: Place,
+    },
     /// `--frozen`, and some images are not locked.
     #[error("{}", unlocked_text(images))]
     Unlocked {
@@ -168,6 +178,16 @@ impl Error {
         Self::Read {
             path: path.to_owned(),
             source,
+        }
+    }
+
+    /// A text that is not YAML.
+    pub(super) fn yaml<'a>(lines: impl Into<Lines<'a>>, error: &yaml::Error) -> Self {
+        let Source { file, line } = lines.into().at(error.line);
+        let column = error.column.max(1);
+        Self::Yaml {
+            place: Place { file, line, column },
+            message: error.message.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Everything here is pure but for the reading and writing of lock files. Registries are asked in
 //! `registry/`.
 
+mod annotate;
 mod config;
 mod error;
 pub mod lock;
@@ -24,6 +25,6 @@ pub use locks::Locks;
 pub use platform::Platform;
 pub use read::config;
 pub use reference::{DEFAULT_REGISTRY, Digest, Reference, ReferenceError, repository_text};
-pub use rewrite::{Replaced, Rewritten, is_locked, require_locked, rewrite};
+pub use rewrite::{Replaced, Rewritten, is_locked, require_locked, rewrite, rewrite_annotated};
 pub use search::{Found, Search, Warning, find};
 pub use version::{Range, TagSelection, Version, select_tag};

@@ -1,7 +1,7 @@
 //! Writing locked images into manifests: the bytes of the image change, no others.
 
 use super::search::{Found, Part, Role, Warning, find};
-use super::{Error, Locks, Override, Place, Reference, scalar};
+use super::{Error, Locks, Override, Place, Reference, annotate, scalar};
 use crate::object::Lines;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -60,6 +60,29 @@ pub fn rewrite<'a>(
     lines: impl Into<Lines<'a>>,
     locks: &Locks,
 ) -> Result<Rewritten, Error> {
+    replace(text, lines.into(), locks, false)
+}
+
+/// As [`rewrite`], and writes where the replaced images come from into the annotation
+/// `kbld.k14s.io/images` of their objects.
+///
+/// # Errors
+///
+/// As [`find`], and an object that no annotation can be added to.
+pub fn rewrite_annotated<'a>(
+    text: &[u8],
+    lines: impl Into<Lines<'a>>,
+    locks: &Locks,
+) -> Result<Rewritten, Error> {
+    replace(text, lines.into(), locks, true)
+}
+
+fn replace(
+    text: &[u8],
+    lines: Lines<'_>,
+    locks: &Locks,
+    annotated: bool,
+) -> Result<Rewritten, Error> {
     let search = find(text, lines, &locks.search_rules)?;
     let mut out = Rewritten {
         text: Vec::with_capacity(text.len() + 64 * search.images.len()),
@@ -68,6 +91,7 @@ pub fn rewrite<'a>(
         warnings: search.warnings,
     };
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    let mut origins = Vec::new();
     for found in search.images {
         let entry = locks.find(&found.image);
         if !is_locked(&found.image, entry) {
@@ -76,12 +100,16 @@ pub fn rewrite<'a>(
         if let Some(entry) = entry.filter(|entry| is_final_text(entry)) {
             let edit = |part: &Part| (part.span.clone(), spelling(part, &entry.new_image));
             edits.extend(found.parts.iter().map(edit));
+            origins.push((found.parts[0].span.start, entry));
             out.replaced.push(Replaced {
                 found,
                 new_image: entry.new_image.clone(),
                 lock: entry.place.clone(),
             });
         }
+    }
+    if annotated && !origins.is_empty() {
+        edits.extend(annotate::edits(text, lines, &origins)?);
     }
     // The parts of an image may stand around another image.
     edits.sort_by_key(|(span, _)| span.start);

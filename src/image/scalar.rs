@@ -1,7 +1,24 @@
 //! How a scalar is spelled: which bytes of the file are which bytes of its text, and how to spell
 //! another text in its place.
 
-use windlass_helm::yaml::{Scalar, Style, resolve_plain};
+use std::ops::Range;
+use windlass_helm::yaml::{Document, NodeId, NodeKind, Scalar, Style, resolve_plain};
+
+/// The bytes of a scalar without what follows it: the breaks at the end of a block stay.
+pub(super) fn span(text: &[u8], document: &Document, node: NodeId) -> Range<usize> {
+    let node = document.node(node);
+    let end = node.end.offset.min(text.len());
+    let start = node.value_start.offset.min(end);
+    let block = matches!(
+        node.kind,
+        NodeKind::Scalar {
+            style: Style::Literal | Style::Folded,
+            ..
+        }
+    );
+    let kept = text[start..end].trim_ascii_end().len();
+    start..if block { start + kept } else { end }
+}
 
 /// For every byte of a scalar's text, and for its end, the offset in the spelling; `None` when the
 /// spelling has line folds or escapes that have no simple counterpart.
@@ -52,7 +69,7 @@ struct Decoded {
 }
 
 impl Decoded {
-    fn verbatim(raw: &str, range: std::ops::Range<usize>) -> Self {
+    fn verbatim(raw: &str, range: Range<usize>) -> Self {
         let text = raw.as_bytes()[range.clone()].to_vec();
         Self {
             text,

@@ -6,11 +6,12 @@ mod entry;
 mod field;
 mod rule;
 
+use super::Error;
 use super::config::{
     API_VERSION, BuildSource, Config, Destination, IMAGES_LOCK, IMAGES_LOCK_VERSIONS, ImageMatcher,
     KINDS, Override, SearchRule,
 };
-use super::{Error, Place};
+use crate::object::Source;
 use field::{Entry, Reader, find};
 use windlass_helm::yaml::{self, Document, NodeId};
 
@@ -60,14 +61,11 @@ pub(super) fn image_map(file: &str, text: &[u8]) -> Result<Vec<Override>, Error>
 }
 
 fn documents(file: &str, text: &[u8]) -> Result<Vec<Document>, Error> {
-    yaml::parse(text).map_err(|error| Error::Yaml {
-        place: Place {
-            file: file.to_owned(),
-            line: error.line.max(1),
-            column: error.column.max(1),
-        },
-        message: error.message,
-    })
+    let source = Source {
+        file: file.to_owned(),
+        line: 1,
+    };
+    yaml::parse(text).map_err(|error| Error::yaml(&source, &error))
 }
 
 fn of_documents<'a>(

@@ -7,7 +7,7 @@ use super::walk::{Rules, Scope, Value};
 use super::{Found, Part, Role, Search, Warning};
 use std::ops::Range;
 use std::sync::Arc;
-use windlass_helm::yaml::{Document, Mark, NodeId, NodeKind, Style};
+use windlass_helm::yaml::{Mark, NodeKind, Style};
 
 impl Scope<'_> {
     /// Adds the image of a field, if it makes up one.
@@ -88,7 +88,7 @@ impl Scope<'_> {
     }
 
     fn part(&self, role: Role, value: &Value<'_>) -> Part {
-        let span = self.span(value.document, value.node);
+        let span = scalar::span(self.text, value.document, value.node);
         let raw = std::str::from_utf8(&self.text[span.clone()]).unwrap_or_default();
         let alias = matches!(value.document.node(value.node).kind, NodeKind::Alias(_));
         let quoted = matches!(value.style, Style::SingleQuoted | Style::DoubleQuoted);
@@ -182,22 +182,6 @@ impl Scope<'_> {
                 path: self.path_of(value),
             }),
         }
-    }
-
-    /// The bytes of a scalar without what follows it: the breaks at the end of a block stay.
-    fn span(&self, document: &Document, node: NodeId) -> Range<usize> {
-        let node = document.node(node);
-        let end = node.end.offset.min(self.text.len());
-        let start = node.value_start.offset.min(end);
-        let block = matches!(
-            node.kind,
-            NodeKind::Scalar {
-                style: Style::Literal | Style::Folded,
-                ..
-            }
-        );
-        let kept = self.text[start..end].trim_ascii_end().len();
-        start..if block { start + kept } else { end }
     }
 }
 

@@ -78,14 +78,7 @@ impl<'a> Scope<'a> {
             |document: Document| self.document(&document, rules, search).map_err(Stop::Found);
         yaml::parse_each(self.text, visit).map_err(|stop| match stop {
             Stop::Found(error) => error,
-            Stop::Syntax(error) => Error::Yaml {
-                place: self.place(&Mark {
-                    offset: 0,
-                    line: error.line.max(1),
-                    column: error.column.max(1),
-                }),
-                message: error.message,
-            },
+            Stop::Syntax(error) => Error::yaml(self.lines, &error),
         })
     }
 
