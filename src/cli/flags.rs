@@ -155,6 +155,28 @@ pub(super) struct Locks {
     /// Use no locks, also none of windlass.yaml
     #[arg(long, conflicts_with_all = ["locks", "frozen"], hide_short_help = true)]
     pub(super) no_locks: bool,
+    /// JSON file of images and what stands for them, besides the locks
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with = "no_locks",
+        hide_short_help = true
+    )]
+    pub(super) image_map_file: Option<PathBuf>,
+    /// Say in an annotation of each object where its locked images come from
+    #[arg(
+        long,
+        value_name = "BOOL",
+        default_value_t = false,
+        default_missing_value = "true",
+        num_args = 0..=1,
+        require_equals = true,
+        action = clap::ArgAction::Set,
+        hide_default_value = true,
+        hide_possible_values = true,
+        hide_short_help = true
+    )]
+    pub(super) images_annotation: bool,
 }
 
 /// Which cluster.

@@ -25,10 +25,14 @@ pub(super) struct Request {
     pub(super) values: Vec<PathBuf>,
     /// The lock files and folders.
     pub(super) locks: Vec<PathBuf>,
+    /// A JSON file of images and what stands for them.
+    pub(super) image_map: Option<PathBuf>,
     /// Whether an image that no lock names is an error.
     pub(super) frozen: bool,
     /// Whether `lookup` in templates asks the cluster.
     pub(super) lookup: bool,
+    /// Whether objects say in an annotation where their images come from.
+    pub(super) images_annotation: bool,
     /// The kubeconfig context.
     pub(super) context: Option<String>,
     /// The folder of the project.
@@ -88,6 +92,8 @@ pub(super) fn resolve(
             (false, true) => settings.locks.map(in_folder).into_iter().collect(),
         },
         lookup: settings.lookup.unwrap_or(false),
+        image_map: locks.image_map_file.clone(),
+        images_annotation: locks.images_annotation,
         frozen: !locks.no_locks && (locks.frozen || settings.frozen.unwrap_or(false)),
         context: settings.context,
         folder,

@@ -15,10 +15,13 @@ use windlass_helm::value::Value;
   windlass render                                    # what windlass.yaml says
   windlass render my-app ./umbrella-chart -f values.yaml
   windlass render -e staging --frozen | kubectl diff -f -
-  windlass render --output-dir .release              # a tree of files, emptied first")]
+  windlass render --output-dir .release              # a tree of files, emptied first
+  kustomize build . | windlass render -m - --locks app-locks")]
 pub(super) struct Args {
     #[command(flatten)]
     project: flags::Project,
+    #[command(flatten)]
+    manifests: flags::Manifests,
     #[command(flatten)]
     values: flags::Values,
     #[command(flatten)]
@@ -49,14 +52,20 @@ pub(super) struct Args {
     )]
     include_crds: bool,
     /// Only the manifests of this template
-    #[arg(short, long, value_name = "TEMPLATE", help_heading = "Render")]
+    #[arg(
+        short,
+        long,
+        value_name = "TEMPLATE",
+        conflicts_with = "manifests",
+        help_heading = "Render"
+    )]
     show_only: Vec<String>,
     #[command(flatten)]
     repeat: repeat::Flags,
     /// Render twice, at other times and with other random numbers, and name what differs
     #[arg(
         long,
-        conflicts_with_all = ["seed", "now", "output", "output_dir", "source_map"],
+        conflicts_with_all = ["seed", "now", "output", "output_dir", "source_map", "manifests"],
         help_heading = "Render",
         hide_short_help = true
     )]
@@ -70,7 +79,7 @@ pub(super) struct Args {
     #[arg(
         long,
         value_name = "DIR",
-        conflicts_with = "output",
+        conflicts_with_all = ["output", "manifests"],
         help_heading = "Output"
     )]
     output_dir: Option<PathBuf>,
@@ -78,6 +87,7 @@ pub(super) struct Args {
     #[arg(
         long,
         value_name = "FILE",
+        conflicts_with = "manifests",
         help_heading = "Output",
         hide_short_help = true
     )]
@@ -85,6 +95,9 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
+    if !args.manifests.manifests.is_empty() {
+        return rewrite_files(args, context);
+    }
     let request = project::resolve(&named(args, context)?, &args.locks, &context.environment)?;
     let options = Options {
         include_crds: !args.skip_crds,
@@ -116,6 +129,31 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let map = source_map::of(&rendered);
         stages::emit(Some(file), format!("{map:#}\n").as_bytes(), context)?;
     }
+    Ok(Exit::Done)
+}
+
+/// Locks the images of manifest files and prints them as one stream.
+fn rewrite_files(args: &Args, context: &Context) -> Result<Exit, Error> {
+    let mut project = args.project.clone();
+    // Files need no app; the name is only asked for by the project's rules.
+    project.app.get_or_insert_with(|| "manifests".to_owned());
+    let request = project::resolve(&project, &args.locks, &context.environment)?;
+    let mut stream = Vec::new();
+    for (_, text) in stages::files(&args.manifests.manifests, &request, context)? {
+        if stream.is_empty() {
+            stream = text;
+            continue;
+        }
+        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+        if !stream.ends_with(b"\n") {
+            stream.push(b'\n');
+        }
+        if !text.starts_with(b"---") {
+            stream.extend_from_slice(b"---\n");
+        }
+        stream.extend_from_slice(text);
+    }
+    stages::emit(args.output.as_deref(), &stream, context)?;
     Ok(Exit::Done)
 }
 

@@ -89,18 +89,37 @@ pub(super) fn rewrite(
     request: &Request,
     context: &Context,
 ) -> Result<(), Error> {
-    if request.locks.is_empty() && !request.frozen {
+    let texts = rendered.documents.iter_mut().map(|document| {
+        let lines = Lines {
+            file: &document.template,
+            first: document.first_line,
+            written: &document.lines,
+        };
+        (lines, &mut document.text)
+    });
+    rewrite_texts(texts, request, context)
+}
+
+fn rewrite_texts<'a>(
+    texts: impl Iterator<Item = (Lines<'a>, &'a mut Vec<u8>)>,
+    request: &Request,
+    context: &Context,
+) -> Result<(), Error> {
+    if request.locks.is_empty() && request.image_map.is_none() && !request.frozen {
         return Ok(());
     }
     let locks = locks(request)?;
     let mut unlocked = Vec::new();
-    for document in &mut rendered.documents {
-        let rewritten = image::rewrite(&document.text, lines(document), &locks)?;
+    for (lines, text) in texts {
+        let rewritten = match request.images_annotation {
+            true => image::rewrite_annotated(text, lines, &locks)?,
+            false => image::rewrite(text, lines, &locks)?,
+        };
         for warning in &rewritten.warnings {
             context.ui.warning(&warning.to_string());
         }
         unlocked.extend(rewritten.unlocked);
-        document.text = rewritten.text;
+        *text = rewritten.text;
     }
     if request.frozen {
         image::require_locked(unlocked)?;
@@ -110,7 +129,11 @@ pub(super) fn rewrite(
 
 /// The locks of a request.
 pub(super) fn locks(request: &Request) -> Result<Locks, Error> {
-    Ok(Locks::load(&request.locks)?)
+    let mut locks = Locks::load(&request.locks)?;
+    if let Some(map) = &request.image_map {
+        locks.add_image_map(map)?;
+    }
+    Ok(locks)
 }
 
 /// Where the lines of a document stand in its template.
@@ -137,21 +160,24 @@ pub(super) fn manifests_of_files(
     request: &Request,
     context: &Context,
 ) -> Result<Vec<Manifest>, Error> {
-    let locks = locks(request)?;
     let mut found = Vec::new();
-    let mut unlocked = Vec::new();
-    for (source, text) in read_all(paths)? {
-        let rewritten = image::rewrite(&text, &source, &locks)?;
-        for warning in &rewritten.warnings {
-            context.ui.warning(&warning.to_string());
-        }
-        unlocked.extend(rewritten.unlocked);
-        found.extend(manifest::parse(&rewritten.text, &source)?);
-    }
-    if request.frozen {
-        image::require_locked(unlocked)?;
+    for (source, text) in files(paths, request, context)? {
+        found.extend(manifest::parse(&text, &source)?);
     }
     Ok(found)
+}
+
+/// Manifest files, with their images locked.
+pub(super) fn files(
+    paths: &[PathBuf],
+    request: &Request,
+    context: &Context,
+) -> Result<Vec<(Source, Vec<u8>)>, Error> {
+    let mut files = read_all(paths)?;
+    let texts = files.iter_mut();
+    let texts = texts.map(|(source, text)| (Lines::from(&*source), text));
+    rewrite_texts(texts, request, context)?;
+    Ok(files)
 }
 
 /// The manifest files below the paths, in order; `-` is stdin.
