@@ -4,6 +4,7 @@ mod build;
 mod errors;
 mod examples;
 mod help;
+mod kbld;
 mod layering;
 mod lock;
 mod publish;
