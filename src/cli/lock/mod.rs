@@ -20,8 +20,7 @@ use std::path::PathBuf;
     after_help = "Examples:
   windlass lock                                # lock what is not locked yet
   windlass lock --update                       # ask again which digest each tag names
-  windlass lock my-app ./umbrella-chart -o -   # print a lock of all images
-  windlass lock resolve nginx:1.29             # print the lock of one image"
+  windlass lock my-app ./umbrella-chart -o -   # print a lock of all images"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
