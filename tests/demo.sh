@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The demo: the whole line on `config-repository/`, with the output a user sees.
+# The demo: from the repository of a service to the cluster, with the output a user sees.
 #
-# It works on a copy of the repository, against the cluster of KUBECONFIG and the registry of
-# WINDLASS_TEST_REGISTRY, both of which `tests/testbed/testbed run` provides.
+# It works on copies of `demo-service-repository/` and `config-repository/`, against the cluster of
+# KUBECONFIG and the registry of WINDLASS_TEST_REGISTRY, both of which `tests/testbed/testbed run`
+# provides. buildah builds the image where it is installed; else one of the testbed is resolved.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 repo=$PWD
@@ -11,25 +12,54 @@ PATH="$repo/target/release:$PATH"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cp -R "$repo/config-repository" "$work/"
-cd "$work/config-repository"
+cp -R "$repo/config-repository" "$repo/demo-service-repository" "$work/"
+cd "$work"
 
 title() { printf '\n\033[1;36m== %s\033[0m\n' "$*"; }
 run() { printf '\n\033[1m$ %s\033[0m\n' "$*"; "$@"; }
+commit() { git -c user.name=demo -c user.email=demo@example.com commit -qam "$1"; }
 
-# The committed repository names a registry that does not exist; the demo has a real one on loopback.
-sed -i "s/registry.example.com/$WINDLASS_TEST_REGISTRY/" values.yaml umbrella-chart/values.yaml
+# The committed repositories name a registry that does not exist; the demo has a real one on loopback.
+sed -i "s/registry.example.com/$WINDLASS_TEST_REGISTRY/" config-repository/values.yaml \
+  config-repository/umbrella-chart/values.yaml demo-service-repository/kbld.yaml
+sed -i "s,docker.io/library/nginx:1.29-alpine,$WINDLASS_TEST_REGISTRY/library/nginx:1.29," demo-service-repository/Dockerfile
 for image in library/nginx:1.29 library/memcached:1.6.39; do
   "$repo/tests/testbed/testbed" push "$WINDLASS_TEST_REGISTRY/$image" >/dev/null
 done
-git init -q . && git add -A
-commit() { git -c user.name=demo -c user.email=demo@example.com commit -qam "$1"; }
-commit "the demo begins"
+for folder in config-repository demo-service-repository; do
+  git -C $folder init -qb demo && git -C $folder add -A
+  (cd $folder && commit "the demo begins")
+done
+git -C demo-service-repository remote add origin https://git.example.com/demo/demo-service.git
+git clone -q --bare config-repository config.git
+rm -rf config-repository
+
+title "the service: build its image, push it, lock its digest"
+cd demo-service-repository
+if command -v buildah >/dev/null; then
+  # No daemon, nothing outside of this folder, and plain http to the registry on loopback.
+  export BUILDAH_ISOLATION=chroot CONTAINERS_STORAGE_CONF=$work/storage.conf CONTAINERS_REGISTRIES_CONF=$work/registries.conf
+  printf '[storage]\ndriver = "vfs"\ngraphroot = "%s/graph"\nrunroot = "%s/run"\n' "$work" "$work" >"$CONTAINERS_STORAGE_CONF"
+  printf '[[registry]]\nlocation = "%s"\ninsecure = true\n' "$WINDLASS_TEST_REGISTRY" >"$CONTAINERS_REGISTRIES_CONF"
+  run windlass lock build -f kbld.yaml --builder buildah -o demo-service.kbld.lock.yml
+else
+  echo "(There is no buildah here, so the image is not built but taken from the testbed.)"
+  "$repo/tests/testbed/testbed" push "$WINDLASS_TEST_REGISTRY/demo/demo-service:1.0" >/dev/null
+  run windlass lock resolve "demo-service=$WINDLASS_TEST_REGISTRY/demo/demo-service:1.0" -o demo-service.kbld.lock.yml
+fi
+run cat demo-service.kbld.lock.yml
+
+title "publish: the lock goes to the config repository, as a commit"
+run windlass lock publish demo-service.kbld.lock.yml --config-repo ../config.git
+cd ..
+git clone -q config.git config-repository
+cd config-repository
+run git log -1 --format=%B
 
 title "render: chart and values to manifests, as helm template does"
 run windlass render --output-dir .release
 
-title "lock: every image of the render, resolved at its registry"
+title "lock: every other image of the render, resolved at its registry"
 run windlass lock
 run cat app-locks/my-app.lock.yml
 git add -A; commit "lock every image"
