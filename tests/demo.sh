@@ -66,24 +66,27 @@ git add -A; commit "lock every image"
 printf '\n\033[1m$ %s\033[0m\n' "windlass render --frozen | grep image:"
 windlass render --frozen | grep 'image: '
 
+run windlass lock verify
+
 title "diff: desired against live, here all is new"
 run windlass diff --create-namespace | head -n 60 || [ $? = 141 ]
 
 title "deploy: apply in order, wait, record"
-run windlass deploy --yes --frozen --create-namespace
+run windlass deploy --yes --create-namespace
 
 title "deploy again: nothing to do, nothing written"
-run windlass deploy --yes --frozen
+run windlass deploy --yes
 
 title "change: more replicas, another page, a new password, no greeting"
 sed -i 's/replicaCount: 2/replicaCount: 3/; s/Welcome/Welcome back/' values.yaml
 printf 'greeting:\n  enabled: false\nsessions:\n  password: changed-in-the-demo\n' >> values.yaml
 commit "more replicas"
 run windlass diff --exit-code || [ $? = 3 ]
-run windlass deploy --yes --frozen
+run windlass deploy --yes
 
 title "inspect and list"
 run windlass inspect
+run windlass inspect --images
 run windlass list --all-namespaces
 
 title "delete: everything the app owns, in reverse"

@@ -1,5 +1,6 @@
 //! `deploy`: diff, confirm, apply in order, wait, prune, record.
 
+use super::locking::Unlocked;
 use super::project::Request;
 use super::target::{self, Comparison, Target};
 use super::{Context, Error, Exit, carry_out, flags};
@@ -36,8 +37,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         target,
         prepared,
         is_empty,
+        images,
         masker,
-    } = target::compare(&args.wish, context).await?;
+    } = target::compare(&args.wish, Unlocked::Refused, context).await?;
     guard(is_empty, &prepared, &args.guards)?;
     if prepared.is_noop() {
         if !args.dry_run {
@@ -53,7 +55,10 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let question = format!("Deploy {} to {}?", target.app.name, place(&target));
         carry_out::confirm(&question, args.apply.yes, context)?;
     }
-    let origin = origin(&request, context);
+    let origin = Origin {
+        images,
+        ..origin(&request, context)
+    };
     carry_out::run(&target, &prepared, &args.apply, origin, &masker, context).await
 }
 

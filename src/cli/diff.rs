@@ -1,5 +1,6 @@
 //! `diff`: what a deploy would change. Writes nothing.
 
+use super::locking::Unlocked;
 use super::target::{self, Comparison};
 use super::{Context, Error, Exit, files, flags, stages};
 use crate::diff::{Change, Op};
@@ -34,15 +35,8 @@ pub(super) struct Args {
         help_heading = "Diff"
     )]
     files: Vec<PathBuf>,
-    /// Write to this file in place of stdout
-    #[arg(
-        short,
-        long,
-        value_name = "FILE",
-        help_heading = "Output",
-        hide_short_help = true
-    )]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    output: flags::Output,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +54,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let steps: Vec<_> = changes.iter().map(|change| (change, Wait::None)).collect();
         return show("", "", &steps, args, context);
     }
-    let Comparison { prepared, .. } = target::compare(&args.wish, context).await?;
+    let Comparison { prepared, .. } =
+        target::compare(&args.wish, Unlocked::Warned, context).await?;
     let steps = prepared.plan.steps.iter();
     let steps: Vec<_> = steps.map(|step| (&step.change, step.wait)).collect();
     let app = &prepared.app;
@@ -85,7 +80,7 @@ fn show(
         Format::Summary => format!("{}\n", ui::summary(changes.iter().copied())),
         Format::Text => text(&changes, args, context),
     };
-    stages::emit(args.output.as_deref(), text.as_bytes(), context)?;
+    stages::emit(args.output.output.as_deref(), text.as_bytes(), context)?;
     let pending = changes.iter().any(|change| change.op != Op::Noop);
     Ok(if pending && args.exit_code {
         Exit::Pending
@@ -97,7 +92,7 @@ fn show(
 fn text(changes: &[&Change], args: &Args, context: &Context) -> String {
     let noops = args.wish.diff.all;
     let shown = Shown {
-        colored: context.ui.colors.stdout && args.output.is_none(),
+        colored: context.ui.colors.stdout && args.output.output.is_none(),
         context: args.wish.diff.context_lines,
         noops,
         whole_objects: true,

@@ -1,10 +1,10 @@
 //! The environment variables that windlass looks at, read once and passed on as values.
 
-use crate::registry::Proxies;
+use crate::registry::{PREFIXES, Proxies};
 use std::path::PathBuf;
 
-/// What the environment of the process says.
-#[derive(Clone, Debug, Default)]
+/// What the environment of the process says. It may hold secrets, so that it cannot be printed.
+#[derive(Clone, Default)]
 pub(super) struct Environment {
     /// `NO_COLOR` is set, or the terminal is dumb.
     pub(super) no_color: bool,
@@ -18,6 +18,12 @@ pub(super) struct Environment {
     pub(super) docker_config: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`: where podman keeps its `containers/auth.json`.
     pub(super) runtime_dir: Option<PathBuf>,
+    /// `REGISTRY_AUTH_FILE`: podman's name of that file.
+    pub(super) auth_file: Option<PathBuf>,
+    /// `CONTAINERS_REGISTRIES_CONF`: podman's name of its `registries.conf`.
+    pub(super) registries_conf: Option<PathBuf>,
+    /// The variables of logins at registries.
+    pub(super) registry_variables: Vec<(String, String)>,
     /// The proxies of http and https addresses, and what is reached without one.
     pub(super) proxies: Proxies,
     /// The folder for caches.
@@ -48,6 +54,9 @@ impl Environment {
                 .unwrap_or_default(),
             docker_config: path("DOCKER_CONFIG"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
+            auth_file: path("REGISTRY_AUTH_FILE"),
+            registries_conf: path("CONTAINERS_REGISTRIES_CONF"),
+            registry_variables: registry_variables(),
             proxies: Proxies {
                 http: first(&["http_proxy", "HTTP_PROXY"]),
                 https: first(&["https_proxy", "HTTPS_PROXY"]),
@@ -92,6 +101,14 @@ fn path(name: &str) -> Option<PathBuf> {
 
 fn first(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| variable(name))
+}
+
+/// The variables with the beginnings that registry logins have. One that is not UTF-8 is left out.
+fn registry_variables() -> Vec<(String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
+        .collect()
 }
 
 /// The page of a GitHub Actions run, which no single variable holds.

@@ -9,8 +9,10 @@ pub enum Exit {
     Failed = 1,
     /// The command line, `windlass.yaml` or the kubeconfig is wrong.
     Usage = 2,
-    /// `diff` or `drift` with `--exit-code` found changes.
+    /// `diff` or `drift` with `--exit-code` found changes, `lock outdated` with it newer digests.
     Pending = 3,
+    /// A check found something wrong with what it checked.
+    Findings = 4,
     /// Another deploy of the app holds the lock.
     Locked = 5,
     /// Applied, but not ready in time, or it will never be.
@@ -26,7 +28,7 @@ pub enum Exit {
 impl Exit {
     /// The table of exit codes as `--help` prints it.
     pub const HELP: &str = "Exit codes: 0 done or no changes, 1 failed, 2 usage or configuration, \
-        3 changes pending (--exit-code), 5 locked by another deploy, 6 not ready in time, \
+        3 changes pending (--exit-code), 4 check findings, 5 locked by another deploy, 6 not ready in time, \
         7 stopped for safety, 130/143 interrupted";
 }
 

@@ -3,8 +3,39 @@
 
 use crate::deploy;
 use crate::object::Manifest;
+use clap::ArgAction::Set;
 use clap::Args;
 use std::path::PathBuf;
+
+/// The value name of a flag that is true alone, and takes `=true` or `=false`.
+pub(super) const SWITCH: &str = "BOOL";
+
+/// Teaches all flags with the value name [`SWITCH`] to stand alone.
+pub(super) fn with_switches(command: clap::Command) -> clap::Command {
+    let is_switch = |arg: &clap::Arg| {
+        arg.get_value_names()
+            .is_some_and(|names| matches!(names, [name] if name == SWITCH))
+    };
+    command.mut_subcommands(with_switches).mut_args(|arg| {
+        if !is_switch(&arg) {
+            return arg;
+        }
+        arg.num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true")
+            .hide_default_value(true)
+            .hide_possible_values(true)
+    })
+}
+
+/// Where what is printed goes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Output {
+    /// Write to this file in place of stdout
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
 
 /// Which app, chart and project.
 #[derive(Args, Clone, Debug, Default)]
@@ -149,9 +180,9 @@ pub(super) struct Locks {
     /// Lock file or a directory of them
     #[arg(long, value_name = "PATH")]
     pub(super) locks: Vec<PathBuf>,
-    /// Fail when an image is in no lock
-    #[arg(long)]
-    pub(super) frozen: bool,
+    /// Fail when an image is in no lock [default: in `deploy` from windlass.yaml]
+    #[arg(long, value_name = SWITCH)]
+    pub(super) frozen: Option<bool>,
     /// Use no locks, also none of windlass.yaml
     #[arg(long, conflicts_with_all = ["locks", "frozen"], hide_short_help = true)]
     pub(super) no_locks: bool,
@@ -247,18 +278,7 @@ pub(super) struct Apply {
     #[arg(short, long, env = "WINDLASS_YES", hide_env = true)]
     pub(super) yes: bool,
     /// Wait until the objects are ready
-    #[arg(
-        long,
-        value_name = "BOOL",
-        default_value_t = true,
-        default_missing_value = "true",
-        num_args = 0..=1,
-        require_equals = true,
-        action = clap::ArgAction::Set,
-        hide_default_value = true,
-        hide_possible_values = true,
-        hide_short_help = true
-    )]
+    #[arg(long, value_name = SWITCH, default_value_t = true, action = Set, hide_short_help = true)]
     pub(super) wait: bool,
     /// How long to wait for readiness, for example 90s or 10m
     #[arg(
@@ -313,18 +333,7 @@ pub(super) struct Wish {
 #[command(next_help_heading = "Apply")]
 pub(super) struct Upsert {
     /// Delete objects of the app that are no longer rendered
-    #[arg(
-        long,
-        value_name = "BOOL",
-        default_value_t = true,
-        default_missing_value = "true",
-        num_args = 0..=1,
-        require_equals = true,
-        action = clap::ArgAction::Set,
-        hide_default_value = true,
-        hide_possible_values = true,
-        hide_short_help = true
-    )]
+    #[arg(long, value_name = SWITCH, default_value_t = true, action = Set, hide_short_help = true)]
     pub(super) prune: bool,
     /// Take fields over from other field managers
     #[arg(long, hide_short_help = true)]
@@ -421,7 +430,7 @@ fn bound(text: &str) -> Result<Bound, String> {
 }
 
 /// Reads `90s`, `10m`, `1h30m` or a bare number of seconds.
-fn duration(text: &str) -> Result<std::time::Duration, String> {
+pub(super) fn duration(text: &str) -> Result<std::time::Duration, String> {
     if let Ok(seconds) = text.parse::<u64>() {
         return Ok(std::time::Duration::from_secs(seconds));
     }

@@ -13,6 +13,9 @@ use jiff::Timestamp;
 pub(super) struct Args {
     #[command(flatten)]
     name: flags::Name,
+    /// Show the images of the last deploy, and which entry of a lock each comes from
+    #[arg(long)]
+    images: bool,
     #[command(flatten)]
     cluster: flags::Cluster,
 }
@@ -20,12 +23,37 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let request = project::of_app(&args.name, context)?;
     let target = target::connect(&request, &args.cluster, context).await?;
+    if args.images {
+        return images(&target, context).await;
+    }
     let seen = target
         .deadline
         .bound(deploy::inspect(&target.cluster, &target.app))
         .await?;
     let rows: Vec<Vec<String>> = seen.iter().map(|seen| row(seen, context.now())).collect();
     let headings = ["NAMESPACE", "OBJECT", "STATUS", "AGE", "MESSAGE"];
+    context
+        .ui
+        .data(ui::plain_table(&headings, &rows).as_bytes())?;
+    Ok(Exit::Done)
+}
+
+async fn images(target: &target::Target, context: &Context) -> Result<Exit, Error> {
+    let history = deploy::history(&target.cluster, &target.app);
+    let history = target.deadline.bound(history).await?;
+    let rows: Vec<Vec<String>> = history
+        .last()
+        .iter()
+        .flat_map(|deploy| &deploy.origin.images)
+        .map(|image| {
+            let lock = match image.lock.as_str() {
+                "" => "not locked",
+                place => place,
+            };
+            vec![image.from.clone(), image.image.clone(), lock.to_owned()]
+        })
+        .collect();
+    let headings = ["IMAGE", "DEPLOYED AS", "LOCKED BY"];
     context
         .ui
         .data(ui::plain_table(&headings, &rows).as_bytes())?;

@@ -18,6 +18,7 @@ mod inspect;
 mod interrupt;
 mod list;
 mod lock;
+mod locking;
 mod lookup;
 mod project;
 mod remote;
@@ -32,7 +33,7 @@ pub use error::Error;
 pub use exit::Exit;
 
 use crate::ui::{Colors, LogFormat, Progress, Ui};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use environment::Environment;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -105,7 +106,7 @@ enum Color {
 #[derive(Subcommand, Debug)]
 enum Command {
     Render(render::Args),
-    Lock(lock::Args),
+    Lock(Box<lock::Args>),
     Diff(diff::Args),
     Deploy(deploy::Args),
     Delete(delete::Args),
@@ -142,7 +143,7 @@ impl Context {
 /// Runs the program with the arguments, the environment and the terminal of the process.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
@@ -155,6 +156,12 @@ pub fn main() -> ExitCode {
             error.exit.into()
         }
     }
+}
+
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = flags::with_switches(Cli::command());
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 fn run(command: Command, context: &Context) -> Result<Exit, Error> {

@@ -27,8 +27,12 @@ pub(super) struct Request {
     pub(super) locks: Vec<PathBuf>,
     /// A JSON file of images and what stands for them.
     pub(super) image_map: Option<PathBuf>,
-    /// Whether an image that no lock names is an error.
-    pub(super) frozen: bool,
+    /// Whether an image that no lock names is an error, when flags or the project file say so.
+    pub(super) frozen: Option<bool>,
+    /// Whether the chart is that of a project file.
+    pub(super) is_project: bool,
+    /// What to type to lock the images of this request.
+    pub(super) lock_command: String,
     /// Whether `lookup` in templates asks the cluster.
     pub(super) lookup: bool,
     /// Whether objects say in an annotation where their images come from.
@@ -94,10 +98,38 @@ pub(super) fn resolve(
         lookup: settings.lookup.unwrap_or(false),
         image_map: locks.image_map_file.clone(),
         images_annotation: locks.images_annotation,
-        frozen: !locks.no_locks && (locks.frozen || settings.frozen.unwrap_or(false)),
+        frozen: match locks.no_locks {
+            true => Some(false),
+            false => locks.frozen.or(settings.frozen),
+        },
+        is_project: project.chart.is_none() && project_path(&project.file).exists(),
+        lock_command: lock_command(project, locks),
         context: settings.context,
         folder,
     })
+}
+
+/// The `windlass lock` of the same chart, project and locks.
+fn lock_command(project: &flags::Project, locks: &flags::Locks) -> String {
+    let mut words = vec!["windlass lock".to_owned()];
+    words.extend(project.app.clone());
+    words.extend(
+        project
+            .chart
+            .iter()
+            .map(|chart| chart.display().to_string()),
+    );
+    let path = |path: &PathBuf| path.display().to_string();
+    let flags = [
+        ("-a", project.app_flag.clone()),
+        ("-e", project.file.env.clone()),
+        ("--project", project.file.project.as_ref().map(path)),
+        ("--locks", locks.locks.first().map(path)),
+    ];
+    for (flag, value) in flags {
+        words.extend(value.map(|value| format!("{flag} {value}")));
+    }
+    words.join(" ")
 }
 
 /// The request of a subcommand that needs no chart, only to know which app.
@@ -108,6 +140,12 @@ pub(super) fn of_app(name: &flags::Name, context: &Context) -> Result<Request, E
         ..flags::Project::default()
     };
     resolve(&project, &flags::Locks::default(), &context.environment)
+}
+
+/// The names of the environments.
+pub(super) fn environments(file: &flags::ProjectFile) -> Result<Vec<String>, Error> {
+    let (project, _) = read(file)?;
+    Ok(project.environments.into_keys().collect())
 }
 
 /// The project file that is meant.

@@ -1,5 +1,6 @@
 //! `render`: chart and values (and locks) → manifests.
 
+use super::locking::Unlocked;
 use super::project::{self, Request};
 use super::{Context, Error, Exit, flags, repeat, source_map, stages, tree};
 use crate::ui::count;
@@ -72,9 +73,8 @@ pub(super) struct Args {
     check_deterministic: bool,
     #[command(flatten)]
     locks: flags::Locks,
-    /// Write to this file in place of stdout
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    output: flags::Output,
     /// Write a tree of files into this folder, which is emptied first
     #[arg(
         long,
@@ -117,12 +117,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let mut world = repeat::world(&args.repeat, context)?;
     let mut rendered = stages::render_in(&mut world, &request, &args.values, &release, &options)?;
     stages::warn(&rendered, context);
-    stages::rewrite(&mut rendered, &request, context)?;
+    let unlocked = Unlocked::of(&request, Unlocked::Allowed);
+    stages::rewrite(&mut rendered, &request, unlocked, context)?;
     match &args.output_dir {
         Some(folder) => tree::write(&rendered, folder, &request.folder, context)?,
         None => {
             let text = rendered.to_selected_text(options.profile)?;
-            stages::emit(args.output.as_deref(), &text, context)?;
+            stages::emit(args.output.output.as_deref(), &text, context)?;
         }
     }
     if let Some(file) = &args.source_map {
@@ -139,7 +140,7 @@ fn rewrite_files(args: &Args, context: &Context) -> Result<Exit, Error> {
     project.app.get_or_insert_with(|| "manifests".to_owned());
     let request = project::resolve(&project, &args.locks, &context.environment)?;
     let mut stream = Vec::new();
-    for (_, text) in stages::files(&args.manifests.manifests, &request, context)? {
+    for (_, text) in stages::files(&args.manifests.manifests, &request, context)?.0 {
         if stream.is_empty() {
             stream = text;
             continue;
@@ -153,7 +154,7 @@ fn rewrite_files(args: &Args, context: &Context) -> Result<Exit, Error> {
         }
         stream.extend_from_slice(text);
     }
-    stages::emit(args.output.as_deref(), &stream, context)?;
+    stages::emit(args.output.output.as_deref(), &stream, context)?;
     Ok(Exit::Done)
 }
 

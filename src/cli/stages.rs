@@ -1,9 +1,11 @@
 //! The first stages of the line, shared by every subcommand that has a chart: load, render, lock,
 //! and the objects that come out. Reads files; knows no cluster.
 
+use super::locking::{Locking, Unlocked};
 use super::project::Request;
 use super::{Context, Error, Exit, flags, repeat};
-use crate::image::{self, Locks};
+use crate::image::Locks;
+use crate::inventory::ImageSource;
 use crate::object::{Lines, Manifest, Source, manifest};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -82,49 +84,22 @@ pub(super) fn render_in(
     Ok(chart::render(&chart, &overrides, release, options, world)?)
 }
 
-/// Replaces images by what the locks say, in place. With `frozen`, an image without a lock is an
-/// error that names all of them.
+/// Replaces images by what the locks say, in place, and returns where they come from.
 pub(super) fn rewrite(
     rendered: &mut Rendered,
     request: &Request,
+    unlocked: Unlocked,
     context: &Context,
-) -> Result<(), Error> {
-    let texts = rendered.documents.iter_mut().map(|document| {
-        let lines = Lines {
-            file: &document.template,
-            first: document.first_line,
-            written: &document.lines,
-        };
-        (lines, &mut document.text)
-    });
-    rewrite_texts(texts, request, context)
-}
-
-fn rewrite_texts<'a>(
-    texts: impl Iterator<Item = (Lines<'a>, &'a mut Vec<u8>)>,
-    request: &Request,
-    context: &Context,
-) -> Result<(), Error> {
-    if request.locks.is_empty() && request.image_map.is_none() && !request.frozen {
-        return Ok(());
+) -> Result<Vec<ImageSource>, Error> {
+    let has_locks = !request.locks.is_empty() || request.image_map.is_some();
+    if !has_locks && unlocked == Unlocked::Allowed {
+        return Ok(Vec::new());
     }
-    let locks = locks(request)?;
-    let mut unlocked = Vec::new();
-    for (lines, text) in texts {
-        let rewritten = match request.images_annotation {
-            true => image::rewrite_annotated(text, lines, &locks)?,
-            false => image::rewrite(text, lines, &locks)?,
-        };
-        for warning in &rewritten.warnings {
-            context.ui.warning(&warning.to_string());
-        }
-        unlocked.extend(rewritten.unlocked);
-        *text = rewritten.text;
+    let mut locking = Locking::new(request)?;
+    for document in &mut rendered.documents {
+        document.text = locking.text(&document.text, lines(document), context)?;
     }
-    if request.frozen {
-        image::require_locked(unlocked)?;
-    }
-    Ok(())
+    locking.finish(unlocked, request, context)
 }
 
 /// The locks of a request.
@@ -154,30 +129,38 @@ pub(super) fn manifests(rendered: &Rendered) -> Result<Vec<Manifest>, Error> {
     Ok(found)
 }
 
-/// The objects of manifest files, with their images locked.
+/// The objects of manifest files, with their images locked, and where those come from.
 pub(super) fn manifests_of_files(
     paths: &[PathBuf],
     request: &Request,
     context: &Context,
-) -> Result<Vec<Manifest>, Error> {
+) -> Result<(Vec<Manifest>, Vec<ImageSource>), Error> {
+    let (files, images) = files(paths, request, context)?;
     let mut found = Vec::new();
-    for (source, text) in files(paths, request, context)? {
-        found.extend(manifest::parse(&text, &source)?);
+    for (source, text) in &files {
+        found.extend(manifest::parse(text, source)?);
     }
-    Ok(found)
+    Ok((found, images))
 }
 
-/// Manifest files, with their images locked.
+/// Files and their texts.
+type Files = Vec<(Source, Vec<u8>)>;
+
+/// Manifest files, with their images locked, and where those come from. They are given by hand: only
+/// who says so wants them frozen.
 pub(super) fn files(
     paths: &[PathBuf],
     request: &Request,
     context: &Context,
-) -> Result<Vec<(Source, Vec<u8>)>, Error> {
+) -> Result<(Files, Vec<ImageSource>), Error> {
     let mut files = read_all(paths)?;
-    let texts = files.iter_mut();
-    let texts = texts.map(|(source, text)| (Lines::from(&*source), text));
-    rewrite_texts(texts, request, context)?;
-    Ok(files)
+    let mut locking = Locking::new(request)?;
+    for (source, text) in &mut files {
+        *text = locking.text(text, &*source, context)?;
+    }
+    let unlocked = Unlocked::of(request, Unlocked::Allowed);
+    let images = locking.finish(unlocked, request, context)?;
+    Ok((files, images))
 }
 
 /// The manifest files below the paths, in order; `-` is stdin.

@@ -2,11 +2,13 @@
 //! `deploy` and `delete`.
 
 use super::deadline::Deadline;
+use super::locking::Unlocked;
 use super::project::{self, Request};
 use super::{Context, Error, flags, lookup, repeat, stages};
 use crate::cluster::{self, Cluster};
 use crate::deploy::{self, App, Prepared};
 use crate::diff::Masker;
+use crate::inventory::ImageSource;
 use crate::object::Manifest;
 use crate::ui::count;
 use std::collections::BTreeSet;
@@ -59,17 +61,30 @@ pub(super) struct Comparison {
     pub(super) prepared: Prepared,
     /// Whether nothing at all is desired.
     pub(super) is_empty: bool,
+    /// The images that are desired, and where they come from.
+    pub(super) images: Vec<ImageSource>,
     /// Hides the secrets of both sides.
     pub(super) masker: Masker,
 }
 
 /// Connects, renders for that cluster and compares with what is live there. Writes nothing.
-pub(super) async fn compare(wish: &flags::Wish, context: &Context) -> Result<Comparison, Error> {
+/// `unlocked` is what becomes of images without a lock, unless somebody says another thing.
+pub(super) async fn compare(
+    wish: &flags::Wish,
+    unlocked: Unlocked,
+    context: &Context,
+) -> Result<Comparison, Error> {
     let request = project::resolve(&wish.project, &wish.locks, &context.environment)?;
     let target = connect(&request, &wish.cluster, context).await?;
     let masker = masker(wish.diff.show_secrets)?;
-    let work = prepare(&target, &request, wish, &masker, context);
-    let (prepared, is_empty) = target.deadline.bound(work).await?;
+    let work = async {
+        let (manifests, images) =
+            desired(&target, &request, wish, unlocked, &masker, context).await?;
+        let is_empty = manifests.is_empty();
+        let prepared = prepare(&target, manifests, wish, &masker, context).await?;
+        Ok::<_, Error>((prepared, is_empty, images))
+    };
+    let (prepared, is_empty, images) = target.deadline.bound(work).await?;
     for warning in &prepared.warnings {
         context.ui.warning(warning);
     }
@@ -78,36 +93,36 @@ pub(super) async fn compare(wish: &flags::Wish, context: &Context) -> Result<Com
         target,
         prepared,
         is_empty,
+        images,
         masker,
     })
 }
 
 async fn prepare(
     target: &Target,
-    request: &Request,
+    manifests: Vec<Manifest>,
     wish: &flags::Wish,
     masker: &Masker,
     context: &Context,
-) -> Result<(Prepared, bool), Error> {
-    let manifests = desired(target, request, wish, masker, context).await?;
-    let is_empty = manifests.is_empty();
+) -> Result<Prepared, Error> {
     let wanted = wish
         .upsert
         .request(target.app.clone(), manifests, &wish.cluster);
     let mut progress = context.progress();
     let prepared = deploy::prepare(&target.cluster, wanted, masker, &mut progress).await?;
     progress.clear();
-    Ok((prepared, is_empty))
+    Ok(prepared)
 }
 
-/// The desired objects: the chart rendered for this cluster, or manifest files.
+/// The desired objects, of the chart rendered for this cluster or of manifest files, and their images.
 async fn desired(
     target: &Target,
     request: &Request,
     wanted: &flags::Wish,
+    unlocked: Unlocked,
     masker: &Masker,
     context: &Context,
-) -> Result<Vec<Manifest>, Error> {
+) -> Result<(Vec<Manifest>, Vec<ImageSource>), Error> {
     if !wanted.manifests.manifests.is_empty() {
         return stages::manifests_of_files(&wanted.manifests.manifests, request, context);
     }
@@ -138,8 +153,9 @@ async fn desired(
         rendered
     };
     stages::warn(&rendered, context);
-    stages::rewrite(&mut rendered, request, context)?;
-    stages::manifests(&rendered)
+    let unlocked = Unlocked::of(request, unlocked);
+    let images = stages::rewrite(&mut rendered, request, unlocked, context)?;
+    Ok((stages::manifests(&rendered)?, images))
 }
 
 /// Says that templates look things up and are not answered: what they make up instead may differ from

@@ -7,4 +7,4 @@ mod record;
 
 pub use label::{GroupKind, ID, PART_OF, TOOLING, set_id};
 pub use parent::{Error, PREFIX, Parent};
-pub use record::{Deploy, Member, Origin, Record, Result as DeployResult};
+pub use record::{Deploy, ImageSource, Member, Origin, Record, Result as DeployResult};

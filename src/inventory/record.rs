@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// How many deploys are remembered.
 const KEPT: usize = 10;
 
+/// How many images all remembered deploys together name at most: a record has to fit a Secret.
+const KEPT_IMAGES: usize = 2000;
+
 /// The present format. A record of a later one is refused.
 pub(super) const FORMAT: u32 = 1;
 
@@ -111,6 +114,22 @@ pub struct Origin {
     /// The page of the CI run.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub ci_url: String,
+    /// The images, in the order of their names. Old deploys of apps with very many have none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<ImageSource>,
+}
+
+/// An image of a deploy, and the entry of a lock that it comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImageSource {
+    /// The image as it was deployed.
+    pub image: String,
+    /// The image as it stands in the chart.
+    pub from: String,
+    /// File and line of the entry, `app-locks/web.yml:4`; empty when no lock names the image.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lock: String,
 }
 
 impl Record {
@@ -162,11 +181,18 @@ impl Record {
             .map_or(1, |deploy| deploy.revision.saturating_add(1))
     }
 
-    /// Adds a deploy and forgets the oldest.
+    /// Adds a deploy and forgets the oldest, and the images of old ones where they are too many.
     pub fn push(&mut self, deploy: Deploy) {
         self.history.push(deploy);
         let excess = self.history.len().saturating_sub(KEPT);
         self.history.drain(..excess);
+        let mut images = 0;
+        for deploy in self.history.iter_mut().rev() {
+            images += deploy.origin.images.len();
+            if images > KEPT_IMAGES {
+                deploy.origin.images.clear();
+            }
+        }
     }
 }
 
@@ -198,6 +224,22 @@ mod tests {
             .collect();
         assert_eq!(revisions, (3..=12).collect::<Vec<_>>());
         assert_eq!(record.next_revision(), 13);
+    }
+
+    #[test]
+    fn forgets_the_images_of_old_deploys_first() {
+        let mut record = Record::new("web", "prod", b"k");
+        for revision in 1..=4 {
+            let mut deploy = deploy(revision);
+            deploy.origin.images = vec![ImageSource::default(); KEPT_IMAGES / 3];
+            record.push(deploy);
+        }
+        let images = record
+            .history
+            .iter()
+            .map(|deploy| deploy.origin.images.len());
+        let third = KEPT_IMAGES / 3;
+        assert_eq!(images.collect::<Vec<_>>(), [0, third, third, third]);
     }
 
     #[test]

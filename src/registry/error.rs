@@ -138,6 +138,12 @@ pub enum Error {
         /// Its digest.
         digest: String,
     },
+    /// The image was built here and is in no registry.
+    #[error("{image} is in no registry: it has no digest")]
+    Local {
+        /// The image.
+        image: String,
+    },
     /// The image is not for the platform.
     #[error("{image} is not for {wanted}, but for {given}")]
     NoPlatform {

@@ -26,7 +26,7 @@ pub use docker_config::{Credential, Keychain, Lookup};
 pub use error::Error;
 pub use manifest::Named;
 pub use mirrors::Mirrors;
-pub use questions::{Answer, Question, resolve_all};
+pub use questions::{Answer, resolve_all};
 pub use settings::{Proxies, Settings};
 pub use variables::{PREFIXES, Variables};
 

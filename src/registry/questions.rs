@@ -1,20 +1,9 @@
 //! Many images at once: each question asked one time, all answers and all failures kept.
 
 use super::{Client, Error};
-use crate::image::{Digest, Platform, Reference, TagSelection, select_tag};
+use crate::image::{Digest, Question, Reference, TagSelection, select_tag};
 use futures::StreamExt as _;
 use std::collections::BTreeMap;
-
-/// An image whose digest is wanted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Question {
-    /// The image reference.
-    pub image: String,
-    /// Which tag of its repository is meant; `None` is its own.
-    pub tag: Option<TagSelection>,
-    /// For which platform; `None` is all, and the digest is that of the index.
-    pub platform: Option<Platform>,
-}
 
 /// What an image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,32 +14,6 @@ pub struct Answer {
     pub tag: Option<String>,
     /// The index from which it was selected, by digest, when a platform was asked for.
     pub index: Option<String>,
-}
-
-impl Question {
-    /// The question about an image as it is.
-    #[must_use]
-    pub fn of(image: &str) -> Self {
-        Self {
-            image: image.to_owned(),
-            ..Self::default()
-        }
-    }
-
-    /// A text that is the same for the same question, however the image is written.
-    #[must_use]
-    pub fn key(&self) -> String {
-        let image = match Reference::parse(&self.image) {
-            Ok(reference) => normal(reference, self.tag.is_some()).to_string(),
-            Err(_) => self.image.clone(),
-        };
-        let tag = self.tag.as_ref().map(range_text).unwrap_or_default();
-        let prereleases = self.tag.as_ref().and_then(|tag| tag.prereleases.as_ref());
-        match (&self.tag, &self.platform) {
-            (None, None) => image,
-            _ => format!("{image} {tag} {prereleases:?} {:?}", self.platform),
-        }
-    }
 }
 
 /// Answers questions, each once, at most [`Settings::concurrency`](super::Settings::concurrency) at a
@@ -76,7 +39,10 @@ impl Client {
     ///
     /// An [`Error`] that says why there is no answer.
     pub async fn answer(&self, question: &Question) -> Result<Answer, Error> {
-        let mut image = normal(Reference::parse(&question.image)?, question.tag.is_some());
+        let mut image = match question.reference() {
+            Some(image) => image,
+            None => Reference::parse(&question.image)?,
+        };
         if let Some(selection) = &question.tag {
             let tags = self.tags(&image).await?;
             let selected = select_tag(tags.iter().map(String::as_str), selection);
@@ -100,17 +66,4 @@ impl Client {
 fn range_text(selection: &TagSelection) -> String {
     let range = selection.constraints.as_ref();
     range.map(ToString::to_string).unwrap_or_default()
-}
-
-/// The same reference for the same question: `latest` where tag and digest are missing, and neither
-/// where the tag is to be selected.
-fn normal(mut reference: Reference, selects: bool) -> Reference {
-    if selects {
-        (reference.tag, reference.digest) = (None, None);
-    } else if reference.digest.is_some() {
-        reference.tag = None;
-    } else {
-        reference.tag = Some(reference.tag_or_latest().to_owned());
-    }
-    reference
 }

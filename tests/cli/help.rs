@@ -40,8 +40,8 @@ fn without_arguments_the_short_help_is_shown() {
       -v, --verbose...  Tell more; twice for the requests
 
     Exit codes: 0 done or no changes, 1 failed, 2 usage or configuration, 3 changes pending
-    (--exit-code), 5 locked by another deploy, 6 not ready in time, 7 stopped for safety, 130/143
-    interrupted
+    (--exit-code), 4 check findings, 5 locked by another deploy, 6 not ready in time, 7 stopped for
+    safety, 130/143 interrupted
     ");
 }
 

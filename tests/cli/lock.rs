@@ -61,7 +61,7 @@ fn frozen_names_every_unlocked_image_and_the_way_out() {
         shown.all(),
         "exit: 1\n--- stdout\n--- stderr\nerror: 1 image is not locked\n  web:1\n    \
          at chart/templates/pod.yaml:7:24 (spec.containers[0].image)\n\
-         hint: `windlass lock` with the same chart and values locks every image\n"
+         hint: `windlass lock` locks every image; give it the same values\n"
     );
 }
 

@@ -259,7 +259,7 @@ fn frozen_refuses_an_image_that_no_lock_names() {
     error: 1 image is not locked
       web:1
         at web/templates/pod.yaml:6:14 (spec.containers[0].image)
-    hint: `windlass lock` with the same chart and values locks every image
+    hint: `windlass lock web chart` locks every image; give it the same values
     ");
 }
 

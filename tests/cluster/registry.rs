@@ -8,9 +8,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use windlass::image::{Locks, Reference, lock, rewrite};
+use windlass::image::{Locks, Question, Reference, lock, rewrite};
 use windlass::object::Source;
-use windlass::registry::{Client, Error, Question, Settings, resolve_all};
+use windlass::registry::{Client, Error, Settings, resolve_all};
 
 /// The login that the testbed's second registry knows.
 const LOGIN: &str = "windlass:testbed";

@@ -68,6 +68,7 @@ func dispatch(args []string) error {
 	temporary := flags.Bool("temporary", false, "")
 	kubeconfig := flags.String("kubeconfig", "", "")
 	user := flags.String("user", "", "")
+	authorities := flags.String("ca", "", "")
 	var platforms list
 	flags.Var(&platforms, "platform", "")
 	if err := flags.Parse(args[1:]); errors.Is(err, flag.ErrHelp) {
@@ -93,7 +94,7 @@ func dispatch(args []string) error {
 		if len(rest) != 1 {
 			return fmt.Errorf("%w: `push` takes one image name", errUsage)
 		}
-		return push(rest[0], *user, platforms)
+		return push(rest[0], *user, *authorities, platforms)
 	case "help", "-h", "--help":
 		return flag.ErrHelp
 	}

@@ -5,11 +5,14 @@ import (
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 )
@@ -31,14 +34,24 @@ type descriptor struct {
 
 // push writes an image with one small layer to a registry and prints its digest. Repository and tag
 // alone decide its bytes: the same name has the same digest in every registry. Several platforms
-// make an index of one image each.
-func push(name, user string, platforms []string) error {
+// make an index of one image each. With a file of authorities the registry is reached by TLS.
+func push(name, user, authorities string, platforms []string) error {
 	host, rest, ok := strings.Cut(name, "/")
 	colon := strings.LastIndex(rest, ":")
 	if !ok || colon < 1 {
 		return fmt.Errorf("%w: `%s` is not HOST:PORT/REPOSITORY:TAG", errUsage, name)
 	}
-	r := repository{base: "http://" + host, name: rest[:colon], user: user}
+	r := repository{base: "http://" + host, name: rest[:colon], user: user, client: http.DefaultClient}
+	if authorities != "" {
+		text, err := os.ReadFile(authorities)
+		if err != nil {
+			return err
+		}
+		pool := x509.NewCertPool()
+		pool.AppendCertsFromPEM(text)
+		r.base = "https://" + host
+		r.client = &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
+	}
 	tag := rest[colon+1:]
 	if len(platforms) == 0 {
 		platforms = []string{"linux/amd64"}
@@ -73,7 +86,10 @@ func push(name, user string, platforms []string) error {
 }
 
 // repository is where an image goes.
-type repository struct{ base, name, user string }
+type repository struct {
+	base, name, user string
+	client           *http.Client
+}
 
 // image writes layer, config and manifest. Without a reference the manifest is stored by digest.
 func (r repository) image(tag, reference, system, arch string) (descriptor, error) {
@@ -173,7 +189,7 @@ func (r repository) send(method, target, mediaType string, body []byte) (*http.R
 	if name, password, ok := strings.Cut(r.user, ":"); ok {
 		request.SetBasicAuth(name, password)
 	}
-	response, err := http.DefaultClient.Do(request)
+	response, err := r.client.Do(request)
 	if err != nil {
 		return nil, err
 	}

@@ -2,10 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/x509/pkix"
 	"fmt"
 	"math/rand/v2"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 
@@ -18,9 +18,9 @@ const (
 	registryPassword = "testbed"
 )
 
-// startRegistry starts a distribution registry on loopback, with basic authentication if `auth`.
-// Returns HOST:PORT.
-func (t *testbed) startRegistry(name string, auth bool) (string, error) {
+// startRegistry starts a distribution registry on loopback, with basic authentication if `auth`, and
+// with TLS if there is an authority to sign its certificate. Returns HOST:PORT.
+func (t *testbed) startRegistry(name string, auth bool, ca *authority) (string, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return "", err
@@ -39,6 +39,17 @@ http:
   addr: %s
   secret: testbed
 `, filepath.Join(t.data, name), address)
+	if ca != nil {
+		certificate, err := ca.issue(pkix.Name{CommonName: name})
+		if err != nil {
+			return "", err
+		}
+		if err := ca.write(name, certificate); err != nil {
+			return "", err
+		}
+		file := filepath.Join(ca.dir, name)
+		config += fmt.Sprintf("  tls:\n    certificate: %q\n    key: %q\n", file+".crt", file+".key")
+	}
 	if auth {
 		hash, err := bcrypt.GenerateFromPassword([]byte(registryPassword), bcrypt.MinCost)
 		if err != nil {
@@ -58,12 +69,12 @@ http:
 	return address, t.group.start(name, "registry", env, "serve", path)
 }
 
-// awaitRegistry waits until the registry answers at all.
+// awaitRegistry waits until the registry listens.
 func (t *testbed) awaitRegistry(ctx context.Context, address string) error {
 	return t.await(ctx, "registry "+address, func() error {
-		response, err := http.Get("http://" + address + "/v2/")
+		connection, err := net.Dial("tcp", address)
 		if err == nil {
-			response.Body.Close()
+			connection.Close()
 		}
 		return err
 	})

@@ -41,6 +41,7 @@ type testbed struct {
 
 	kubeconfig, nobody, auditLog string
 	registry, registryAuth       string
+	registryTLS, registryCA      string
 }
 
 func newTestbed(dir string) (*testbed, error) {
@@ -57,10 +58,18 @@ func newTestbed(dir string) (*testbed, error) {
 // instead of a control plane of our own.
 func (t *testbed) start(ctx context.Context, kubeconfig string) error {
 	var err error
-	if t.registry, err = t.startRegistry("registry", false); err != nil {
+	if t.registry, err = t.startRegistry("registry", false, nil); err != nil {
 		return err
 	}
-	if t.registryAuth, err = t.startRegistry("registry-auth", true); err != nil {
+	if t.registryAuth, err = t.startRegistry("registry-auth", true, nil); err != nil {
+		return err
+	}
+	ca, err := newAuthority(filepath.Join(t.data, "registry-pki"))
+	if err != nil {
+		return err
+	}
+	t.registryCA = filepath.Join(ca.dir, "ca.crt")
+	if t.registryTLS, err = t.startRegistry("registry-tls", true, ca); err != nil {
 		return err
 	}
 	if kubeconfig != "" {
@@ -68,10 +77,12 @@ func (t *testbed) start(ctx context.Context, kubeconfig string) error {
 	} else if err := t.startControlPlane(ctx); err != nil {
 		return err
 	}
-	if err := t.awaitRegistry(ctx, t.registry); err != nil {
-		return err
+	for _, address := range []string{t.registry, t.registryAuth, t.registryTLS} {
+		if err := t.awaitRegistry(ctx, address); err != nil {
+			return err
+		}
 	}
-	return t.awaitRegistry(ctx, t.registryAuth)
+	return nil
 }
 
 func (t *testbed) startControlPlane(ctx context.Context) error {
@@ -332,6 +343,8 @@ func (t *testbed) variables() [][2]string {
 		{"WINDLASS_TEST_AUDIT_LOG", t.auditLog},
 		{"WINDLASS_TEST_REGISTRY", t.registry},
 		{"WINDLASS_TEST_REGISTRY_AUTH", t.registryAuth},
+		{"WINDLASS_TEST_REGISTRY_TLS", t.registryTLS},
+		{"WINDLASS_TEST_REGISTRY_CA", t.registryCA},
 		{"WINDLASS_ORACLE_HELM", os.Getenv("WINDLASS_ORACLE_HELM")},
 	}
 	var set [][2]string

@@ -3,16 +3,17 @@
 
 use super::chart::report;
 use super::origin;
-use super::resolving::{Registry, registry_error, resolve, settings};
-use super::{Context, Error, Exit};
+use super::resolving::{Registry, Resolve, registry_error, resolve};
+use super::target;
+use super::{Context, Error, Exit, flags};
 use crate::build::{self, Builder, Built, Program, Push, Task};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::stages::read_all;
 use crate::image::lock::{self, Basis};
 use crate::image::{
-    self, API_VERSION, Destination, Found, ImageMatcher, Locks, Override, Reference,
+    self, API_VERSION, Destination, Found, ImageMatcher, Locks, Override, Question, Reference,
 };
-use crate::registry::{Client, is_local};
+use crate::registry::is_local;
 use crate::ui::count;
 use futures::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,13 +42,9 @@ pub(super) struct Args {
     /// Push images to their destinations
     #[arg(
         long,
-        value_name = "BOOL",
+        value_name = flags::SWITCH,
         default_value_t = true,
-        default_missing_value = "true",
-        num_args = 0..=1,
-        require_equals = true,
         action = clap::ArgAction::Set,
-        hide_default_value = true,
         help_heading = "Build"
     )]
     push: bool,
@@ -91,7 +88,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         update: false,
         complete: true,
     };
-    let plan = lock::plan(&found, &basis)?;
+    let plan = lock::plan(&found, &basis);
     let scratch = tempfile::Builder::new().prefix("windlass-").tempdir()?;
     let jobs = jobs(args, &config, plan.built, scratch.path(), context)?;
     if jobs.is_empty() && plan.resolve.is_empty() && plan.kept.is_empty() {
@@ -105,7 +102,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let built = built?;
         let mut wanted = plan.resolve;
         wanted.extend(pushed(&jobs, &built));
-        let digests = resolve(&wanted, &found, &args.registry, context).await?;
+        let flags = Resolve::by(&args.registry);
+        let digests = resolve(&wanted, &found, &flags, context).await?;
         tag(&jobs, &digests, &args.registry, context).await?;
         Ok::<_, Error>(entries(&jobs, &built, digests, context))
     };
@@ -192,7 +190,7 @@ fn jobs<'a>(
                 path: source.path.clone(),
                 place: source.place.clone(),
                 push: destination
-                    .map(|entry| Push::to(entry, trust(&entry.new_image, args, scratch, context)?))
+                    .map(|entry| Push::to(entry, trust(&entry.new_image, args, scratch)?))
                     .transpose()?,
                 unique: unique(context)?,
             },
@@ -222,27 +220,22 @@ fn unique(context: &Context) -> Result<String, Error> {
 }
 
 /// How podman and buildah are told what windlass itself trusts.
-fn trust(
-    repository: &str,
-    args: &Args,
-    scratch: &Path,
-    context: &Context,
-) -> Result<Vec<String>, build::Error> {
-    let settings = settings(&args.registry, &context.environment);
+fn trust(repository: &str, args: &Args, scratch: &Path) -> Result<Vec<String>, build::Error> {
+    let flags = &args.registry;
     let registry = Reference::parse(repository)
         .map(|parsed| parsed.registry)
         .unwrap_or_default();
-    let without_tls = settings.insecure || !settings.verify_certificates;
-    if without_tls || (settings.ca_files.is_empty() && is_local(&registry)) {
+    let without_tls = flags.registry_insecure || !flags.registry_verify_certs;
+    if without_tls || (flags.registry_ca_cert_path.is_empty() && is_local(&registry)) {
         return Ok(vec!["--tls-verify=false".to_owned()]);
     }
-    if settings.ca_files.is_empty() {
+    if flags.registry_ca_cert_path.is_empty() {
         return Ok(Vec::new());
     }
     let folder = scratch.join("certificates");
     let copied = (|| {
         std::fs::create_dir_all(&folder)?;
-        for (number, file) in settings.ca_files.iter().enumerate() {
+        for (number, file) in flags.registry_ca_cert_path.iter().enumerate() {
             std::fs::copy(file, folder.join(format!("{number}.crt")))?;
         }
         Ok(())
@@ -295,12 +288,12 @@ async fn build_all(
 }
 
 /// The references under which images were pushed: their registries are asked for the digests.
-fn pushed(jobs: &[Job<'_>], built: &[Built]) -> BTreeMap<String, String> {
+fn pushed(jobs: &[Job<'_>], built: &[Built]) -> BTreeMap<String, Question> {
     let mut wanted = BTreeMap::new();
     for (job, built) in jobs.iter().zip(built) {
         if let Built::Pushed(reference) = built {
             let images = job.images.iter().cloned();
-            wanted.extend(images.map(|image| (image, reference.clone())));
+            wanted.extend(images.map(|image| (image, Question::of(reference))));
         }
     }
     wanted
@@ -309,17 +302,18 @@ fn pushed(jobs: &[Job<'_>], built: &[Built]) -> BTreeMap<String, String> {
 /// Writes the further tags of destinations.
 async fn tag(
     jobs: &[Job<'_>],
-    digests: &BTreeMap<String, String>,
+    resolved: &[Override],
     flags: &Registry,
     context: &Context,
 ) -> Result<(), Error> {
     let tagged = jobs.iter().filter_map(|job| {
         let tags = &job.destination?.tags;
-        let reference = digests.get(&job.task.image)?;
-        (!tags.is_empty()).then_some((reference, tags))
+        let mut entries = resolved.iter();
+        let entry = entries.find(|entry| entry.matcher.text() == job.task.image)?;
+        (!tags.is_empty()).then_some((&entry.new_image, tags))
     });
     for (reference, tags) in tagged {
-        let client = Client::new(settings(flags, &context.environment)).map_err(registry_error)?;
+        let client = flags.client(&context.environment)?;
         let image = Reference::parse(reference).map_err(|error| registry_error(error.into()))?;
         client.tag(&image, tags).await.map_err(registry_error)?;
     }
@@ -330,27 +324,24 @@ async fn tag(
 fn entries(
     jobs: &[Job<'_>],
     built: &[Built],
-    mut digests: BTreeMap<String, String>,
+    resolved: Vec<Override>,
     context: &Context,
 ) -> Vec<Override> {
+    let by_image = |entry: Override| (entry.matcher.text().to_owned(), entry);
+    let mut resolved: BTreeMap<String, Override> = resolved.into_iter().map(by_image).collect();
     let mut entries = Vec::new();
     for (job, built) in jobs.iter().zip(built) {
         let origins = origin::origins(&job.task, job.destination, context);
         for image in &job.images {
-            let new_image = match built {
-                Built::Local(reference) => reference.clone(),
-                Built::Pushed(reference) => {
-                    digests.remove(image).unwrap_or_else(|| reference.clone())
-                }
-            };
+            let (Built::Local(reference) | Built::Pushed(reference)) = built;
+            let entry = resolved.remove(image);
             entries.push(Override {
                 origins: Some(origins.clone()),
-                ..lock::locked(image, &new_image)
+                ..entry.unwrap_or_else(|| lock::locked(image, reference))
             });
         }
     }
-    let resolved = digests.iter();
-    entries.extend(resolved.map(|(image, new_image)| lock::locked(image, new_image)));
+    entries.extend(resolved.into_values());
     entries
 }
 
@@ -371,10 +362,6 @@ fn write(
         Some(file) => Locks::load(&[file.to_owned()])?,
         None => Locks::default(),
     };
-    let images: BTreeMap<String, String> = entries
-        .iter()
-        .map(|entry| (entry.matcher.text().to_owned(), entry.new_image.clone()))
-        .collect();
     for entry in &mut entries {
         let before = old
             .overrides()
@@ -384,7 +371,7 @@ fn write(
             entry.origins.clone_from(&before.origins);
         }
     }
-    report(&images, &old, context);
+    report(&entries, &old, context);
     let built = count(built, "image");
     let Some(file) = file else {
         context
@@ -393,9 +380,7 @@ fn write(
         context.ui.note(&format!("Built {built}."));
         return Ok(Exit::Done);
     };
-    let before = std::fs::read_to_string(file).unwrap_or_default();
-    let comments = lock::leading_comments(&before);
-    let text = lock::text(&entries, &config.search_rules, comments)?;
+    let text = lock::text(&entries, &config.search_rules, &target::text_of(file)?)?;
     let verb = if lock::write(file, &text)? {
         "wrote"
     } else {

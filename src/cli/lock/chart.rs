@@ -1,64 +1,51 @@
 //! `lock`: every image of the rendered chart → its digest → the lock file.
 
 use super::resolving::{places, resolve};
-use super::target::Target;
-use super::{Args, Context, Error, Exit, flags, project, stages};
+use super::target::{self, Target};
+use super::{Args, Chart, Context, Error, Exit, project, stages};
 use crate::image::lock::{self, Basis, Plan};
-use crate::image::{self, Found, Locks};
+use crate::image::{self, Found, Locks, Override};
 use crate::ui::count;
 use project::Request;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Runs `lock`.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let flags = flags::Locks {
-        locks: args.locks.clone(),
-        ..flags::Locks::default()
-    };
-    let request = project::resolve(&args.project, &flags, &context.environment)?;
+    let request = args.chart.request(context)?;
     let target = Target::new(args.output.as_deref(), &request)?;
     let (locks, own) = target.load(&request)?;
-    let found = find_images(args, &request, &locks, context)?;
+    let found = find_images(&args.chart, &request, &locks, context)?;
     let basis = Basis {
         locks: &locks,
         file: &target.name(&locks),
         update: args.update,
         complete: target.stands_alone,
     };
-    let plan = lock::plan(&found, &basis)?;
+    let plan = lock::plan(&found, &basis);
     refuse_built(&plan, &found)?;
     for image in &plan.fixed {
         context.ui.warning(&format!(
-            "`{image}` stays as it is: its lock names another repository, so its tag is not known"
+            "`{image}` stays as it is: nothing tells from which tag it was locked"
         ));
     }
-    let resolved = resolve(&plan.resolve, &found, &args.registry, context).await?;
+    let resolved = resolve(&plan.resolve, &found, &args.resolve, context).await?;
     let mut entries = plan.kept;
-    entries.extend(
-        resolved
-            .iter()
-            .map(|(image, new_image)| lock::locked(image, new_image)),
-    );
+    entries.extend(resolved.iter().cloned());
     let rules = if target.stands_alone {
         &locks.search_rules
     } else {
         &own.search_rules
     };
-    let text = lock::text(&entries, rules, &target.comments()?)?;
+    let text = lock::text(&entries, rules, &target.text()?)?;
     let Some(file) = &target.file else {
         context.ui.data(text.as_bytes())?;
         return Ok(Exit::Done);
     };
     let written = lock::write(file, &text)?;
     report(&resolved, &locks, context);
-    let verb = if written {
-        "Wrote"
-    } else {
-        "Nothing to change in"
-    };
     context.ui.note(&format!(
-        "{verb} {}: {} of {} resolved.",
-        file.display(),
+        "{}: {} of {} resolved.",
+        target::told(file, written),
         resolved.len(),
         count(distinct(&found).len(), "image")
     ));
@@ -66,8 +53,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
 }
 
 /// Renders the chart and finds its images.
-fn find_images(
-    args: &Args,
+pub(super) fn find_images(
+    args: &Chart,
     request: &Request,
     locks: &Locks,
     context: &Context,
@@ -105,14 +92,16 @@ fn refuse_built(plan: &Plan, found: &[Found]) -> Result<(), Error> {
 }
 
 /// Says which images got which digest.
-pub(super) fn report(resolved: &BTreeMap<String, String>, locks: &Locks, context: &Context) {
-    for (image, new_image) in resolved {
+pub(super) fn report(resolved: &[Override], locks: &Locks, context: &Context) {
+    for entry in resolved {
+        let image = entry.matcher.text();
         let before = locks.find(image).filter(|entry| entry.preresolved);
         let state = match before {
-            Some(entry) if entry.new_image == *new_image => "same",
+            Some(before) if before.new_image == entry.new_image => "same",
             Some(_) => "changed",
             None => "new",
         };
+        let new_image = &entry.new_image;
         context
             .ui
             .note(&format!("  {image} → {new_image} ({state})"));

@@ -1,10 +1,9 @@
 //! `lock resolve`: a lock of named images, without a chart.
 
-use super::resolving::{Registry, resolve};
-use super::{Context, Error, Exit};
-use crate::image::Override;
-use crate::image::lock;
-use std::path::PathBuf;
+use super::resolving::{Resolve, resolve};
+use super::{Context, Error, Exit, flags, stages};
+use crate::image::{Question, lock};
+use std::collections::BTreeMap;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Args {
@@ -12,32 +11,32 @@ pub(super) struct Args {
     #[arg(value_name = "IMAGE", required = true)]
     images: Vec<String>,
     #[command(flatten)]
-    registry: Registry,
-    /// Write the lock to this file in place of stdout
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
+    resolve: Resolve,
+    #[command(flatten)]
+    output: flags::Output,
 }
 
 /// Runs `lock resolve`.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let wanted = args
-        .images
-        .iter()
-        // No image reference holds a `=`.
-        .map(|image| image.split_once('=').unwrap_or((image, image)))
-        .map(|(name, image)| (name.to_owned(), image.to_owned()))
-        .collect();
-    let resolved = resolve(&wanted, &[], &args.registry, context).await?;
-    let entries: Vec<Override> = resolved
-        .iter()
-        .map(|(image, new_image)| lock::locked(image, new_image))
-        .collect();
+    let entries = resolve(&pairs(&args.images), &[], &args.resolve, context).await?;
     let text = lock::text(&entries, &[], "")?;
-    match &args.output {
-        Some(file) if file.as_os_str() != "-" => {
-            lock::write(file, &text)?;
-        }
-        _ => context.ui.data(text.as_bytes())?,
+    match args
+        .output
+        .output
+        .as_deref()
+        .filter(|file| file.as_os_str() != "-")
+    {
+        Some(file) => drop(lock::write(file, &text)?),
+        None => stages::emit(None, text.as_bytes(), context)?,
     }
     Ok(Exit::Done)
+}
+
+/// `NAME=IMAGE`, or an image that is its own name: no image reference holds a `=`.
+pub(super) fn pairs(images: &[String]) -> BTreeMap<String, Question> {
+    images
+        .iter()
+        .map(|image| image.split_once('=').unwrap_or((image, image)))
+        .map(|(name, image)| (name.to_owned(), Question::of(image)))
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! The lock file that is written, among the locks of the project.
 
-use super::{Error, project};
-use crate::image::{Locks, lock};
+use super::{Error, project, stages};
+use crate::image::Locks;
 use project::Request;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -54,14 +54,9 @@ impl Target {
             .to_string()
     }
 
-    /// The comments at the top of the file as it is.
-    pub(super) fn comments(&self) -> Result<String, Error> {
-        let Some(file) = self.file.as_deref().filter(|file| file.exists()) else {
-            return Ok(String::new());
-        };
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| Error::failed(format!("read lock {}: {error}", file.display())))?;
-        Ok(lock::leading_comments(&text).to_owned())
+    /// The text of the file as it is; empty when there is none yet.
+    pub(super) fn text(&self) -> Result<String, Error> {
+        self.file.as_deref().map_or(Ok(String::new()), text_of)
     }
 
     /// All locks of the project, and those of the file that is written. Paths that are not there yet
@@ -78,13 +73,7 @@ impl Target {
             Some(file) => Locks::load(std::slice::from_ref(file))?,
             None => Locks::default(),
         };
-        if !own.sources.is_empty() || !own.destinations.is_empty() {
-            let file = self.file.clone().unwrap_or_default();
-            return Err(
-                Error::usage(format!("{} says how images are built", file.display()))
-                    .hinted("write the lock to another file: `-o FILE`"),
-            );
-        }
+        refuse_sources(&own, self.file.as_deref().unwrap_or(Path::new("")))?;
         if self.stands_alone {
             let known: BTreeSet<_> = locks
                 .overrides()
@@ -100,6 +89,35 @@ impl Target {
         }
         Ok((locks, own))
     }
+}
+
+/// Refuses to write a file that says how images are built: a lock could not hold that.
+pub(super) fn refuse_sources(own: &Locks, file: &Path) -> Result<(), Error> {
+    if own.sources.is_empty() && own.destinations.is_empty() {
+        return Ok(());
+    }
+    Err(
+        Error::usage(format!("{} says how images are built", file.display()))
+            .hinted("locks belong into another file: `-o FILE`"),
+    )
+}
+
+/// The text of a lock file; empty when there is none yet.
+pub(super) fn text_of(file: &Path) -> Result<String, Error> {
+    match std::fs::read_to_string(file) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        Err(error) => Err(stages::unreadable("lock", file, error)),
+    }
+}
+
+/// What is said of a lock file in the end.
+pub(super) fn told(file: &Path, written: bool) -> String {
+    let verb = match written {
+        true => "Wrote",
+        false => "Nothing to change in",
+    };
+    format!("{verb} {}", file.display())
 }
 
 /// Whether a path of locks is one file: it is there as one, or is named like one.

@@ -2,8 +2,8 @@
 //! real registry cannot be made to show.
 
 use super::{DIGEST, answer, ask, found, login, serve, settings};
-use crate::image::{Digest, Reference};
-use crate::registry::{Client, Error, Question, Settings, resolve_all, token};
+use crate::image::{Digest, Question, Reference};
+use crate::registry::{Client, Error, Settings, resolve_all, token};
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;

@@ -2,8 +2,8 @@
 //! image, mirrors, redirects, logins that fail.
 
 use super::{DIGEST, Log, answer, ask, found, serve, settings};
-use crate::image::{Digest, Platform, Range, Reference, TagSelection};
-use crate::registry::{Client, Error, Mirrors, Question, Settings, Variables, resolve_all};
+use crate::image::{Digest, Platform, Question, Range, Reference, TagSelection};
+use crate::registry::{Client, Error, Mirrors, Settings, Variables, resolve_all};
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::net::TcpListener;
