@@ -268,14 +268,8 @@ fn join(prefix: &str, name: &str) -> String {
 
 /// What Go prints for `%t` of something that is no boolean.
 fn bad_boolean(value: &Value) -> String {
-    match value {
-        Value::Bool(flag) => flag.to_string(),
-        Value::Nil => "%!t(<nil>)".to_owned(),
-        other => {
-            let text = fmt::text(other).unwrap_or_else(|_| Str::from("?"));
-            format!("%!t({}={})", other.type_name(), text.to_text())
-        }
-    }
+    let text = fmt::sprintf(b"%t", std::slice::from_ref(value));
+    text.map_or_else(|_| "?".to_owned(), |text| text.to_text().into_owned())
 }
 
 #[cfg(test)]

@@ -77,9 +77,8 @@ fn collect(
     data.insert("Capabilities", get("Capabilities"));
     data.insert("Values", typed(&values, profile));
     data.insert("Subcharts", Value::Map(subcharts.clone()));
-    let below = chart.path_below(path);
     for sub in &chart.dependencies {
-        let path = format!("{below}/{}", sub.name());
+        let path = chart.path_of(sub, path);
         let sub_data = collect(sub, &path, false, &data, profile, out);
         subcharts.insert(sub.name(), Value::Map(sub_data));
     }

@@ -88,7 +88,7 @@ fn enable(
     chart.dependencies.retain(|sub| !off.contains(sub.name()));
     requirements.retain(|requirement| !off.contains(&requirement.name));
     if profile.is_helm3() {
-        confuse_paths(&mut chart.dependencies);
+        mix_up_aliases(&mut chart.dependencies);
     }
     for sub in &mut chart.dependencies {
         let path = format!("{path}{}.", sub.name());
@@ -130,12 +130,13 @@ fn named(chart: &Chart, requirements: &[Dependency], profile: Profile) -> Vec<Ch
     out
 }
 
-/// Gives the charts below aliased ones the paths that Helm 3 gives them. Its aliases of one chart share
-/// the charts below it, which keep the original for a parent, or get the last alias when the chart
-/// declares dependencies.
+/// Mixes aliases of one chart up as Helm 3 does, which copies the chart alone. They share the charts
+/// below it that nobody asks for: these keep the original for a parent, or get the last alias when the
+/// chart declares dependencies. They share the declared dependencies too: to the second alias these
+/// are renamed already, so that it finds no chart for them, and their imports are done.
 ///
 /// Follows helm v3 `pkg/chartutil/dependencies.go`, `getAliasDependency`.
-fn confuse_paths(charts: &mut [Chart]) {
+fn mix_up_aliases(charts: &mut [Chart]) {
     let originals: Vec<_> = charts
         .iter()
         .map(|chart| chart.name_above.clone())
@@ -146,6 +147,14 @@ fn confuse_paths(charts: &mut [Chart]) {
                 .iter()
                 .rposition(|original| *original == originals[at]);
             charts[at].name_above = last.map(|last| charts[last].metadata.name.clone());
+        }
+        if originals[at].is_some() && originals[..at].contains(&originals[at]) {
+            for requirement in charts[at].metadata.dependencies.iter_mut().flatten() {
+                requirement.import_values.clear();
+                if !requirement.alias.is_empty() {
+                    requirement.name.clone_from(&requirement.alias);
+                }
+            }
         }
     }
 }

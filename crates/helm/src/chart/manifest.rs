@@ -313,9 +313,8 @@ fn crds(chart: &Chart, path: &str, out: &mut Vec<Document>) {
         }],
         lines: Vec::new(),
     }));
-    let below = chart.path_below(path);
     for sub in &chart.dependencies {
-        crds(sub, &format!("{below}/{}", sub.name()), out);
+        crds(sub, &chart.path_of(sub, path), out);
     }
 }
 

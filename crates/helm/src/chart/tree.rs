@@ -40,8 +40,8 @@ pub struct Chart {
     pub dependencies: Vec<Self>,
     /// What Helm would warn of while loading.
     pub warnings: Vec<String>,
-    /// The name of this chart in the paths of those below it, where that is not its own: Helm 3 mixes
-    /// them up under an alias.
+    /// The name of this chart in the paths of those below it that it shares with its aliases. Helm 3
+    /// alone sets it, and only for charts that another one asks for.
     pub(super) name_above: Option<String>,
 }
 
@@ -76,11 +76,15 @@ impl Chart {
         &self.metadata.name
     }
 
-    /// The path of the charts below this one, whose own path is given.
-    pub(super) fn path_below(&self, path: &str) -> String {
+    /// The path of a chart below this one, whose own path is given.
+    pub(super) fn path_of(&self, sub: &Self, path: &str) -> String {
+        let name = sub.name();
         match (&self.name_above, path.rsplit_once('/')) {
-            (Some(name), Some((parent, _))) => format!("{parent}/{name}/charts"),
-            _ => format!("{path}/charts"),
+            // Helm 3 copies the charts that are asked for; others are shared by all aliases.
+            (Some(above), Some((parent, _))) if sub.name_above.is_none() => {
+                format!("{parent}/{above}/charts/{name}")
+            }
+            _ => format!("{path}/charts/{name}"),
         }
     }
 
