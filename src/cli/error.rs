@@ -64,7 +64,7 @@ impl Error {
     }
 
     /// Adds what to do about it, where that is known.
-    fn hinted_if(self, hint: Option<String>) -> Self {
+    pub(super) fn hinted_if(self, hint: Option<String>) -> Self {
         match hint {
             Some(hint) => self.hinted(hint),
             None => self,

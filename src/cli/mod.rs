@@ -28,6 +28,7 @@ mod source_map;
 mod stages;
 mod target;
 mod tree;
+mod values_key;
 
 pub use error::Error;
 pub use exit::Exit;

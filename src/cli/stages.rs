@@ -3,7 +3,7 @@
 
 use super::locking::{Locking, Unlocked};
 use super::project::Request;
-use super::{Context, Error, Exit, flags, repeat};
+use super::{Context, Error, Exit, flags, repeat, values_key};
 use crate::image::Locks;
 use crate::inventory::ImageSource;
 use crate::object::{Lines, Manifest, Source, manifest};
@@ -81,7 +81,10 @@ pub(super) fn render_in(
     }
     let chart = chart::load(path, options.profile)?;
     let overrides = overrides(request, values)?;
-    Ok(chart::render(&chart, &overrides, release, options, world)?)
+    chart::render(&chart, &overrides, release, options, world).map_err(|error| {
+        let hint = values_key::hint(&error, &overrides);
+        Error::from(error).hinted_if(hint)
+    })
 }
 
 /// Replaces images by what the locks say, in place, and returns where they come from.

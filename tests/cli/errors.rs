@@ -384,6 +384,7 @@ fn a_template_that_fails() {
       2 | metadata:
     > 3 |   name: {{ .Values.names.first }}
         |                   ^
+    hint: `names` is not set by the chart: add `names.first` to a values file, or `--set names.first=VALUE`
     "#);
     insta::assert_snapshot!(render(template, &["--helm-version", "3"]), @r#"
     exit: 1
@@ -395,6 +396,7 @@ fn a_template_that_fails() {
       2 | metadata:
     > 3 |   name: {{ .Values.names.first }}
         |                   ^
+    hint: `names` is not set by the chart: add `names.first` to a values file, or `--set names.first=VALUE`
     "#);
 }
 
@@ -410,6 +412,51 @@ fn a_value_that_a_template_requires() {
       1 | kind: ConfigMap
     > 2 | name: {{ required "set .Values.name" .Values.name }}
         |          ^
+    hint: `name` is empty or not set by the chart: add `name` to a values file, or `--set name=VALUE`
+    "#);
+}
+
+#[test]
+fn a_value_that_is_missing_is_named_with_its_key_and_the_files_that_lack_it() {
+    let env = chart("kind: ConfigMap\n");
+    env.write(
+        "chart/charts/db/Chart.yaml",
+        "apiVersion: v2\nname: db\nversion: 1.0.0\n",
+    );
+    env.write(
+        "chart/charts/db/templates/db.yaml",
+        "kind: ConfigMap\nname: {{ .Values.some.very.long.path.tag | quote }}\n",
+    );
+    env.write("prod.yaml", "db: {size: 1}\n");
+    insta::assert_snapshot!(
+        checked(&env.run(&["render", "web", "chart", "-f", "prod.yaml"])),
+        @r#"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: web/charts/db/templates/db.yaml:2:16
+      executing "web/charts/db/templates/db.yaml" at <.Values.some.very.long.path.tag>:
+        nil pointer evaluating interface {}.very
+        --> web/charts/db/templates/db.yaml:2:17
+      1 | kind: ConfigMap
+    > 2 | name: {{ .Values.some.very.long.path.tag | quote }}
+        |                 ^
+    hint: `db.some` is not set, neither by the chart nor in prod.yaml: add `db.some.very.long.path.tag` to one of them, or `--set db.some.very.long.path.tag=VALUE`
+    "#
+    );
+    let scalar = ["render", "web", "chart", "--set", "db.some=x"];
+    insta::assert_snapshot!(checked(&env.run(&scalar)), @r#"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: web/charts/db/templates/db.yaml:2:16
+      executing "web/charts/db/templates/db.yaml" at <.Values.some.very.long.path.tag>:
+        can't evaluate field very in type interface {}
+        --> web/charts/db/templates/db.yaml:2:17
+      1 | kind: ConfigMap
+    > 2 | name: {{ .Values.some.very.long.path.tag | quote }}
+        |                 ^
+    hint: `db.some` is set, but not to a map: there is no `db.some.very.long.path.tag` in it
     "#);
 }
 
@@ -434,6 +481,7 @@ fn a_helper_that_fails() {
       1 | {{- define "web.name" -}}
     > 2 | {{ .Values.names.first }}
         |           ^
+    hint: `names` is not set by the chart: add `names.first` to a values file, or `--set names.first=VALUE`
     "#);
 }
 
@@ -450,6 +498,7 @@ fn a_text_given_to_tpl_that_fails() {
       1 | kind: ConfigMap
     > 2 | name: {{ tpl .Values.text . }}
         |          ^
+    hint: `a` is not set by the chart: add `a.b` to a values file, or `--set a.b=VALUE`
     "#);
 }
 
