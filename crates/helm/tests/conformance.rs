@@ -18,6 +18,11 @@ use windlass_helm::chart::{self, Chart, Options, Overrides, Profile, Release};
 use windlass_helm::template::World;
 use windlass_helm::value::Str;
 
+/// How many single templates are one test: few enough that all cores have work to the end.
+const PART: usize = 64;
+/// How many of the cases that differ are shown.
+const SHOWN: usize = 5;
+
 fn main() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut trials = Vec::new();
@@ -31,17 +36,23 @@ fn main() {
             ));
         }
     }
-    for file in ["expressions", "conversions"] {
+    for file in ["expressions", "conversions", "objects"] {
         let text = std::fs::read_to_string(tests.join(format!("cases/{file}.jsonl"))).unwrap();
         let mut groups: BTreeMap<String, Vec<Case>> = BTreeMap::new();
         for line in text.lines() {
             let case: Case = serde_json::from_str(line).unwrap();
             groups.entry(case.group.clone()).or_default().push(case);
         }
-        for (group, cases) in groups {
-            trials.push(Trial::test(format!("{file}::{group}"), move || {
-                check_cases(&cases)
-            }));
+        for (group, mut cases) in groups {
+            for part in 0.. {
+                let rest = cases.split_off(cases.len().min(PART));
+                let name = format!("{file}::{group}::{part}");
+                trials.push(Trial::test(name, move || check_cases(&cases)));
+                if rest.is_empty() {
+                    break;
+                }
+                cases = rest;
+            }
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit();
@@ -180,38 +191,60 @@ enum Answer {
     Error(String),
 }
 
+impl Answer {
+    fn shown(&self) -> String {
+        match self {
+            Self::Output(text) => text.clone(),
+            Self::Bytes(hex) => format!("bytes {hex}"),
+            Self::Error(text) => format!("error {text}"),
+        }
+    }
+}
+
 fn check_cases(cases: &[Case]) -> Result<(), Failed> {
+    let files: BTreeMap<String, String> =
+        serde_json::from_str(include_str!("cases/chart.json")).unwrap();
+    let files: Files = files
+        .into_iter()
+        .map(|(name, text)| (name, Str::from(text)))
+        .collect();
     let mut wrong = Vec::new();
     for case in cases {
         for (profile, want) in [
             (Profile::Helm4, &case.helm4),
             (Profile::Helm3, case.helm3.as_ref().unwrap_or(&case.helm4)),
         ] {
-            let got = answer(&case.template, profile);
+            let got = answer(&files, &case.template, profile);
             if got != *want {
                 let template = &case.template;
+                let (got, want) = (got.shown(), want.shown());
+                let differs = difference(got.as_bytes(), want.as_bytes());
                 wrong.push(format!(
-                    "{profile:?}: {template}\n  got  {got:?}\n  want {want:?}"
+                    "{profile:?}: {template}\n  got  {got}\n  want {want}\n  {differs}"
                 ));
             }
         }
     }
     if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(wrong.join("\n").into())
+        return Ok(());
     }
+    let count = wrong.len();
+    wrong.truncate(SHOWN);
+    Err(format!(
+        "{count} of {} differ\n{}",
+        2 * cases.len(),
+        wrong.join("\n")
+    )
+    .into())
 }
 
+/// The files of a chart, by path.
+type Files = Vec<(String, Str)>;
+
 /// Renders one template in the chart that all cases share.
-fn answer(template: &str, profile: Profile) -> Answer {
-    let shared: BTreeMap<String, String> =
-        serde_json::from_str(include_str!("cases/chart.json")).unwrap();
-    let case = ("templates/case.yaml".to_owned(), template.to_owned());
-    let files = shared
-        .into_iter()
-        .chain([case])
-        .map(|(name, text)| (name, Str::from(text)));
+fn answer(shared: &Files, template: &str, profile: Profile) -> Answer {
+    let mut files = shared.clone();
+    files.push(("templates/case.yaml".to_owned(), Str::from(template)));
     let version = if profile == Profile::Helm3 {
         "v1.20.0"
     } else {
@@ -227,7 +260,7 @@ fn answer(template: &str, profile: Profile) -> Answer {
         namespace: "ns".to_owned(),
         ..Release::default()
     };
-    let outputs = Chart::from_files(files.collect(), profile).and_then(|chart| {
+    let outputs = Chart::from_files(files, profile).and_then(|chart| {
         let user = chart::compose(&Overrides::default(), profile)?;
         let prepared = chart::prepare(&chart, &user, &options)?;
         chart::execute(&prepared, &release, profile, &mut world())

@@ -292,20 +292,11 @@ impl Object for KubeVersionValue {
         } = &self.version;
         let mut fields = vec![("Version", Value::from(version.as_str()))];
         if !self.profile.is_helm3() {
-            // Not exported, but printed.
             fields.push(("normalizedVersion", Value::from(normalized.as_str())));
         }
         fields.push(("Major", Value::from(major.as_str())));
         fields.push(("Minor", Value::from(minor.as_str())));
         fields
-    }
-
-    fn field(&self, name: &[u8]) -> Option<Value> {
-        let mut fields = self.fields().into_iter();
-        let exported = name.first().is_some_and(u8::is_ascii_uppercase);
-        fields
-            .find(|(n, _)| exported && n.as_bytes() == name)
-            .map(|(_, value)| value)
     }
 
     fn method(&self, name: &[u8]) -> Option<Method> {
@@ -333,9 +324,7 @@ impl Object for KubeVersionValue {
     }
 
     fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
-        let mut fields = self.fields();
-        fields.retain(|(name, _)| self.field(name.as_bytes()).is_some());
-        Some(fields)
+        Some(self.exported_fields())
     }
 
     fn as_any(&self) -> &dyn Any {

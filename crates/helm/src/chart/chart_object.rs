@@ -3,7 +3,7 @@
 //! Follows helm v3 `pkg/engine/engine.go` and `pkg/chart/metadata.go`. Helm 4 has a map: `context.rs`.
 
 use super::metadata::{Dependency, Maintainer, Metadata};
-use crate::value::{Kind, Object, Str, Value};
+use crate::value::{Elem, Kind, List, Object, Str, Value};
 use std::any::Any;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -105,11 +105,11 @@ fn texts(texts: &[String]) -> Value {
 }
 
 fn fields_of(metadata: &Metadata) -> Record {
-    let pointers = |records: Vec<Record>| {
+    let pointers = |records: Vec<Record>, elem: &'static str| {
         let objects = records
             .into_iter()
             .map(|record| Value::Object(Rc::new(record)));
-        Value::list(objects.collect())
+        Value::List(List::new(objects.collect(), Elem::Object(elem)))
     };
     let dependencies = metadata.dependencies.iter().flatten();
     let fields = vec![
@@ -122,7 +122,10 @@ fn fields_of(metadata: &Metadata) -> Record {
         (
             "Maintainers",
             "maintainers",
-            pointers(metadata.maintainers.iter().map(maintainer).collect()),
+            pointers(
+                metadata.maintainers.iter().map(maintainer).collect(),
+                "[]*chart.Maintainer",
+            ),
         ),
         ("Icon", "icon", text(&metadata.icon)),
         ("APIVersion", "apiVersion", text(&metadata.api_version)),
@@ -139,7 +142,10 @@ fn fields_of(metadata: &Metadata) -> Record {
         (
             "Dependencies",
             "dependencies",
-            pointers(dependencies.map(dependency).collect()),
+            pointers(
+                dependencies.map(dependency).collect(),
+                "[]*chart.Dependency",
+            ),
         ),
         ("Type", "type", text(&metadata.kind)),
     ];

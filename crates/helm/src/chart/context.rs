@@ -203,8 +203,10 @@ impl Object for ValuesMethods {
     }
 
     fn method(&self, name: &[u8]) -> Option<Method> {
-        const METHODS: [(&str, &[&str]); 4] = [
+        const METHODS: [(&str, &[&str]); 5] = [
             ("AsMap", &[]),
+            // A template has no writer to pass, but Helm tells so in other words.
+            ("Encode", &["io.Writer"]),
             ("PathValue", &["string"]),
             ("Table", &["string"]),
             ("YAML", &[]),
@@ -219,6 +221,9 @@ impl Object for ValuesMethods {
             .map(Str::to_text)
             .unwrap_or_default();
         match name {
+            "Encode" => {
+                Err("runtime error: invalid memory address or nil pointer dereference".into())
+            }
             "AsMap" => Ok(Value::Map(self.map.clone())),
             "YAML" => yaml::emit::to_yaml(&Value::Map(self.map.clone())).map(|text| {
                 let mut text = text.to_vec();

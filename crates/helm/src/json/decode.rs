@@ -25,6 +25,12 @@ const STACK: usize = 1024 * 1024;
 /// # Errors
 /// Go's text: `invalid character 'o' in literal null (expecting 'u')`.
 pub fn from_json(text: &[u8]) -> Result<Value, String> {
+    let (value, overflow) = read(text)?;
+    overflow.map_or(Ok(value), Err)
+}
+
+/// The value, and what Go says of the first number too large for a `float64`.
+fn read(text: &[u8]) -> Result<(Value, Option<String>), String> {
     let mut decoder = Decoder {
         text,
         at: 0,
@@ -36,10 +42,7 @@ pub fn from_json(text: &[u8]) -> Result<Value, String> {
     if let Some(byte) = decoder.peek() {
         return Err(decoder.invalid(byte, "after top-level value"));
     }
-    match decoder.overflow {
-        Some(message) => Err(message),
-        None => Ok(value),
-    }
+    Ok((value, decoder.overflow))
 }
 
 /// Reads JSON into a `map[string]interface {}`; `null` gives the nil map.
@@ -47,10 +50,11 @@ pub fn from_json(text: &[u8]) -> Result<Value, String> {
 /// # Errors
 /// As [`from_json`], and when the text is no object.
 pub fn from_json_map(text: &[u8]) -> Result<Map, String> {
-    match from_json(text)? {
-        Value::Map(map) => Ok(map),
-        Value::Nil => Ok(Map::nil(MapKind::Any)),
-        other => Err(mismatch(&other, "map[string]interface {}")),
+    match read(text)? {
+        (Value::Map(_), Some(overflow)) => Err(overflow),
+        (Value::Map(map), None) => Ok(map),
+        (Value::Nil, _) => Ok(Map::nil(MapKind::Any)),
+        (other, _) => Err(mismatch(&other, "map[string]interface {}")),
     }
 }
 
@@ -59,10 +63,11 @@ pub fn from_json_map(text: &[u8]) -> Result<Map, String> {
 /// # Errors
 /// As [`from_json`], and when the text is no array.
 pub fn from_json_list(text: &[u8]) -> Result<List, String> {
-    match from_json(text)? {
-        Value::List(list) => Ok(list),
-        Value::Nil => Ok(List::nil(Elem::Any)),
-        other => Err(mismatch(&other, "[]interface {}")),
+    match read(text)? {
+        (Value::List(_), Some(overflow)) => Err(overflow),
+        (Value::List(list), None) => Ok(list),
+        (Value::Nil, _) => Ok(List::nil(Elem::Any)),
+        (other, _) => Err(mismatch(&other, "[]interface {}")),
     }
 }
 
@@ -259,7 +264,7 @@ impl Decoder<'_> {
                 self.overflow.get_or_insert_with(|| {
                     format!("json: cannot unmarshal number {text} into Go value of type float64")
                 });
-                Value::Nil
+                Value::Float(f64::INFINITY)
             }
         })
     }

@@ -156,9 +156,7 @@ impl Encoder {
         self.out.push(b'{');
         let entries = map.entries();
         for (index, (key, value)) in entries.iter().enumerate() {
-            self.separate(index, depth + 1);
-            write_string(&mut self.out, key, self.html);
-            self.text(if self.pretty { ": " } else { ":" });
+            self.name(index, key, depth);
             match value {
                 Value::Str(text) if map.kind() == MapKind::Files => self.bytes(text),
                 value => self.value(value, depth + 1)?,
@@ -168,17 +166,21 @@ impl Encoder {
         Ok(())
     }
 
-    /// A struct, its fields in order of declaration.
+    /// A struct, its members in their own order.
     fn fields(&mut self, fields: &[(&str, Value)], depth: usize) -> Result<(), String> {
         self.out.push(b'{');
         for (index, (name, value)) in fields.iter().enumerate() {
-            self.separate(index, depth + 1);
-            write_string(&mut self.out, name.as_bytes(), self.html);
-            self.text(if self.pretty { ": " } else { ":" });
+            self.name(index, name.as_bytes(), depth);
             self.value(value, depth + 1)?;
         }
         self.close(b'}', fields.len(), depth);
         Ok(())
+    }
+
+    fn name(&mut self, index: usize, name: &[u8], depth: usize) {
+        self.separate(index, depth + 1);
+        write_string(&mut self.out, name, self.html);
+        self.text(if self.pretty { ": " } else { ":" });
     }
 
     /// The comma and, when indented, the line before an entry.

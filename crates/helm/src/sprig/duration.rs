@@ -5,6 +5,7 @@
 use crate::value::{IntKind, Kind, Method, Object, Str, Value};
 use std::any::Any;
 use std::borrow::Cow;
+use std::rc::Rc;
 
 /// One microsecond in nanoseconds.
 pub(crate) const MICROSECOND: i64 = 1_000;
@@ -195,6 +196,20 @@ pub(crate) fn units(duration: i64, unit: i64) -> f64 {
 #[derive(Debug)]
 pub(crate) struct Duration(pub(crate) i64);
 
+impl Duration {
+    /// The nanoseconds of an argument of this type, which may be a literal.
+    pub(super) fn nanoseconds_of(value: &Value) -> i64 {
+        match value {
+            Value::Int(nanoseconds, _) => *nanoseconds,
+            Value::Object(object) => object
+                .as_any()
+                .downcast_ref::<Self>()
+                .map_or(0, |duration| duration.0),
+            _ => 0,
+        }
+    }
+}
+
 impl Object for Duration {
     fn type_name(&self) -> Cow<'static, str> {
         "time.Duration".into()
@@ -205,24 +220,25 @@ impl Object for Duration {
     }
 
     fn method(&self, name: &[u8]) -> Option<Method> {
-        let names = [
-            "Hours",
-            "Minutes",
-            "Seconds",
-            "Milliseconds",
-            "Microseconds",
-            "Nanoseconds",
-            "String",
+        const DURATION: &[&str] = &["time.Duration"];
+        const METHODS: &[(&str, &[&str])] = &[
+            ("Hours", &[]),
+            ("Minutes", &[]),
+            ("Seconds", &[]),
+            ("Milliseconds", &[]),
+            ("Microseconds", &[]),
+            ("Nanoseconds", &[]),
+            ("String", &[]),
+            ("Abs", &[]),
+            ("Round", DURATION),
+            ("Truncate", DURATION),
         ];
-        let name = names.into_iter().find(|known| known.as_bytes() == name)?;
-        Some(Method {
-            name,
-            params: &[],
-            variadic: false,
-        })
+        Method::among(METHODS, name)
     }
 
-    fn call(&self, name: &str, _: &[Value]) -> Result<Value, String> {
+    fn call(&self, name: &str, args: &[Value]) -> Result<Value, String> {
+        let duration = |nanoseconds| Ok(Value::Object(Rc::new(Self(nanoseconds))));
+        let multiple = args.first().map_or(0, Self::nanoseconds_of);
         let units = |unit: i64| Ok(Value::Float(units(self.0, unit)));
         match name {
             "Hours" => units(HOUR),
@@ -231,6 +247,9 @@ impl Object for Duration {
             "Milliseconds" => Ok(Value::int64(self.0 / MILLISECOND)),
             "Microseconds" => Ok(Value::int64(self.0 / MICROSECOND)),
             "Nanoseconds" => Ok(Value::int64(self.0)),
+            "Abs" => duration(self.0.saturating_abs()),
+            "Round" => duration(round(self.0, multiple)),
+            "Truncate" => duration(truncate(self.0, multiple)),
             _ => Ok(text(self.0).into()),
         }
     }

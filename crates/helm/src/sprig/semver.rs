@@ -268,6 +268,9 @@ const METHODS: &[(&str, &[&str])] = &[
     ("IncPatch", NO_PARAMS),
     ("SetPrerelease", &["string"]),
     ("SetMetadata", &["string"]),
+    ("MarshalJSON", NO_PARAMS),
+    ("MarshalText", NO_PARAMS),
+    ("Value", NO_PARAMS),
 ];
 
 /// The methods that only the pointer type has.
@@ -305,6 +308,26 @@ impl Object for VersionObject {
         }
     }
 
+    fn fields(&self) -> Vec<(&'static str, Value)> {
+        let Version {
+            major,
+            minor,
+            patch,
+            pre,
+            metadata,
+            original,
+        } = &self.version;
+        let number = |number: &u64| Value::Uint(*number, UintKind::Uint64);
+        vec![
+            ("major", number(major)),
+            ("minor", number(minor)),
+            ("patch", number(patch)),
+            ("pre", Value::str(pre)),
+            ("metadata", Value::str(metadata)),
+            ("original", Value::str(original)),
+        ]
+    }
+
     fn method(&self, name: &[u8]) -> Option<Method> {
         let pointer_methods = if self.pointer { POINTER_METHODS } else { &[] };
         let mut methods = METHODS.iter().chain(pointer_methods);
@@ -325,7 +348,9 @@ impl Object for VersionObject {
         };
         let text = super::args::text(args, 0);
         match name {
-            "String" => Ok(version.to_string().into()),
+            "String" | "Value" => Ok(version.to_string().into()),
+            "MarshalText" => Ok(Value::Bytes(version.to_string().into())),
+            "MarshalJSON" => Ok(Value::Bytes(format!("\"{version}\"").into())),
             "Original" => Ok(Value::str(&version.original)),
             "Major" => number(version.major),
             "Minor" => number(version.minor),

@@ -6,6 +6,7 @@
 use super::args::{int, text};
 use super::duration::Duration;
 use super::layout::format;
+use crate::value::quote::quoted;
 use crate::value::{IntKind, Kind, Method, Object, Str, Value};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -325,6 +326,9 @@ const METHODS: &[(&str, &[&str])] = &[
     ("UTC", NO_PARAMS),
     ("Local", NO_PARAMS),
     ("String", NO_PARAMS),
+    ("GoString", NO_PARAMS),
+    ("MarshalJSON", NO_PARAMS),
+    ("MarshalText", NO_PARAMS),
     ("Format", &["string"]),
     ("Add", DURATION),
     ("Round", DURATION),
@@ -372,6 +376,8 @@ impl Object for Time {
             "IsDST" => Ok(self.is_dst().into()),
             "UTC" | "Local" => Ok(self.with_zone(Zone::Utc).into_value()),
             "String" => Ok(Value::Str(format(self, DEFAULT_LAYOUT).into())),
+            "GoString" => Ok(self.go_string().into()),
+            "MarshalJSON" | "MarshalText" => Ok(self.marshalled(name == "MarshalJSON")),
             "Format" => Ok(Value::Str(format(self, text(args, 0)).into())),
             "AddDate" => Ok(self
                 .moved_by(int(args, 0), int(args, 1), int(args, 2))
@@ -399,6 +405,41 @@ impl Object for Time {
 }
 
 impl Time {
+    /// Go code that makes the time.
+    fn go_string(&self) -> String {
+        let Civil {
+            year,
+            day,
+            hour,
+            minute,
+            second,
+            ..
+        } = self.civil();
+        let civil = self.civil();
+        let month = civil.month_name();
+        let zone = match &self.zone {
+            Zone::Utc => "time.UTC".to_owned(),
+            Zone::Fixed(name, _) => format!("time.Location({})", quoted(name)),
+            Zone::Iana(zone) => format!(
+                "time.Location({})",
+                quoted(zone.iana_name().unwrap_or_default())
+            ),
+        };
+        let nanosecond = self.nanosecond;
+        format!(
+            "time.Date({year}, time.{month}, {day}, {hour}, {minute}, {second}, {nanosecond}, {zone})"
+        )
+    }
+
+    fn marshalled(&self, in_quotes: bool) -> Value {
+        let text = format(self, RFC3339_NANO);
+        Value::Bytes(if in_quotes {
+            Str::from([b"\"", &*text, b"\""].concat())
+        } else {
+            text.into()
+        })
+    }
+
     fn is_dst(&self) -> bool {
         match &self.zone {
             Zone::Iana(zone) => Timestamp::from_second(self.seconds)
@@ -408,13 +449,7 @@ impl Time {
     }
 
     fn call_with_duration(&self, name: &str, args: &[Value]) -> Result<Value, String> {
-        let duration = match args.first() {
-            Some(Value::Object(object)) => object.underlying(),
-            other => other.cloned(),
-        };
-        let Some(Value::Int(duration, _)) = duration else {
-            return Err(format!("{name}: not a duration"));
-        };
+        let duration = args.first().map_or(0, Duration::nanoseconds_of);
         let time = match name {
             "Add" => self.plus(duration),
             "Truncate" => self.to_multiple(duration, |rest, _| -rest),

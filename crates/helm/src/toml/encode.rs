@@ -87,7 +87,7 @@ fn shape(object: &dyn Object) -> Shape {
         Some(value) => Shape::Plain(value),
         None => Shape::Table(
             object
-                .fields()
+                .exported_fields()
                 .into_iter()
                 .map(|(name, value)| (Str::from(name), value))
                 .collect(),

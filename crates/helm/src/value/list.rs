@@ -16,6 +16,8 @@ pub enum Elem {
     Map,
     /// `[][]interface {}`, as `chunk` gives it.
     List,
+    /// Structs or pointers to them; the name of the slice type.
+    Object(&'static str),
 }
 
 impl Elem {
@@ -28,6 +30,7 @@ impl Elem {
             Self::Int => "[]int",
             Self::Map => "[]map[string]interface {}",
             Self::List => "[][]interface {}",
+            Self::Object(slice_type) => slice_type,
         }
     }
 }

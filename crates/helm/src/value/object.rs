@@ -39,12 +39,20 @@ pub trait Object: Debug {
         Kind::Struct
     }
 
-    /// The exported fields in order of declaration.
+    /// The fields in order of declaration. Those whose name begins with a small letter are not
+    /// exported: only printing shows them.
     fn fields(&self) -> Vec<(&'static str, Value)> {
         Vec::new()
     }
 
-    /// One field.
+    /// The exported fields in order of declaration.
+    fn exported_fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = self.fields();
+        fields.retain(|(name, _)| name.starts_with(|first: char| first.is_ascii_uppercase()));
+        fields
+    }
+
+    /// One field, exported or not.
     fn field(&self, name: &[u8]) -> Option<Value> {
         self.fields()
             .into_iter()

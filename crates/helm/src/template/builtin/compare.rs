@@ -4,8 +4,9 @@ use super::Result;
 use crate::template::eval::{Slot, plain_value};
 use crate::template::fmt;
 use crate::template::function::Fault;
-use crate::value::{Str, Value};
+use crate::value::{Kind, Object, Str, Value};
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 /// A value as comparison sees it: Go's basic kinds, or something else.
 enum Basic {
@@ -89,13 +90,24 @@ fn equal_others(a: &Value, b: &Value) -> Result<bool> {
         return Ok(is_nil(a) == is_nil(b));
     }
     match (a, b) {
-        (Value::Object(a), Value::Object(b)) => Ok(a.equals(&**b)),
+        (Value::Object(a), Value::Object(b)) if a.kind() == Kind::Ptr => Ok(Rc::ptr_eq(a, b)),
+        (Value::Object(a), Value::Object(b)) if is_comparable(&**b) => Ok(a.equals(&**b)),
         _ => Err(Fault::new(format!(
             "non-comparable type {}: {}",
             shown(b)?,
             b.type_name()
         ))),
     }
+}
+
+/// Whether Go compares structs of the type: no slice and no map in them.
+fn is_comparable(object: &dyn Object) -> bool {
+    object.kind() == Kind::Struct
+        && object.fields().iter().all(|(_, field)| match field {
+            Value::List(_) | Value::Map(_) | Value::Bytes(_) => false,
+            Value::Object(inner) => inner.kind() == Kind::Ptr || is_comparable(&**inner),
+            _ => true,
+        })
 }
 
 /// Nothing, or nil of its type.

@@ -290,7 +290,7 @@ impl Run<'_> {
                 NodeKind::Bool(flag) => (Some(Value::Bool(*flag)), "bool"),
                 _ => (None, "bool"),
             },
-            Param::Int | Param::Int64 => {
+            Param::Int | Param::Int64 | Param::Named("time.Duration") => {
                 let kind = if param == Param::Int {
                     IntKind::Int
                 } else {
@@ -360,7 +360,9 @@ fn zero(param: Param) -> Option<Slot> {
         Param::Strings => Slot::plain(List::nil(Elem::Str).into()),
         Param::Map => Slot::plain(Map::nil(MapKind::Any).into()),
         Param::Bytes => Slot::plain(Value::Bytes(Str::from(""))),
-        Param::Named(name) if name.starts_with('*') => Slot::plain(Value::Nil),
+        Param::Named(name) if name.starts_with('*') || name == "io.Writer" => {
+            Slot::plain(Value::Nil)
+        }
         _ => return None,
     })
 }

@@ -69,10 +69,10 @@ impl Run<'_> {
         let plain = plain_value(value);
         match &*plain {
             Value::Nil => Ok(false),
-            Value::Int(count, kind) => self.count(tree, branch, u64::try_from(*count), |number| {
+            Value::Int(count, kind) => self.count(tree, branch, i128::from(*count), |number| {
                 Value::Int(i64::try_from(number).unwrap_or(i64::MAX), *kind)
             }),
-            Value::Uint(count, kind) => self.count(tree, branch, Ok::<_, ()>(*count), |number| {
+            Value::Uint(count, kind) => self.count(tree, branch, i128::from(*count), |number| {
                 Value::Uint(number, *kind)
             }),
             Value::List(list) => {
@@ -103,14 +103,13 @@ impl Run<'_> {
     }
 
     /// Counts from 0 up to a number.
-    fn count<E>(
+    fn count(
         &mut self,
         tree: &Tree,
         branch: &Branch,
-        count: Result<u64, E>,
+        count: i128,
         number: impl Fn(u64) -> Value,
     ) -> Evaluated<bool> {
-        let count = count.unwrap_or(0);
         if tree
             .unit
             .pipe(branch.pipe)
@@ -124,7 +123,7 @@ impl Run<'_> {
         self.each(
             tree,
             branch,
-            (0..count).map(|i| (Value::Nil, Slot::plain(number(i)))),
+            (0..u64::try_from(count).unwrap_or(0)).map(|i| (Value::Nil, Slot::plain(number(i)))),
         )
     }
 

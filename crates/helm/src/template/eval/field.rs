@@ -116,6 +116,11 @@ impl Run<'_> {
         }
         let is_call = args.len() > 1 || last.is_some();
         if let Some(field) = object.field(name) {
+            if !name.first().is_some_and(u8::is_ascii_uppercase) {
+                let (name, of) = (name.to_text(), receiver.type_name());
+                let cause = format!("{name} is an unexported field of struct type {of}");
+                return Err(self.error(tree, cause));
+            }
             if is_call {
                 let name = name.to_text();
                 let cause = format!("{name} has arguments but cannot be invoked as function");

@@ -6,6 +6,9 @@ use super::{MAX_PRINT_DEPTH, Printer};
 use crate::template::{STACK_RED_ZONE, STACK_SEGMENT};
 use crate::value::{Elem, Kind, List, Map, MapKind, Object, Value};
 
+/// Stands for every address.
+const ADDRESS: u64 = 0xc0_0000_0000;
+
 impl Printer<'_> {
     /// `%!d(string=hi)`: a verb that does not suit the value.
     pub(super) fn bad_verb(&mut self, verb: char, value: &Value) {
@@ -143,8 +146,12 @@ impl Printer<'_> {
         }
         if object.kind() == Kind::Ptr {
             if depth > 0 {
-                // Go prints an address here, which no second run would repeat.
-                return self.bytes(b"0xc000000000");
+                return match verb {
+                    // Go prints an address here, which no second run would repeat.
+                    'v' | 'p' => self.bytes(b"0xc000000000"),
+                    'b' | 'o' | 'd' | 'x' | 'X' => self.integer(false, ADDRESS, verb, value),
+                    _ => self.bad_verb(verb, value),
+                };
             }
             self.out.push(b'&');
         }

@@ -78,7 +78,7 @@ fn emit_inner(
         Value::Object(object) => match object.to_json() {
             Value::Str(text) => writer.string(&text, indent),
             _ => {
-                let fields = object.fields();
+                let fields = object.exported_fields();
                 let entries = fields
                     .into_iter()
                     .map(|(n, v)| (Str::from(n.to_lowercase()), v));
