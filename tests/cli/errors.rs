@@ -274,7 +274,7 @@ fn a_file_that_is_no_package() {
     exit: 1
     --- stdout
     --- stderr
-    error: file 'chart.tgz' does not appear to be a gzipped archive; got 'text/plain; charset=utf-8'
+    error: file 'chart.tgz' does not appear to be a gzipped archive; got 'application/octet-stream'
     ");
 }
 

@@ -94,8 +94,18 @@ fn safe_name(raw: &str) -> Result<String, String> {
         return Err("chart yaml not in base directory".to_owned());
     }
     let rest = rest.replace(delimiter, "/");
-    if rest.starts_with('/') {
-        return Err("chart illegally contains absolute paths".to_owned());
+    let is_drive = base.len() == 2 && base.ends_with(':');
+    if base.is_empty() || is_drive || rest.starts_with('/') {
+        return Err(format!(
+            "chart illegally contains absolute paths: {}",
+            quoted(raw)
+        ));
+    }
+    if base == ".." {
+        return Err(format!(
+            "chart illegally references parent directory: {}",
+            quoted(raw)
+        ));
     }
     let name = clean(&rest);
     if name == "." {
@@ -185,6 +195,9 @@ pub(super) mod tests {
             "web/../../x",
             "web/..",
             "web//etc/passwd",
+            "/etc/passwd",
+            "../x",
+            r"C:\x",
             "web/c:/x",
             "web",
             "Chart.yaml",

@@ -48,7 +48,8 @@ fn read(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
                 "file '{shown}' seems to be a YAML file, but expected a gzipped archive"
             ));
         }
-        let kind = if std::str::from_utf8(&bytes).is_ok() {
+        // Helm looks at 512 bytes, of which a short file leaves some zero.
+        let kind = if bytes.len() >= 512 && std::str::from_utf8(&bytes).is_ok() {
             "text/plain; charset=utf-8"
         } else {
             "application/octet-stream"
@@ -57,7 +58,12 @@ fn read(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
             "file '{shown}' does not appear to be a gzipped archive; got '{kind}'"
         ));
     }
-    archive::unpack(&bytes).map_err(|error| format!("unable to load chart archive: {error}"))
+    let files = archive::unpack(&bytes)
+        .map_err(|error| format!("unable to load chart archive: {error}"))?;
+    if !profile.is_helm3() && !files.iter().any(|(name, _)| name == "Chart.yaml") {
+        return Err("unable to detect chart version, no Chart.yaml found".to_owned());
+    }
+    Ok(files)
 }
 
 /// A walk through one chart's directory.
