@@ -1,0 +1,32 @@
+//! YAML: what is written reads back as the same value, and is written the same again.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use windlass_fuzz::{shown, with_line_break};
+use windlass_helm::yaml::{self, emit};
+
+fuzz_target!(|data: &[u8]| {
+    // The parts that only read must not fail in other ways than by an error.
+    if let Ok(documents) = yaml::parse(data) {
+        for document in &documents {
+            let _ = yaml::to_json_value(document, document.root());
+        }
+    }
+    let _ = (yaml::documents(data), yaml::split_documents(data));
+    let Ok(value) = yaml::from_yaml(data) else {
+        return;
+    };
+    let Some(before) = shown(&value) else { return };
+    for write in [emit::to_yaml, emit::to_yaml_pretty] {
+        let Ok(text) = write(&value) else { continue };
+        let again = yaml::from_yaml(&with_line_break(&text)).expect("what is written can be read");
+        assert_eq!(
+            Some(&before),
+            shown(&again).as_ref(),
+            "through {}",
+            text.to_text()
+        );
+        assert_eq!(Ok(text), write(&again));
+    }
+});
