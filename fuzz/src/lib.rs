@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use windlass_helm::chart::{self, Chart, Options, Profile, Release};
 use windlass_helm::json::to_json;
 use windlass_helm::sprig;
-use windlass_helm::template::{Templates, World};
+use windlass_helm::template::{Limits, Templates, World};
 use windlass_helm::value::{Map, MapKind, Str, Value};
 
 /// Both releases of Helm that are followed.
@@ -46,9 +46,15 @@ pub fn files(data: &[u8]) -> Vec<(String, Str)> {
     files
 }
 
-/// A world without a cluster, the same at every call.
+/// A world without a cluster, the same at every call, whose limits are soon reached.
 pub fn world() -> World {
-    World::new(jiff::Timestamp::UNIX_EPOCH, [7; 32])
+    let mut world = World::new(jiff::Timestamp::UNIX_EPOCH, [7; 32]);
+    world.limits = Limits {
+        steps: 400_000,
+        template_steps: 200_000,
+        bytes: 32 << 20,
+    };
+    world
 }
 
 /// The output of every template, or the text of the error.

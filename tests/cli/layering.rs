@@ -63,16 +63,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// What each folder of the engine may use.
 const ENGINE_MAY_USE: &[(&str, &[&str])] = &[
+    ("limits", &[]),
     ("re2", &[]),
     ("value", &[]),
-    ("json", &["value"]),
-    ("yaml", &["value", "json"]),
-    ("toml", &["value", "json"]),
-    ("template", &["value", "yaml", "json", "re2"]),
-    ("sprig", &["value", "yaml", "json", "template", "re2"]),
+    ("json", &["value", "limits"]),
+    ("yaml", &["value", "json", "limits"]),
+    ("toml", &["value", "json", "limits"]),
+    ("template", &["value", "limits", "yaml", "json", "re2"]),
+    ("sprig", &["value", "limits", "yaml", "json", "template", "re2"]),
     (
         "chart",
-        &["value", "yaml", "json", "toml", "template", "sprig", "re2"],
+        &["value", "limits", "yaml", "json", "toml", "template", "sprig", "re2"],
     ),
 ];
 

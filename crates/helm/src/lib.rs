@@ -9,6 +9,7 @@
 
 pub mod chart;
 pub mod json;
+mod limits;
 mod re2;
 pub mod sprig;
 pub mod template;

@@ -4,6 +4,7 @@
 
 use super::strvals::from_cluster;
 use super::{Profile, duration, toml_time};
+use crate::limits::is_limit;
 use crate::sprig::args::function;
 use crate::template::{Fault, Function, Param, Query, Runtime};
 use crate::toml::EncodeError;
@@ -42,32 +43,28 @@ static BOTH: &[Function] = &[
     ),
     function("getHostByName", &[Param::Str], |_, _| Ok(Value::from(""))),
     function("toYaml", &[Param::Any], |_, args| {
-        Ok(or_empty(yaml::emit::to_yaml(&args[0])))
+        or_empty(yaml::emit::to_yaml(&args[0]))
     }),
     function("toYamlPretty", &[Param::Any], |_, args| {
-        Ok(or_empty(yaml::emit::to_yaml_pretty(&args[0])))
+        or_empty(yaml::emit::to_yaml_pretty(&args[0]))
     }),
     function("fromYaml", &[Param::Str], |_, args| {
-        Ok(table(
-            yaml::from_yaml_map(text(args, 0)).map_err(|error| error.to_string()),
-        ))
+        table(yaml::from_yaml_map(text(args, 0)).map_err(|error| error.to_string()))
     }),
     function("fromYamlArray", &[Param::Str], |_, args| {
-        Ok(array(
-            yaml::from_yaml_list(text(args, 0)).map_err(|error| error.to_string()),
-        ))
+        array(yaml::from_yaml_list(text(args, 0)).map_err(|error| error.to_string()))
     }),
     function("toJson", &[Param::Any], |_, args| {
-        Ok(or_empty(json::to_json(&args[0])))
+        or_empty(json::to_json(&args[0]))
     }),
     function("fromJson", &[Param::Str], |_, args| {
-        Ok(table(json::from_json_map(text(args, 0))))
+        table(json::from_json_map(text(args, 0)))
     }),
     function("fromJsonArray", &[Param::Str], |_, args| {
-        Ok(array(json::from_json_list(text(args, 0))))
+        array(json::from_json_list(text(args, 0)))
     }),
     function("toPrettyJson", &[Param::Any], |_, args| {
-        Ok(or_empty(json::to_json_pretty(&args[0])))
+        or_empty(json::to_json_pretty(&args[0]))
     }),
     function("toRawJson", &[Param::Any], |_, args| {
         must(json::to_json_raw(&args[0]))
@@ -92,7 +89,7 @@ static BOTH: &[Function] = &[
         }
     }),
     function("fromToml", &[Param::Str], |_, args| {
-        Ok(table(toml::from_toml(text(args, 0), &toml_time::value)))
+        table(toml::from_toml(text(args, 0), &toml_time::value))
     }),
 ];
 
@@ -116,9 +113,13 @@ fn text(args: &[Value], at: usize) -> &Str {
         .expect("invariant: the parameter is declared as a string")
 }
 
-/// The text, or an empty one: `toYaml` and its kin hide their errors.
-fn or_empty(text: Result<Str, impl ToString>) -> Value {
-    text.map_or_else(|_| Value::from(""), Value::Str)
+/// The text, or an empty one: `toYaml` and its kin hide their errors, but not those of our own limits.
+fn or_empty(text: Result<Str, String>) -> Result<Value, Fault> {
+    match text {
+        Ok(text) => Ok(Value::Str(text)),
+        Err(error) if is_limit(&error) => Err(Fault::new(error)),
+        Err(_) => Ok(Value::from("")),
+    }
 }
 
 /// The text, or the error that ends the render.
@@ -128,17 +129,27 @@ fn must(text: Result<Str, impl ToString>) -> Result<Value, Fault> {
 }
 
 /// The map, or one with the error under `Error`, as `fromYaml` gives it.
-fn table(read: Result<Map, String>) -> Value {
-    Value::Map(read.unwrap_or_else(|error| {
-        let map = Map::new(MapKind::Any);
-        map.insert("Error", Value::from(error));
-        map
-    }))
+fn table(read: Result<Map, String>) -> Result<Value, Fault> {
+    let map = match read {
+        Ok(map) => map,
+        Err(error) if is_limit(&error) => return Err(Fault::new(error)),
+        Err(error) => {
+            let map = Map::new(MapKind::Any);
+            map.insert("Error", Value::from(error));
+            map
+        }
+    };
+    Ok(Value::Map(map))
 }
 
 /// The list, or one whose only item is the error, as `fromYamlArray` gives it.
-fn array(read: Result<List, String>) -> Value {
-    Value::List(read.unwrap_or_else(|error| List::new(vec![Value::from(error)], Elem::Any)))
+fn array(read: Result<List, String>) -> Result<Value, Fault> {
+    let list = match read {
+        Ok(list) => list,
+        Err(error) if is_limit(&error) => return Err(Fault::new(error)),
+        Err(error) => List::new(vec![Value::from(error)], Elem::Any),
+    };
+    Ok(Value::List(list))
 }
 
 /// `required`: nil and the empty string are missing; `false` and 0 are not.

@@ -1,5 +1,6 @@
 //! JSON to values, with the messages of Go's scanner.
 
+use crate::limits::{MAX_VALUES, TOO_MANY_VALUES};
 use crate::value::number::parse_float;
 use crate::value::{Elem, List, Map, MapKind, Str, Value};
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ fn read(text: &[u8]) -> Result<(Value, Option<String>), String> {
         text,
         at: 0,
         overflow: None,
+        values: 0,
     };
     decoder.skip_blanks();
     let value = decoder.value(0)?;
@@ -88,6 +90,8 @@ struct Decoder<'a> {
     at: usize,
     /// The first number too large for a `float64`; reading goes on.
     overflow: Option<String>,
+    /// How many values there were so far.
+    values: usize,
 }
 
 impl Decoder<'_> {
@@ -142,6 +146,10 @@ impl Decoder<'_> {
     }
 
     fn value_inner(&mut self, depth: usize) -> Result<Value, String> {
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(format!("json: {TOO_MANY_VALUES}"));
+        }
         match self.peek() {
             Some(b'{') => self.object(depth),
             Some(b'[') => self.array(depth),

@@ -1,5 +1,6 @@
 //! Values to JSON.
 
+use crate::limits::check_text;
 use crate::value::number::format_float;
 use crate::value::{Map, MapKind, Str, Value};
 use base64::Engine;
@@ -54,6 +55,7 @@ fn encode(value: &Value, pretty: bool, html: bool) -> Result<Str, String> {
         seen: Vec::new(),
     };
     encoder.value(value, 0)?;
+    check_text(encoder.out.len())?;
     Ok(Str::from(encoder.out))
 }
 
@@ -92,6 +94,7 @@ impl Encoder {
     }
 
     fn value_inner(&mut self, value: &Value, depth: usize) -> Result<(), String> {
+        check_text(self.out.len())?;
         match value {
             Value::Nil => self.text("null"),
             Value::Bool(flag) => self.text(if *flag { "true" } else { "false" }),

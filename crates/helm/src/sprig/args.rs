@@ -12,11 +12,7 @@ pub(crate) type Body = fn(&mut dyn Runtime, &[Value]) -> Result<Value, Fault>;
 /// The result of a function.
 pub(super) type Answer = Result<Value, Fault>;
 
-/// The largest text that one call may make, in bytes.
-pub(super) const TEXT_LIMIT: usize = 64 << 20;
-
-/// The largest list that one call may make.
-pub(super) const LIST_LIMIT: usize = 1 << 22;
+pub(super) use crate::limits::{MAX_TEXT as TEXT_LIMIT, MAX_VALUES as LIST_LIMIT};
 
 /// Dereferencing nil, as `reflect.TypeOf(nil).Kind()` does.
 pub(super) const NIL_DEREFERENCE: &str =

@@ -113,6 +113,7 @@ fn value(cert: impl Into<Str>, key: impl Into<Str>) -> Value {
 
 /// `genPrivateKey`: PEM of `rsa` (4096 bits), `dsa`, `ecdsa` (P-256) or `ed25519`.
 fn generate_key(run: &mut dyn Runtime, kind: &[u8]) -> Answer {
+    run.work(random::KEY_STEPS)?;
     let rng = &mut random::source(run, "genPrivateKey");
     let key = match kind {
         b"" | b"rsa" => PrivateKey::rsa(rng, KEY_BITS),
@@ -221,6 +222,7 @@ impl<'a> Request<'a> {
 
     /// `genSelfSignedCert` and its `WithKey`.
     fn self_signed(&self, run: &mut dyn Runtime, key: Option<&[u8]>) -> Answer {
+        run.work(random::KEY_STEPS)?;
         let key = self.key(run, key)?;
         let signer = Signer {
             name: self.subject(),
@@ -232,6 +234,7 @@ impl<'a> Request<'a> {
 
     /// `genSignedCert` and its `WithKey`.
     fn signed_by(&self, run: &mut dyn Runtime, authority: &Value, key: Option<&[u8]>) -> Answer {
+        run.work(random::KEY_STEPS)?;
         let key = self.key(run, key)?;
         let authority = match authority {
             Value::Object(object) => object.as_any().downcast_ref::<Certificate>(),

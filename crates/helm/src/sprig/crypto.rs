@@ -16,9 +16,13 @@ use hmac::{Hmac, Mac};
 const S: Param = Param::Str;
 const I: Param = Param::Int;
 
+/// How many steps hashing a password counts for, which is made to take long.
+const PASSWORD_STEPS: u64 = 200_000;
+
 /// The functions of this file.
 pub(super) const TABLE: &[Function] = &[
     function("bcrypt", &[S], |run, a| {
+        run.work(PASSWORD_STEPS)?;
         bytes(bcrypt(run, "bcrypt", text(a, 0)))
     }),
     function("htpasswd", &[S, S], |run, a| {
@@ -26,10 +30,12 @@ pub(super) const TABLE: &[Function] = &[
         if user.contains(&b':') {
             return bytes([b"invalid username: ", user].concat());
         }
+        run.work(PASSWORD_STEPS)?;
         let hash = bcrypt(run, "htpasswd", text(a, 1));
         bytes([user, b":", hash.as_bytes()].concat())
     }),
-    function("derivePassword", &[Param::Uint32, S, S, S, S], |_, a| {
+    function("derivePassword", &[Param::Uint32, S, S, S, S], |run, a| {
+        run.work(PASSWORD_STEPS)?;
         derive_password(a)
     }),
     function("encryptAES", &[S, S], |run, a| {

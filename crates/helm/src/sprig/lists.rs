@@ -9,7 +9,8 @@ use super::args::{
 use super::defaults::is_empty;
 use super::math::to_int;
 use super::reflection::deep_equal;
-use crate::template::{Fault, Function, Param};
+use crate::limits::Visits;
+use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::{Elem, IntKind, List, Value};
 use std::borrow::Cow;
 
@@ -37,12 +38,12 @@ pub(super) const TABLE: &[Function] = &[
     variadic("concat", &[A], |_, a| concat(rest(a, 0))),
     function("reverse", &[A], |_, a| reverse(a)),
     function("mustReverse", &[A], |_, a| reverse(a)),
-    function("uniq", &[A], |_, a| uniq(a)),
-    function("mustUniq", &[A], |_, a| uniq(a)),
-    variadic("without", &[A, A], |_, a| without(a)),
-    variadic("mustWithout", &[A, A], |_, a| without(a)),
-    function("has", &[A, A], |_, a| has(a)),
-    function("mustHas", &[A, A], |_, a| has(a)),
+    function("uniq", &[A], |run, a| uniq(run, a)),
+    function("mustUniq", &[A], |run, a| uniq(run, a)),
+    variadic("without", &[A, A], |run, a| without(run, a)),
+    variadic("mustWithout", &[A, A], |run, a| without(run, a)),
+    function("has", &[A, A], |run, a| has(run, a)),
+    function("mustHas", &[A, A], |run, a| has(run, a)),
     function("compact", &[A], |_, a| compact(a)),
     function("mustCompact", &[A], |_, a| compact(a)),
     variadic("slice", &[A, A], |_, a| slice(a)),
@@ -137,9 +138,9 @@ fn reverse(args: &[Value]) -> Answer {
 }
 
 /// Whether a list holds an equal value.
-fn holds(haystack: &[Value], needle: &Value) -> Result<bool, Fault> {
+fn holds(visits: &mut Visits, haystack: &[Value], needle: &Value) -> Result<bool, Fault> {
     for item in haystack {
-        if deep_equal(needle, item)? {
+        if deep_equal(visits, needle, item)? {
             return Ok(true);
         }
     }
@@ -147,37 +148,44 @@ fn holds(haystack: &[Value], needle: &Value) -> Result<bool, Fault> {
 }
 
 /// `uniq`: first of equal items, as `reflect.DeepEqual` compares.
-fn uniq(args: &[Value]) -> Answer {
+fn uniq(run: &mut dyn Runtime, args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot find uniq on type")?;
+    let mut visits = Visits::new();
     let mut out: Vec<Value> = Vec::new();
     for item in items.iter() {
-        if !holds(&out, item)? {
+        if !holds(&mut visits, &out, item)? {
             out.push(item.clone());
         }
     }
+    run.work(visits.count())?;
     list(out)
 }
 
 /// `without`: the items that equal none of the given ones.
-fn without(args: &[Value]) -> Answer {
+fn without(run: &mut dyn Runtime, args: &[Value]) -> Answer {
     let items = slice_of(any(args, 0), "Cannot find without on type")?;
+    let mut visits = Visits::new();
     let mut out = Vec::new();
     for item in items.iter() {
-        if !holds(rest(args, 1), item)? {
+        if !holds(&mut visits, rest(args, 1), item)? {
             out.push(item.clone());
         }
     }
+    run.work(visits.count())?;
     list(out)
 }
 
 /// `has`: whether an item equals the given one; nothing is in nil.
-fn has(args: &[Value]) -> Answer {
+fn has(run: &mut dyn Runtime, args: &[Value]) -> Answer {
     let haystack = any(args, 1);
     if haystack.is_nil() {
         return Ok(false.into());
     }
     let items = slice_of(haystack, "Cannot find has on type")?;
-    Ok(holds(&items, any(args, 0))?.into())
+    let mut visits = Visits::new();
+    let found = holds(&mut visits, &items, any(args, 0))?;
+    run.work(visits.count())?;
+    Ok(found.into())
 }
 
 /// `compact`: the items that are not empty in the sense of `default`.

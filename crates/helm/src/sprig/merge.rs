@@ -5,17 +5,22 @@
 
 use super::args::{Answer, map, plain_map, rest, variadic};
 use super::reflection::descend;
-use crate::template::{Fault, Function, Param};
+use crate::limits::Visits;
+use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::{Kind, Map, MapKind, Value};
 
 const MAPS: &[Param] = &[Param::Map, Param::Map];
 
 /// The functions of this file.
 pub(super) const TABLE: &[Function] = &[
-    variadic("merge", MAPS, |_, a| quiet(merge_all(a, false))),
-    variadic("mustMerge", MAPS, |_, a| loud(merge_all(a, false))),
-    variadic("mergeOverwrite", MAPS, |_, a| quiet(merge_all(a, true))),
-    variadic("mustMergeOverwrite", MAPS, |_, a| loud(merge_all(a, true))),
+    variadic("merge", MAPS, |run, a| quiet(merge_all(run, a, false))),
+    variadic("mustMerge", MAPS, |run, a| loud(merge_all(run, a, false))),
+    variadic("mergeOverwrite", MAPS, |run, a| {
+        quiet(merge_all(run, a, true))
+    }),
+    variadic("mustMergeOverwrite", MAPS, |run, a| {
+        loud(merge_all(run, a, true))
+    }),
 ];
 
 /// Why a merge ended early.
@@ -42,24 +47,33 @@ fn loud(merged: Result<Map, Stop>) -> Answer {
     }
 }
 
-fn merge_all(args: &[Value], overwrite: bool) -> Result<Map, Stop> {
+fn merge_all(run: &mut dyn Runtime, args: &[Value], overwrite: bool) -> Result<Map, Stop> {
+    let mut visits = Visits::new();
     let mut target = map(args, 0);
     for source in rest(args, 1) {
         let source = plain_map(source);
         if target.is_nil() && !source.is_nil() {
             target = Map::new(MapKind::Any);
         }
-        merge_into(0, &target, &source, overwrite)?;
+        merge_into(&mut visits, 0, &target, &source, overwrite)?;
     }
+    run.work(visits.count()).map_err(Stop::Fault)?;
     Ok(target)
 }
 
 /// Merges nested maps on a stack that is deep enough for it.
-fn merge_into(depth: usize, target: &Map, source: &Map, overwrite: bool) -> Result<(), Stop> {
+fn merge_into(
+    visits: &mut Visits,
+    depth: usize,
+    target: &Map,
+    source: &Map,
+    overwrite: bool,
+) -> Result<(), Stop> {
     let done = descend(depth, || {
         for (key, value) in source.entries() {
+            visits.visit()?;
             let existing = target.get(&key);
-            match merge_value(depth, existing.as_ref(), &value, overwrite) {
+            match merge_value(visits, depth, existing.as_ref(), &value, overwrite) {
                 Ok(replace) if is_unfit(target, source, &value, replace) => {
                     return Ok(Err(Stop::Fault(unfit(&value))));
                 }
@@ -77,6 +91,7 @@ fn merge_into(depth: usize, target: &Map, source: &Map, overwrite: bool) -> Resu
 
 /// Whether the value of the source replaces the existing one; merges the two if both are maps.
 fn merge_value(
+    visits: &mut Visits,
     depth: usize,
     existing: Option<&Value>,
     value: &Value,
@@ -88,7 +103,7 @@ fn merge_value(
     }
     match (existing, value) {
         (Some(Value::Map(old)), Value::Map(new)) if !old.is_nil() => {
-            merge_into(depth + 1, old, new, overwrite)?;
+            merge_into(visits, depth + 1, old, new, overwrite)?;
         }
         (Some(Value::Object(old)), Value::Map(_) | Value::Object(_))
             if old.kind() == Kind::Ptr && !overwrite && value.kind() != Kind::Ptr =>

@@ -3,6 +3,7 @@
 //! Follows sprig 3.3.0 `reflect.go` and Go 1.26 `reflect/deepequal.go`.
 
 use super::args::{any, bytes, function, text};
+use crate::limits::Visits;
 use crate::template::{Fault, Function, Param};
 use crate::value::{List, Map, Value};
 
@@ -30,8 +31,11 @@ pub(super) const TABLE: &[Function] = &[
     function("kindIs", &[S, A], |_, a| {
         Ok((text(a, 0) == any(a, 1).kind().name().as_bytes()).into())
     }),
-    function("deepEqual", &[A, A], |_, a| {
-        Ok(deep_equal(any(a, 0), any(a, 1))?.into())
+    function("deepEqual", &[A, A], |run, a| {
+        let mut visits = Visits::new();
+        let equal = deep_equal(&mut visits, any(a, 0), any(a, 1))?;
+        run.work(visits.count())?;
+        Ok(equal.into())
     }),
 ];
 
@@ -52,12 +56,13 @@ pub(super) fn descend<T>(
 /// `reflect.DeepEqual`: also the types must be the same, and nil is not empty.
 ///
 /// # Errors
-/// When the values are nested too deeply.
-pub(super) fn deep_equal(a: &Value, b: &Value) -> Result<bool, Fault> {
-    equal_at(0, a, b)
+/// When the values are nested too deeply or have too many parts.
+pub(super) fn deep_equal(visits: &mut Visits, a: &Value, b: &Value) -> Result<bool, Fault> {
+    equal_at(visits, 0, a, b)
 }
 
-fn equal_at(depth: usize, a: &Value, b: &Value) -> Result<bool, Fault> {
+fn equal_at(visits: &mut Visits, depth: usize, a: &Value, b: &Value) -> Result<bool, Fault> {
+    visits.visit()?;
     Ok(match (a, b) {
         (Value::Nil, Value::Nil) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
@@ -66,26 +71,26 @@ fn equal_at(depth: usize, a: &Value, b: &Value) -> Result<bool, Fault> {
         (Value::Float(a), Value::Float(b)) => a == b,
         (Value::Complex(a, x), Value::Complex(b, y)) => a == b && x == y,
         (Value::Str(a), Value::Str(b)) | (Value::Bytes(a), Value::Bytes(b)) => a == b,
-        (Value::List(a), Value::List(b)) => descend(depth, || lists_equal(depth, a, b))?,
-        (Value::Map(a), Value::Map(b)) => descend(depth, || maps_equal(depth, a, b))?,
+        (Value::List(a), Value::List(b)) => descend(depth, || lists_equal(visits, depth, a, b))?,
+        (Value::Map(a), Value::Map(b)) => descend(depth, || maps_equal(visits, depth, a, b))?,
         (Value::Object(a), Value::Object(b)) => a.equals(&**b),
         _ => false,
     })
 }
 
-fn lists_equal(depth: usize, a: &List, b: &List) -> Result<bool, Fault> {
+fn lists_equal(visits: &mut Visits, depth: usize, a: &List, b: &List) -> Result<bool, Fault> {
     if a.elem() != b.elem() || a.is_nil() != b.is_nil() || a.len() != b.len() {
         return Ok(false);
     }
     for (a, b) in a.items().iter().zip(b.items()) {
-        if !equal_at(depth + 1, a, b)? {
+        if !equal_at(visits, depth + 1, a, b)? {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn maps_equal(depth: usize, a: &Map, b: &Map) -> Result<bool, Fault> {
+fn maps_equal(visits: &mut Visits, depth: usize, a: &Map, b: &Map) -> Result<bool, Fault> {
     if a.kind() != b.kind() || a.is_nil() != b.is_nil() || a.len() != b.len() {
         return Ok(false);
     }
@@ -93,7 +98,7 @@ fn maps_equal(depth: usize, a: &Map, b: &Map) -> Result<bool, Fault> {
         return Ok(true);
     }
     for ((key, a), (other, b)) in a.entries().iter().zip(b.entries()) {
-        if *key != other || !equal_at(depth + 1, a, &b)? {
+        if *key != other || !equal_at(visits, depth + 1, a, &b)? {
             return Ok(false);
         }
     }
@@ -142,5 +147,17 @@ mod tests {
             fails("deepEqual", &[cycle(), cycle()]),
             "value is nested too deeply"
         );
+    }
+
+    #[test]
+    fn counts_shared_parts_each_time() {
+        let shared = || {
+            (0..40).fold(Value::Nil, |inner, _| {
+                Value::list(vec![inner.clone(), inner])
+            })
+        };
+        let mut visits = crate::limits::Visits::with_left(1000);
+        let fault = super::deep_equal(&mut visits, &shared(), &shared()).unwrap_err();
+        assert_eq!(fault.message, "values have more than 67108864 parts");
     }
 }

@@ -37,48 +37,36 @@ pub(super) const TABLE: &[Function] = &[
         find(&*compiled(run, text(a, 0))?, text(a, 1))
     }),
     function("regexFindAll", SSI, |run, a| {
-        find_all(&*must_compile(run, text(a, 0))?, text(a, 1), int(a, 2))
+        let pattern = must_compile(run, text(a, 0))?;
+        find_all(run, &pattern, text(a, 1), int(a, 2))
     }),
     function("mustRegexFindAll", SSI, |run, a| {
-        find_all(&*compiled(run, text(a, 0))?, text(a, 1), int(a, 2))
+        let pattern = compiled(run, text(a, 0))?;
+        find_all(run, &pattern, text(a, 1), int(a, 2))
     }),
     function("regexReplaceAll", SSS, |run, a| {
-        replace(
-            &*must_compile(run, text(a, 0))?,
-            text(a, 1),
-            text(a, 2),
-            true,
-        )
+        let pattern = must_compile(run, text(a, 0))?;
+        replace(run, &pattern, text(a, 1), text(a, 2), true)
     }),
     function("mustRegexReplaceAll", SSS, |run, a| {
-        replace(&*compiled(run, text(a, 0))?, text(a, 1), text(a, 2), true)
+        let pattern = compiled(run, text(a, 0))?;
+        replace(run, &pattern, text(a, 1), text(a, 2), true)
     }),
     function("regexReplaceAllLiteral", SSS, |run, a| {
-        replace(
-            &*must_compile(run, text(a, 0))?,
-            text(a, 1),
-            text(a, 2),
-            false,
-        )
+        let pattern = must_compile(run, text(a, 0))?;
+        replace(run, &pattern, text(a, 1), text(a, 2), false)
     }),
     function("mustRegexReplaceAllLiteral", SSS, |run, a| {
-        replace(&*compiled(run, text(a, 0))?, text(a, 1), text(a, 2), false)
+        let pattern = compiled(run, text(a, 0))?;
+        replace(run, &pattern, text(a, 1), text(a, 2), false)
     }),
     function("regexSplit", SSI, |run, a| {
-        split(
-            text(a, 0),
-            &*must_compile(run, text(a, 0))?,
-            text(a, 1),
-            int(a, 2),
-        )
+        let pattern = must_compile(run, text(a, 0))?;
+        split(run, text(a, 0), &pattern, text(a, 1), int(a, 2))
     }),
     function("mustRegexSplit", SSI, |run, a| {
-        split(
-            text(a, 0),
-            &*compiled(run, text(a, 0))?,
-            text(a, 1),
-            int(a, 2),
-        )
+        let pattern = compiled(run, text(a, 0))?;
+        split(run, text(a, 0), &pattern, text(a, 1), int(a, 2))
     }),
     function("regexQuoteMeta", &[Param::Str], |_, a| {
         bytes(quote_meta(text(a, 0)))
@@ -172,8 +160,16 @@ fn find(pattern: &Pattern, text: &[u8]) -> Answer {
     }
 }
 
+/// Counts a search from a position on: it may read to the end of the text to find out that a match near
+/// by is the best.
+fn searches(run: &mut dyn Runtime, hay: &Haystack<'_>, at: usize) -> Result<(), Fault> {
+    const BYTES_PER_STEP: usize = 1024;
+    run.work(((hay.text.len() - at) / BYTES_PER_STEP) as u64)
+}
+
 /// Go's successive matches: an empty one right after another match does not count.
 fn matches(
+    run: &mut dyn Runtime,
     pattern: &Pattern,
     hay: &Haystack<'_>,
     limit: i64,
@@ -182,6 +178,7 @@ fn matches(
     let mut found = Vec::new();
     let (mut at, mut previous_end) = (0, None);
     while found.len() < limit && at <= hay.text.len() {
+        searches(run, hay, at)?;
         let Some(matched) = pattern.regex.find_at(&hay.text, at) else {
             break;
         };
@@ -203,9 +200,9 @@ fn matches(
 }
 
 /// `Regexp.FindAllString`: at most `limit` matches, all of them below 0; nil when there are none.
-fn find_all(pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
+fn find_all(run: &mut dyn Runtime, pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
     let hay = Haystack::new(text);
-    let found = matches(pattern, &hay, limit)?;
+    let found = matches(run, pattern, &hay, limit)?;
     if found.is_empty() {
         return Ok(List::nil(Elem::Str).into());
     }
@@ -218,7 +215,13 @@ fn find_all(pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
 /// `Regexp.Split`: at most `limit` parts, all of them below 0, none at 0. `source` is the pattern,
 /// since
 /// Go treats the empty one apart.
-fn split(source: &[u8], pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
+fn split(
+    run: &mut dyn Runtime,
+    source: &[u8],
+    pattern: &Pattern,
+    text: &[u8],
+    limit: i64,
+) -> Answer {
     if limit == 0 {
         return Ok(List::nil(Elem::Str).into());
     }
@@ -227,7 +230,7 @@ fn split(source: &[u8], pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
     }
     let hay = Haystack::new(text);
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    let found = matches(pattern, &hay, i64::try_from(limit).unwrap_or(i64::MAX))?;
+    let found = matches(run, pattern, &hay, i64::try_from(limit).unwrap_or(i64::MAX))?;
     let mut parts: Vec<Str> = Vec::new();
     let (mut begin, mut end) = (0, 0);
     for (start, stop) in found {
@@ -247,13 +250,20 @@ fn split(source: &[u8], pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
 }
 
 /// `Regexp.ReplaceAllString`, or `ReplaceAllLiteralString` when not `expanding`.
-fn replace(pattern: &Pattern, text: &[u8], template: &[u8], expanding: bool) -> Answer {
+fn replace(
+    run: &mut dyn Runtime,
+    pattern: &Pattern,
+    text: &[u8],
+    template: &[u8],
+    expanding: bool,
+) -> Answer {
     let hay = Haystack::new(text);
     let expanding = expanding && template.contains(&b'$');
     let mut out = Vec::with_capacity(text.len());
     let (mut copied, mut at) = (0, 0);
     let mut locations = pattern.regex.capture_locations();
     while at <= hay.text.len() {
+        searches(run, &hay, at)?;
         let Some(found) = pattern
             .regex
             .captures_read_at(&mut locations, &hay.text, at)

@@ -120,6 +120,12 @@ pub trait Runtime {
     /// Time, randomness, cluster: everything that is not in the chart.
     fn world(&mut self) -> &mut World;
 
+    /// Counts work against the budget of steps: a step is about what one simple call takes.
+    ///
+    /// # Errors
+    /// When the budget is used up.
+    fn work(&mut self, steps: u64) -> Result<(), Fault>;
+
     /// Runs a named template and returns its output.
     ///
     /// # Errors

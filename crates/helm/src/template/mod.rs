@@ -24,10 +24,10 @@ pub use error::{Error, ErrorKind};
 pub use function::{Fault, Function, Param, Runtime};
 pub use origin::Place;
 pub use set::{Templates, without_no_value};
-pub use world::{Call, Lookup, Query, World};
+pub use world::{Call, Limits, Lookup, Query, World};
 
-/// The longest text that is parsed, in bytes; nodes are counted in 32 bits.
-const MAX_SOURCE: usize = 1 << 30;
+/// The longest text that is parsed, in bytes; its tree may take fifty times as much.
+const MAX_SOURCE: usize = 16 << 20;
 
 /// How deep blocks and parentheses nest in one text. Go's limit for parentheses.
 const MAX_NESTING: usize = 10_000;
@@ -44,12 +44,6 @@ const MAX_INCLUDES: usize = 1000;
 
 /// How deep `tpl` calls nest. Helm has no limit and dies of a stack overflow.
 const MAX_TPL_DEPTH: usize = 1000;
-
-/// How many actions and calls one execution may take.
-const MAX_STEPS: u64 = 100_000_000;
-
-/// How many bytes one execution may write or get from functions.
-const MAX_BYTES: u64 = 1 << 30;
 
 /// The stack that must be left for a nested step, in bytes.
 const STACK_RED_ZONE: usize = 128 << 10;

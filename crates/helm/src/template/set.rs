@@ -18,8 +18,9 @@ use std::rc::Rc;
 /// The name of Helm's template set, which `tpl` gives to its texts.
 const ROOT: &str = "gotpl";
 
-/// How many parsed texts of `tpl` are kept.
+/// How many parsed texts of `tpl` are kept, and how many bytes they may have in all.
 const MAX_CACHED_TEXTS: usize = 4096;
+const MAX_CACHED_BYTES: usize = 4 << 20;
 
 /// Templates by name. A set within `tpl` sees those of the set around it.
 #[derive(Clone, Default)]
@@ -44,6 +45,25 @@ impl Set {
         if !tree.is_empty || self.get(&tree.name).is_none() {
             self.trees.insert(Rc::clone(&tree.name), Rc::clone(tree));
         }
+    }
+}
+
+/// Texts and their trees, and how many bytes the texts have.
+#[derive(Default)]
+struct Texts {
+    trees: HashMap<Str, Rc<[Rc<Tree>]>>,
+    bytes: usize,
+}
+
+impl Texts {
+    /// Keeps the trees of a text; forgets all others when they are too many.
+    fn keep(&mut self, text: &Str, trees: &Rc<[Rc<Tree>]>) {
+        self.bytes += text.len();
+        if self.trees.len() >= MAX_CACHED_TEXTS || self.bytes > MAX_CACHED_BYTES {
+            self.trees.clear();
+            self.bytes = text.len();
+        }
+        self.trees.insert(text.clone(), Rc::clone(trees));
     }
 }
 
@@ -78,8 +98,8 @@ pub struct Templates {
     pub(super) set: Rc<Set>,
     /// The texts parsed so far.
     parsed: HashMap<Str, Rc<Parsed>>,
-    /// What `tpl` has parsed, by text.
-    texts: RefCell<HashMap<Str, Rc<[Rc<Tree>]>>>,
+    /// What `tpl` has parsed.
+    texts: RefCell<Texts>,
 }
 
 impl Templates {
@@ -163,7 +183,7 @@ impl Templates {
         Run::new(self, world).execute_traced(tree, data)
     }
 
-    /// The set that a text of `tpl` runs in, and its template.
+    /// The set that a text of `tpl` runs in, and its template; and how many bytes were parsed for it.
     ///
     /// # Errors
     /// Why the text is not a template.
@@ -171,19 +191,16 @@ impl Templates {
         &self,
         outer: &Rc<Set>,
         text: &Str,
-    ) -> Result<(Rc<Set>, Rc<Tree>), Error> {
-        let cached = self.texts.borrow().get(text).cloned();
+    ) -> Result<(Rc<Set>, Rc<Tree>, usize), Error> {
+        let cached = self.texts.borrow().trees.get(text).cloned();
+        let parsed = if cached.is_some() { 0 } else { text.len() };
         let trees = match cached {
             Some(trees) => trees,
             None => {
                 let trees: Rc<[Rc<Tree>]> = parse(&self.root, text, &self.functions)?
                     .trees(&self.root)
                     .into();
-                let mut texts = self.texts.borrow_mut();
-                if texts.len() >= MAX_CACHED_TEXTS {
-                    texts.clear();
-                }
-                texts.insert(text.clone(), Rc::clone(&trees));
+                self.texts.borrow_mut().keep(text, &trees);
                 trees
             }
         };
@@ -198,7 +215,7 @@ impl Templates {
             .or(trees.last())
             .cloned()
             .ok_or_else(|| Error::no_template(self.root.as_bytes(), &self.root))?;
-        Ok((Rc::new(set), main))
+        Ok((Rc::new(set), main, parsed))
     }
 }
 

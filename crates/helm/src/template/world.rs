@@ -35,12 +35,36 @@ pub struct Call {
     pub place: Place,
 }
 
+/// What templates may take. The defaults are far above what charts need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// How many steps all executions in a world may still take. A step is an action or a call; calls that
+    /// take long or read much count for more.
+    pub steps: u64,
+    /// How many steps one execution may take.
+    pub template_steps: u64,
+    /// How many bytes one execution may write or get from functions, lists and maps included.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            steps: 1_000_000_000,
+            template_steps: 100_000_000,
+            bytes: 1 << 30,
+        }
+    }
+}
+
 /// Time, randomness and the cluster, as one render sees them.
 pub struct World {
     /// The time of `now`, fixed for the whole render.
     pub now: jiff::Timestamp,
     /// Where `lookup` asks; `None` answers as `helm template` does, with an empty map.
     pub lookup: Option<Lookup>,
+    /// What templates may still take.
+    pub limits: Limits,
     /// The calls so far whose result a second render need not repeat, in their order.
     pub calls: Vec<Call>,
     seed: [u8; 32],
@@ -67,6 +91,7 @@ impl World {
         Self {
             now,
             lookup: None,
+            limits: Limits::default(),
             calls: Vec::new(),
             seed,
             asked: 0,

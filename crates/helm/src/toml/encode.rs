@@ -1,6 +1,7 @@
 //! Values to TOML. Follows BurntSushi/toml 1.6 encode.go.
 
 use super::{escape, write_key, write_path};
+use crate::limits::{Visits, check_text};
 use crate::value::number::format_float;
 use crate::value::{Elem, List, Map, MapKind, Object, Str, Value};
 
@@ -39,6 +40,7 @@ pub fn to_toml(value: &Value) -> Result<Str, EncodeError> {
     }
     let mut encoder = Encoder {
         out: Vec::new(),
+        visits: Visits::new(),
         path: Vec::new(),
     };
     encoder.encode(value)?;
@@ -110,14 +112,19 @@ fn time(json: &Str, shown: &[u8]) -> Str {
 }
 
 /// The type of a value; `None` for nil.
-fn type_of(value: &Value, depth: usize) -> Result<Option<Type>, EncodeError> {
+fn type_of(visits: &mut Visits, value: &Value, depth: usize) -> Result<Option<Type>, EncodeError> {
     if depth > MAX_DEPTH {
         return refused("toml: value is nested too deeply");
     }
-    stacker::maybe_grow(RED_ZONE, STACK, || type_of_inner(value, depth))
+    visits.visit().map_err(EncodeError::Panicked)?;
+    stacker::maybe_grow(RED_ZONE, STACK, || type_of_inner(visits, value, depth))
 }
 
-fn type_of_inner(value: &Value, depth: usize) -> Result<Option<Type>, EncodeError> {
+fn type_of_inner(
+    visits: &mut Visits,
+    value: &Value,
+    depth: usize,
+) -> Result<Option<Type>, EncodeError> {
     Ok(Some(match value {
         Value::Nil => return Ok(None),
         Value::Map(map) if map.is_nil() => return Ok(None),
@@ -126,7 +133,7 @@ fn type_of_inner(value: &Value, depth: usize) -> Result<Option<Type>, EncodeErro
         Value::List(list) => {
             let mut tables = !list.is_empty();
             for item in list.items() {
-                match type_of(item, depth + 1)? {
+                match type_of(visits, item, depth + 1)? {
                     None => return refused("toml: cannot encode array with nil element"),
                     Some(kind) => tables &= kind == Type::Table,
                 }
@@ -137,7 +144,7 @@ fn type_of_inner(value: &Value, depth: usize) -> Result<Option<Type>, EncodeErro
         Value::Object(object) => match shape(&**object) {
             Shape::Table(_) => Type::Table,
             Shape::Text(..) => Type::Other,
-            Shape::Plain(value) => return type_of(&value, depth + 1),
+            Shape::Plain(value) => return type_of(visits, &value, depth + 1),
         },
         _ => Type::Other,
     }))
@@ -156,6 +163,8 @@ fn is_nil(value: &Value) -> bool {
 /// What has been written, and the path of the table at hand.
 struct Encoder {
     out: Vec<u8>,
+    /// How many values were looked at for their types.
+    visits: Visits,
     /// The keys down to the value at hand.
     path: Vec<Str>,
 }
@@ -185,11 +194,14 @@ impl Encoder {
     }
 
     fn encode_inner(&mut self, value: &Value) -> Result<(), EncodeError> {
+        check_text(self.out.len()).map_err(EncodeError::Panicked)?;
         match value {
             Value::Nil => Ok(()),
             Value::Map(map) if map.is_nil() => Ok(()),
             Value::Map(map) => self.table(table_entries(map)),
-            Value::List(list) if type_of(value, 0)? == Some(Type::Tables) => self.tables(list),
+            Value::List(list) if type_of(&mut self.visits, value, 0)? == Some(Type::Tables) => {
+                self.tables(list)
+            }
             Value::Complex(..) => {
                 let mut key = Vec::new();
                 write_path(self.path.iter().map(Str::as_bytes), &mut key);
@@ -261,7 +273,7 @@ impl Encoder {
 
     /// Writes what is no table first.
     fn entries(&mut self, entries: Vec<(Str, Value)>) -> Result<(), EncodeError> {
-        let (direct, tables) = split(entries)?;
+        let (direct, tables) = split(&mut self.visits, entries)?;
         for (key, value) in direct.into_iter().chain(tables) {
             if is_nil(&value) {
                 continue;
@@ -282,6 +294,7 @@ impl Encoder {
     }
 
     fn element_inner(&mut self, value: &Value, depth: usize) -> Result<(), EncodeError> {
+        check_text(self.out.len()).map_err(EncodeError::Panicked)?;
         match value {
             Value::Nil => {}
             Value::Bool(flag) => self.text(if *flag { "true" } else { "false" }),
@@ -315,7 +328,7 @@ impl Encoder {
 
     /// `{a = 1, b = 2}`, for tables within arrays.
     fn inline(&mut self, entries: Vec<(Str, Value)>, depth: usize) -> Result<(), EncodeError> {
-        let (direct, tables) = split(entries)?;
+        let (direct, tables) = split(&mut self.visits, entries)?;
         let (direct_count, table_count) = (direct.len(), tables.len());
         self.out.push(b'{');
         for (index, (key, value)) in direct.into_iter().chain(tables).enumerate() {
@@ -347,10 +360,10 @@ impl Encoder {
 type Entries = Vec<(Str, Value)>;
 
 /// Entries that are no tables, and those that are.
-fn split(entries: Entries) -> Result<(Entries, Entries), EncodeError> {
+fn split(visits: &mut Visits, entries: Entries) -> Result<(Entries, Entries), EncodeError> {
     let (mut direct, mut tables) = (Vec::new(), Vec::new());
     for entry in entries {
-        match type_of(&entry.1, 0)? {
+        match type_of(visits, &entry.1, 0)? {
             Some(Type::Table | Type::Tables) => tables.push(entry),
             _ => direct.push(entry),
         }

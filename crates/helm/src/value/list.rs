@@ -95,6 +95,16 @@ impl List {
         Rc::make_mut(self.items.get_or_insert_default())
     }
 
+    /// The memory that this list alone holds.
+    pub(super) fn own_size(&self) -> usize {
+        match &self.items {
+            Some(items) if Rc::strong_count(items) == 1 => {
+                super::HEAD + size_of_val(items.as_slice()) + super::own_size(items.iter())
+            }
+            _ => 0,
+        }
+    }
+
     /// The number of items.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -183,6 +183,19 @@ impl Map {
         cell.map(|mut cell| cell.take_last()).unwrap_or_default()
     }
 
+    /// The memory that this map alone holds.
+    pub(super) fn own_size(&self) -> usize {
+        match &self.0 {
+            Ok(cell) if Rc::strong_count(cell) == 1 && Rc::strong_count(&cell.entries) == 1 => {
+                let entries = cell.entries.borrow();
+                let keys: usize = entries.keys().map(Str::own_size).sum();
+                let places = entries.len() * size_of::<(Str, Value)>();
+                super::HEAD + places + keys + super::own_size(entries.values())
+            }
+            _ => 0,
+        }
+    }
+
     /// The number of entries.
     #[must_use]
     pub fn len(&self) -> usize {

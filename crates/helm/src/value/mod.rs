@@ -278,6 +278,27 @@ impl Value {
         }
     }
 
+    /// The length of a text, list or map; 0 for everything else.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Str(text) | Self::Bytes(text) => text.len(),
+            Self::List(list) => list.len(),
+            Self::Map(map) => map.len(),
+            _ => 0,
+        }
+    }
+
+    /// About how much memory this value alone holds, in bytes: texts, lists and maps that nothing else
+    /// refers to.
+    pub(crate) fn own_size(&self) -> usize {
+        match self {
+            Self::Str(text) | Self::Bytes(text) => text.own_size(),
+            Self::List(list) => list.own_size(),
+            Self::Map(map) => map.own_size(),
+            _ => 0,
+        }
+    }
+
     /// Whether the value can hold others.
     fn is_nested(&self) -> bool {
         matches!(self, Self::List(_) | Self::Map(_))
@@ -288,6 +309,16 @@ impl Value {
     pub fn is_nil(&self) -> bool {
         matches!(self, Self::Nil)
     }
+}
+
+/// About what a text, list or map takes beside its content, in bytes.
+const HEAD: usize = 64;
+
+/// The memory that values hold alone, besides their own places.
+fn own_size<'v>(values: impl Iterator<Item = &'v Value>) -> usize {
+    const RED_ZONE: usize = 64 << 10;
+    const STACK: usize = 1 << 20;
+    stacker::maybe_grow(RED_ZONE, STACK, || values.map(Value::own_size).sum())
 }
 
 /// Drops values without recursion, however deep they nest.

@@ -32,6 +32,15 @@ impl Str {
         self.0.len()
     }
 
+    /// The memory that this text alone holds.
+    pub(super) fn own_size(&self) -> usize {
+        if Rc::strong_count(&self.0) == 1 {
+            self.len() + super::HEAD
+        } else {
+            0
+        }
+    }
+
     /// Whether there are no bytes.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -7,6 +7,7 @@ use super::error::{Error, ErrorKind};
 use super::events::{EventKind, Parser};
 use super::scan::{Position, Scanner, Style};
 use super::source::Source;
+use crate::limits::{MAX_VALUES, TOO_MANY_VALUES};
 use std::collections::HashMap;
 
 /// A place in the text.
@@ -316,6 +317,10 @@ fn next_document(parser: &mut Parser<'_>) -> Result<Option<Document>, Error> {
             EventKind::MappingStart => NodeKind::Mapping(Vec::new()),
         };
         let collection = !matches!(kind, NodeKind::Scalar { .. });
+        if builder.nodes.len() >= MAX_VALUES {
+            let message = format!("yaml: {TOO_MANY_VALUES}");
+            return Err(Error::at(ErrorKind::Syntax, message, Some(at)));
+        }
         let id = builder.add(Node {
             kind,
             anchor: event.anchor,

@@ -3,7 +3,7 @@
 use super::{Evaluated, Run, Slot, is_true};
 use crate::template::ast::{Callee, NodeId, NodeKind, Tree};
 use crate::template::builtin::Builtin;
-use crate::template::function::{Fault, Param};
+use crate::template::function::{Fault, Param, Runtime};
 use crate::value::{Elem, IntKind, Kind, List, Map, MapKind, Method, Object, Str, UintKind, Value};
 use std::rc::Rc;
 
@@ -72,6 +72,7 @@ impl Run<'_> {
                     method: None,
                 };
                 let values = self.arguments(tree, dot, &callable, args, last)?;
+                self.read(tree, values.iter())?;
                 let calls = self.world.calls.len();
                 let result = (function.body)(self, &values);
                 if self.world.calls.len() > calls {
@@ -115,9 +116,7 @@ impl Run<'_> {
         self.spare_args.push(values);
         match result {
             Ok(value) => {
-                if let Value::Str(text) | Value::Bytes(text) = &value {
-                    self.spend(tree, text.len())?;
-                }
+                self.spend(tree, value.own_size())?;
                 Ok(value)
             }
             Err(fault) => {
@@ -125,6 +124,17 @@ impl Run<'_> {
                 Err(self.fault(tree, name, fault))
             }
         }
+    }
+
+    /// Counts the reading of large arguments.
+    fn read<'v>(&mut self, tree: &Tree, values: impl Iterator<Item = &'v Value>) -> Evaluated<()> {
+        const PER_STEP: usize = 256;
+        let steps: usize = values.map(|value| value.len() / PER_STEP).sum();
+        if steps == 0 {
+            return Ok(());
+        }
+        self.work(steps as u64)
+            .map_err(|fault| self.error(tree, fault.message))
     }
 
     /// The arguments of a call, checked and converted.
@@ -202,6 +212,7 @@ impl Run<'_> {
         if let Some(last) = last {
             slots.push(self.validate(tree, last, callable.param(args.len()))?);
         }
+        self.read(tree, slots.iter().map(|slot| &slot.value))?;
         let result = match (builtin, args.first()) {
             (Builtin::Call, first) => {
                 let name = first.map(|&first| tree.unit.text(first));
@@ -211,9 +222,7 @@ impl Run<'_> {
         };
         match result {
             Ok(slot) => {
-                if let Value::Str(text) = &slot.value {
-                    self.spend(tree, text.len())?;
-                }
+                self.spend(tree, slot.value.own_size())?;
                 Ok(slot)
             }
             Err(fault) => {

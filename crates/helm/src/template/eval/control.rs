@@ -4,7 +4,7 @@ use super::{Evaluated, Run, Slot, is_true, plain_value};
 use crate::template::MAX_TEMPLATE_DEPTH;
 use crate::template::ast::{Branch, NodeId, Pipe, Tree};
 use crate::value::quote::quoted;
-use crate::value::{Elem, IntKind, MapKind, UintKind, Value};
+use crate::value::{Elem, IntKind, MapKind, Str, UintKind, Value};
 use std::rc::Rc;
 
 /// How a node ended.
@@ -91,6 +91,7 @@ impl Run<'_> {
             }
             Value::Map(map) => {
                 let any = !matches!(map.kind(), MapKind::Str | MapKind::Files);
+                self.spend(tree, map.len() * size_of::<(Str, Value)>())?;
                 let entries = map.entries().into_iter();
                 let entries = entries.map(|(key, item)| (Value::Str(key), elem(item, any)));
                 self.each(tree, branch, entries)

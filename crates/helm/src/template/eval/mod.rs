@@ -20,7 +20,7 @@ use super::function::Fault;
 use super::origin::{Origin, Trail};
 use super::set::{Set, Templates};
 use super::world::World;
-use super::{MAX_BYTES, MAX_DEPTH, MAX_STEPS, STACK_RED_ZONE, STACK_SEGMENT};
+use super::{MAX_DEPTH, STACK_RED_ZONE, STACK_SEGMENT};
 use crate::value::Value;
 use control::Flow;
 use std::borrow::Cow;
@@ -111,6 +111,7 @@ type Evaluated<T> = Result<T, Error>;
 
 impl<'a> Run<'a> {
     pub(super) fn new(templates: &'a Templates, world: &'a mut World) -> Self {
+        let limits = world.limits;
         Self {
             templates,
             world,
@@ -124,15 +125,15 @@ impl<'a> Run<'a> {
             template_depth: 0,
             tpl_depth: 0,
             includes: HashMap::new(),
-            steps_left: MAX_STEPS,
-            bytes_left: MAX_BYTES,
+            steps_left: limits.template_steps.min(limits.steps),
+            bytes_left: limits.bytes,
             spare_args: Vec::new(),
         }
     }
 
     /// Runs a template and returns what it wrote.
     pub(super) fn execute(mut self, tree: &Tree, data: &Value) -> Evaluated<Vec<u8>> {
-        self.run(tree, &Slot::plain(data.clone()))?;
+        self.start(tree, data)?;
         Ok(self.out)
     }
 
@@ -143,10 +144,18 @@ impl<'a> Run<'a> {
         data: &Value,
     ) -> Evaluated<(Vec<u8>, Origin)> {
         self.trail = Some(Trail::new(&tree.unit));
-        self.run(tree, &Slot::plain(data.clone()))?;
+        self.start(tree, data)?;
         let trail = self.trail.take().unwrap_or_default();
         let origin = trail.finish(&self.out);
         Ok((self.out, origin))
+    }
+
+    /// Runs the outermost template, and takes its steps off those of the world.
+    fn start(&mut self, tree: &Tree, data: &Value) -> Evaluated<()> {
+        let steps = self.steps_left;
+        let result = self.run(tree, &Slot::plain(data.clone()));
+        self.world.limits.steps -= steps - self.steps_left;
+        result
     }
 
     /// Runs a template with variables of its own.
@@ -222,10 +231,20 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, tree: &Tree) -> Evaluated<()> {
         if self.steps_left == 0 {
-            return Err(self.error(tree, format!("template takes more than {MAX_STEPS} steps")));
+            return Err(self.error(tree, self.too_many_steps()));
         }
         self.steps_left -= 1;
         Ok(())
+    }
+
+    fn too_many_steps(&self) -> String {
+        let limits = &self.world.limits;
+        if limits.template_steps <= limits.steps {
+            let steps = limits.template_steps;
+            format!("template takes more than {steps} steps")
+        } else {
+            "templates of this render take too many steps in all".to_owned()
+        }
     }
 
     /// Counts bytes that were written or returned.
@@ -233,7 +252,8 @@ impl<'a> Run<'a> {
         match self.bytes_left.checked_sub(bytes as u64) {
             Some(left) => self.bytes_left = left,
             None => {
-                let cause = format!("template produces more than {MAX_BYTES} bytes");
+                let limit = self.world.limits.bytes;
+                let cause = format!("template produces more than {limit} bytes");
                 return Err(self.error(tree, cause));
             }
         }

@@ -18,6 +18,17 @@ impl Runtime for Run<'_> {
         self.world
     }
 
+    fn work(&mut self, steps: u64) -> Result<(), Fault> {
+        self.steps_left = match self.steps_left.checked_sub(steps) {
+            Some(left) => left,
+            None => {
+                self.steps_left = 0;
+                return Err(Fault::new(self.too_many_steps()));
+            }
+        };
+        Ok(())
+    }
+
     fn include(&mut self, name: &Str, data: &Value) -> Result<Str, Fault> {
         let name_text = name.to_text();
         match self.includes.get_mut(&*name_text) {
@@ -58,9 +69,12 @@ impl Runtime for Run<'_> {
             message: format!("{what} {}: ", quoted(text)),
             inner: Some(inner),
         };
-        let (set, tree) = self
+        let (set, tree, parsed) = self
             .templates
             .for_text(&self.set, text)
+            .map_err(|error| failed("cannot parse template", error))?;
+        // A tree takes a multiple of its text.
+        self.spend(&tree, parsed.saturating_mul(16))
             .map_err(|error| failed("cannot parse template", error))?;
         let outer = std::mem::replace(&mut self.set, set);
         self.tpl_depth += 1;

@@ -7,12 +7,9 @@ mod basic;
 mod directive;
 mod value;
 
+use crate::limits::MAX_TEXT;
 use crate::value::{Kind, Str, Value};
 use basic::Flags;
-
-/// The longest text that one call writes, in bytes. Shared parts make a value print far longer than
-/// it is.
-const MAX_PRINTED: usize = 64 << 20;
 
 /// How deep printing follows nested values; a map can contain itself.
 const MAX_PRINT_DEPTH: usize = 10_000;
@@ -43,7 +40,7 @@ pub(super) struct Printer<'a> {
 
 impl<'a> Printer<'a> {
     fn new(out: &'a mut Vec<u8>) -> Self {
-        let limit = out.len() + MAX_PRINTED;
+        let limit = out.len() + MAX_TEXT;
         Self {
             out,
             limit,

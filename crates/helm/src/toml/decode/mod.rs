@@ -6,6 +6,7 @@ use super::datetime::{Datetime, parse_datetime};
 use super::encode::tables;
 use super::lex::{Item, ItemKind, Lexer};
 use super::write_path;
+use crate::limits::{MAX_VALUES, TOO_MANY_VALUES};
 use crate::value::quote::quoted;
 use crate::value::{Elem, Map, MapKind, Value};
 use scalar::strip_first_line_end;
@@ -55,6 +56,7 @@ pub fn from_toml(text: &[u8], datetime: &dyn Fn(&Datetime) -> Value) -> Result<M
         context: Vec::new(),
         key: String::new(),
         line: 0,
+        values: 0,
         arrays: HashMap::new(),
         implicit: HashSet::new(),
     };
@@ -77,6 +79,8 @@ struct Parser<'a> {
     key: String,
     /// The line of the last table name or key.
     line: usize,
+    /// How many values, and pieces of keys, there were so far.
+    values: usize,
     /// Whether a path is an array.
     arrays: HashMap<String, bool>,
     /// The paths that exist because something below them does.
@@ -108,6 +112,15 @@ impl Parser<'_> {
     /// A fault at the key at hand.
     fn error_here(&self, message: &str) -> String {
         self.error(self.line, message)
+    }
+
+    /// Counts what takes memory.
+    fn count(&mut self, line: usize, values: usize) -> Result<(), String> {
+        self.values += values;
+        if self.values > MAX_VALUES {
+            return Err(self.error(line, TOO_MANY_VALUES));
+        }
+        Ok(())
     }
 
     /// The next item; faults of the lexer become errors here.
@@ -174,7 +187,10 @@ impl Parser<'_> {
         for piece in &parents {
             let mut path = self.context.clone();
             path.push(piece.clone());
-            self.implicit.insert(path_text(&path));
+            let text = path_text(&path);
+            // The path is kept, which may be long.
+            self.count(self.line, 1 + text.len() / 16)?;
+            self.implicit.insert(text);
             self.add_context(&path, false)?;
         }
         Ok(parents)
@@ -288,6 +304,7 @@ impl Parser<'_> {
         in_array: bool,
         depth: usize,
     ) -> Result<(Value, bool), String> {
+        self.count(item.line, 1)?;
         let value = match item.kind {
             ItemKind::Str | ItemKind::RawStr => Value::str(&item.text),
             ItemKind::RawMultilineStr => Value::str(strip_first_line_end(&item.text)),

@@ -98,6 +98,12 @@ impl Emitter {
             return Err(Trouble::Odd);
         }
         let writer = &mut self.writer;
+        match writer.check() {
+            Ok(()) => {}
+            Err(error) if self.exact => return Err(Trouble::Failed(error)),
+            // It may be a value within itself, which JSON tells from a large one.
+            Err(_) => return Err(Trouble::Odd),
+        }
         match value {
             Value::Nil => writer.plain("null", indent),
             Value::Bool(flag) => writer.plain(if *flag { "true" } else { "false" }, indent),

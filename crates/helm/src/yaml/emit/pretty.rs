@@ -49,6 +49,7 @@ fn emit_inner(
     if depth > MAX_DEPTH {
         return Err("yaml: exceeded max depth of 10000".into());
     }
+    writer.check()?;
     match value {
         Value::Nil => writer.plain("null", indent),
         Value::Bool(flag) => writer.plain(if *flag { "true" } else { "false" }, indent),

@@ -67,6 +67,11 @@ impl Writer {
         }
     }
 
+    /// Checks that the text is not too large yet.
+    pub(super) fn check(&self) -> Result<(), String> {
+        crate::limits::check_text(self.out.len())
+    }
+
     /// Ends the document and gives its text, without the line break at its end.
     pub(super) fn finish(mut self) -> Str {
         self.write_indent(0);

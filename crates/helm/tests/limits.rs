@@ -1,0 +1,242 @@
+//! Hostile input ends in an error: nothing here may panic, overflow the stack, or take long.
+
+use windlass_helm::chart::{self, Chart, Options, Profile, Release};
+use windlass_helm::json::{from_json, to_json};
+use windlass_helm::template::{Limits, World};
+use windlass_helm::toml::from_toml;
+use windlass_helm::value::{Map, MapKind, Value};
+use windlass_helm::yaml::{emit, from_yaml};
+
+const CHART: &str = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
+
+/// The error of a template; small limits keep the tests quick.
+fn fails(template: &str) -> String {
+    let limits = Limits {
+        template_steps: 1_000_000,
+        bytes: 1 << 28,
+        ..Limits::default()
+    };
+    fails_within(limits, &[("templates/t", template)])
+}
+
+fn fails_within(limits: Limits, files: &[(&str, &str)]) -> String {
+    let mut files = files.to_vec();
+    files.push(("Chart.yaml", CHART));
+    let files = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).into()));
+    let chart = Chart::from_files(files.collect(), Profile::Helm4).unwrap();
+    let options = Options::default();
+    let prepared = chart::prepare(&chart, &Map::new(MapKind::Any), &options).unwrap();
+    let mut world = World::new("2026-01-02T03:04:05Z".parse().unwrap(), [7; 32]);
+    world.limits = limits;
+    let rendered = chart::execute(&prepared, &Release::default(), Profile::Helm4, &mut world);
+    rendered.map(drop).unwrap_err().to_string()
+}
+
+/// Runs on a stack far smaller than that of any thread.
+fn on_small_stack(work: fn()) {
+    let thread = std::thread::Builder::new()
+        .stack_size(256 << 10)
+        .spawn(work);
+    thread.unwrap().join().unwrap();
+}
+
+#[test]
+fn recursion_ends_with_the_words_of_helm() {
+    on_small_stack(|| {
+        for (template, words) in [
+            (
+                r#"{{ define "a" }}{{ include "a" . }}{{ end }}{{ include "a" . }}"#,
+                "rendering template has a nested reference name: a: unable to execute template",
+            ),
+            (
+                r#"{{ define "a" }}{{ include "b" . }}{{ end }}{{ define "b" }}{{ include "a" . }}{{ end }}
+                   {{ include "a" . }}"#,
+                "rendering template has a nested reference name: a: unable to execute template",
+            ),
+            (
+                r#"{{ template "c/templates/t" . }}"#,
+                "exceeded maximum template depth (100000)",
+            ),
+            (
+                r#"{{ $t := "{{ tpl .t . }}" }}{{ tpl $t (dict "t" $t) }}"#,
+                "tpl is nested more than 1000 times",
+            ),
+        ] {
+            let error = fails(template);
+            assert!(
+                error.contains(words),
+                "{template}: {}",
+                &error[error.len().saturating_sub(300)..]
+            );
+        }
+    });
+}
+
+#[test]
+fn values_may_nest_deeper_than_the_stack() {
+    on_small_stack(|| {
+        let deep = |open: &str, close: &str| open.repeat(9_000) + &close.repeat(9_000);
+        let lists = deep("[", "]");
+        let value = from_json(lists.as_bytes()).unwrap();
+        assert_eq!(&*to_json(&value).unwrap(), lists.as_bytes());
+        let text = emit::to_yaml_pretty(&value).unwrap();
+        assert!(from_yaml(&text).is_ok());
+        assert!(from_yaml(lists.as_bytes()).is_ok());
+        for deeper in ["[", "{\"a\":", "- ", "[{a: "] {
+            assert!(from_yaml(deeper.repeat(100_000).as_bytes()).is_err());
+            assert!(from_json(deeper.repeat(100_000).as_bytes()).is_err());
+        }
+        let toml = format!("a = {}", "[".repeat(100_000));
+        assert!(from_toml(toml.as_bytes(), &|_| Value::Nil).is_err());
+    });
+}
+
+#[test]
+fn loops_end_at_the_budget_of_steps() {
+    for template in [
+        "{{ range 1000000000000 }}{{ end }}",
+        "{{ range until 1000 }}{{ range until 1000 }}{{ end }}{{ end }}",
+        r#"{{ $s := repeat 3000000 "a" }}{{ range until 10000 }}{{ $x := contains "b" $s }}{{ end }}"#,
+        r#"{{ $s := repeat 1000000 "a" }}{{ regexFindAll "a*b|a" $s -1 }}"#,
+        r#"{{ range until 10 }}{{ $x := genPrivateKey "ecdsa" }}{{ end }}"#,
+        "{{ $l := until 3000 }}{{ uniq $l }}",
+    ] {
+        let error = fails(template);
+        assert!(
+            error.contains("template takes more than 1000000 steps"),
+            "{template}: {error}"
+        );
+    }
+}
+
+#[test]
+fn all_templates_share_a_budget_of_steps() {
+    let template = "{{ range until 500 }}{{ end }}";
+    let limits = Limits {
+        steps: 800,
+        ..Limits::default()
+    };
+    let error = fails_within(
+        limits,
+        &[("templates/a", template), ("templates/b", template)],
+    );
+    assert!(
+        error.contains("templates of this render take too many steps in all"),
+        "{error}"
+    );
+}
+
+#[test]
+fn whatever_a_template_keeps_counts_against_the_budget_of_bytes() {
+    let limits = Limits {
+        bytes: 1 << 20,
+        ..Limits::default()
+    };
+    for keep in [
+        r#"repeat 10000 "a""#,
+        "until 1000",
+        r#"splitList "" (repeat 100 "a")"#,
+        r#"fromJsonArray "[[],[],[],[{\"a\":\"b\"}]]""#,
+        r#"dict "a" (list 1 2 3)"#,
+        "deepCopy (list (list 1) (dict))",
+    ] {
+        let template = format!(
+            "{{{{ range $i := until 20000 }}}}{{{{ $_ := set $.Values (toString $i) ({keep}) }}}}{{{{ end }}}}"
+        );
+        let error = fails_within(limits, &[("templates/t", &template)]);
+        assert!(
+            error.contains("template produces more than 1048576 bytes"),
+            "{keep}: {error}"
+        );
+    }
+}
+
+#[test]
+fn one_call_makes_no_more_than_it_may() {
+    for (template, words) in [
+        (
+            r#"{{ repeat 1000000000 "abc" }}"#,
+            "strings: Repeat output length overflow",
+        ),
+        (
+            r#"{{ nindent 1000000000 "a" }}"#,
+            "strings: Repeat output length overflow",
+        ),
+        (
+            "{{ until 1000000000 }}",
+            "a list of 1000000000 elements is too long",
+        ),
+        (
+            "{{ untilStep 0 9223372036854775807 1 }}",
+            "elements is too long",
+        ),
+        ("{{ randAlpha 1000000000 }}", "makeslice: len out of range"),
+        (
+            r#"{{ printf (repeat 1000 "%[1]1000000d") 1 }}"#,
+            "value is nested too deeply or too large to print",
+        ),
+        (
+            r#"{{ $s := "ab" }}{{ range until 40 }}{{ $s = cat $s $s }}{{ end }}"#,
+            "strings: Repeat output length overflow",
+        ),
+        (
+            "{{ $l := list 1 }}{{ range until 40 }}{{ $l = concat $l $l }}{{ end }}",
+            "elements is too long",
+        ),
+    ] {
+        let error = fails(template);
+        assert!(error.contains(words), "{template}: {error}");
+    }
+}
+
+/// `toYaml` hides Go's errors; where it would write without end, an empty text would hide a mistake.
+#[test]
+fn shared_parts_are_not_written_without_end() {
+    for write in ["toJson", "toYaml", "toYamlPretty"] {
+        let template = format!(
+            r#"{{{{ $l := repeat 3000000 "a" }}}}{{{{ range until 40 }}}}{{{{ $l = list $l $l }}}}{{{{ end }}}}{{{{ {write} $l }}}}"#
+        );
+        let error = fails(&template);
+        assert!(
+            error.contains("text of the value is larger than 67108864 bytes"),
+            "{write}: {error}"
+        );
+    }
+}
+
+#[test]
+fn values_within_themselves_are_errors_or_empty() {
+    let cycle = r#"{{ $d := dict }}{{ $_ := set $d "a" $d }}{{ $_ := set $d "b" $d }}"#;
+    for (call, words) in [
+        (
+            "mustToJson $d",
+            "encountered a cycle via map[string]interface {}",
+        ),
+        ("deepCopy $d", "value is nested too deeply"),
+        (
+            "print $d",
+            "value is nested too deeply or too large to print",
+        ),
+        (
+            "fail (toYaml $d | quote)",
+            r#"execution error at (c/templates/t:1:75): """#,
+        ),
+    ] {
+        let error = fails(&format!("{cycle}{{{{ {call} }}}}"));
+        assert!(error.contains(words), "{call}: {error}");
+    }
+}
+
+#[test]
+fn texts_hold_no_more_values_than_they_may() {
+    let many = format!("[{}0]", "0,".repeat(1 << 22));
+    let error = from_json(many.as_bytes()).unwrap_err();
+    assert_eq!(error, "json: text holds more than 4194304 values");
+    let large = "a".repeat((16 << 20) + 1);
+    let files = [("templates/t", large.as_str())];
+    assert!(
+        fails_within(Limits::default(), &files).contains("template is larger than 16777216 bytes")
+    );
+}
