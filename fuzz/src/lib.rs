@@ -95,9 +95,25 @@ pub fn sprig(template: &'static str, data: &[(&str, &[u8])]) -> Result<Vec<u8>, 
     })
 }
 
-/// A value as text that is equal where the values are, or `None` where JSON has no words for it.
+/// A value as text that is equal where the values are, or `None` where JSON has no words for it or Go's
+/// YAML library changes its characters. The negative zero of JSON is a plain one in YAML and counts as that.
 pub fn shown(value: &Value) -> Option<Str> {
-    to_json(value).ok()
+    let text = to_json(value).ok()?;
+    let is_odd = |c| matches!(c, '\u{7f}'..='\u{9f}' | '\u{fffd}'..='\u{ffff}');
+    if text.as_utf8()?.contains(is_odd) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut before = b',';
+    for (at, &byte) in text.iter().enumerate() {
+        let is_zero = text[at..].starts_with(b"-0");
+        let after = text.get(at + 2).copied().unwrap_or(b',');
+        if !(is_zero && b"[:,".contains(&before) && b"]},".contains(&after)) {
+            out.push(byte);
+        }
+        before = byte;
+    }
+    Some(out.into())
 }
 
 /// The text of `toYaml` with the line break that it trims, which may belong to the last scalar.

@@ -174,7 +174,7 @@ fn one_call_makes_no_more_than_it_may() {
         ),
         ("{{ randAlpha 1000000000 }}", "makeslice: len out of range"),
         (
-            r#"{{ printf (repeat 1000 "%[1]1000000d") 1 }}"#,
+            r#"{{ printf (repeat 1000 "%1000000[1]d") 1 }}"#,
             "value is nested too deeply or too large to print",
         ),
         (
@@ -221,7 +221,7 @@ fn values_within_themselves_are_errors_or_empty() {
         ),
         (
             "fail (toYaml $d | quote)",
-            r#"execution error at (c/templates/t:1:75): """#,
+            r#"execution error at (c/templates/t:1:69): """#,
         ),
     ] {
         let error = fails(&format!("{cycle}{{{{ {call} }}}}"));

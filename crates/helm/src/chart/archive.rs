@@ -13,6 +13,8 @@ use std::io::Read;
 const MAX_RATIO: u64 = 1000;
 /// Up to this size no ratio is asked for.
 const SMALL: u64 = 10 * 1024 * 1024;
+/// What an entry counts for beside its content, in bytes: its header.
+const ENTRY: u64 = 512;
 
 /// Reads the files of an archive, in its order, with paths relative to the chart.
 ///
@@ -26,6 +28,9 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<(String, Str)>, String> {
 pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(String, Str)>, String> {
     if !is_gzip(bytes) {
         return Err("gzip: invalid header".to_owned());
+    }
+    if *budget == 0 {
+        return Err("the archives in charts/ are too large in all".to_owned());
     }
     let limit = MAX_TOTAL
         .min(*budget)
@@ -71,7 +76,7 @@ pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(Strin
         left = left.checked_sub(data.len() as u64).ok_or_else(too_large)?;
         files.push((name, Str::from(without_bom(&data))));
     }
-    *budget = budget.saturating_sub(limit - left);
+    *budget = budget.saturating_sub(limit - left + ENTRY * files.len() as u64);
     if files.is_empty() {
         return Err("no files in chart archive".to_owned());
     }
@@ -225,6 +230,17 @@ pub(super) mod tests {
         );
         assert!(unpack(b"<html>").is_err());
         assert!(unpack(&archive(&[("web/x", file, b"123")])[..40]).is_err());
+    }
+
+    #[test]
+    fn counts_entries_without_content() {
+        let file = tar::EntryType::Regular;
+        let bytes = archive(&[("web/a", file, b""), ("web/b", file, b"")]);
+        let mut budget = 1000;
+        assert!(super::unpack_within(&bytes, &mut budget).is_ok());
+        assert_eq!(budget, 0);
+        let error = super::unpack_within(&bytes, &mut budget).unwrap_err();
+        assert_eq!(error, "the archives in charts/ are too large in all");
     }
 
     #[test]

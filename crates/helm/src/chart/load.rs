@@ -14,6 +14,8 @@ pub(super) const MAX_TOTAL: u64 = 100 * 1024 * 1024;
 const MAX_FILE_HELM3: u64 = 5 * 1024 * 1024;
 /// How many files a chart may have.
 pub(super) const MAX_FILES: usize = 100_000;
+/// How many bytes `.helmignore` may have: each line of it is held against every path.
+const MAX_IGNORED: u64 = 1 << 20;
 /// How deep directories may nest; also ends loops of links.
 const MAX_DEPTH: usize = 100;
 
@@ -74,6 +76,8 @@ struct Walk {
     rules: Rules,
     profile: Profile,
     files: Vec<(String, Str)>,
+    /// How many files and directories there were, ignored ones too: links make loops of them.
+    entries: usize,
     left: u64,
 }
 
@@ -91,25 +95,40 @@ fn read_directory(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, S
             manifest.display()
         ));
     }
-    let rules = match std::fs::read(top.join(".helmignore")) {
-        Ok(text) => Rules::parse(&String::from_utf8_lossy(&text))?,
-        Err(_) => Rules::parse("")?,
-    };
     let fence = top
         .ancestors()
         .find(|dir| dir.join(".git").exists())
         .unwrap_or(&top)
         .to_owned();
+    let rules = Rules::parse(&ignored(&top, &fence)?)?;
     let mut walk = Walk {
         top: top.clone(),
         fence,
         rules,
         profile,
         files: Vec::new(),
+        entries: 0,
         left: MAX_TOTAL,
     };
     walk.directory(&top, "", 0)?;
     Ok(walk.files)
+}
+
+/// The text of `.helmignore`; nothing where there is none.
+fn ignored(top: &Path, fence: &Path) -> Result<String, String> {
+    let path = top.join(".helmignore");
+    let Ok(target) = path.canonicalize() else {
+        return Ok(String::new());
+    };
+    let size = std::fs::metadata(&target).map_or(0, |meta| meta.len());
+    if !target.starts_with(fence) || size > MAX_IGNORED {
+        return Err(format!(
+            "{} leads out of the chart or is larger than {MAX_IGNORED} bytes",
+            path.display()
+        ));
+    }
+    let text = std::fs::read(target).unwrap_or_default();
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 impl Walk {
@@ -137,6 +156,12 @@ impl Walk {
     }
 
     fn entry(&mut self, path: &Path, relative: &str, depth: usize) -> Result<(), String> {
+        self.entries += 1;
+        if self.entries > MAX_FILES {
+            return Err(format!(
+                "chart contains more than {MAX_FILES} files and directories, at {relative}"
+            ));
+        }
         let link = std::fs::symlink_metadata(path)
             .map_err(|error| describe("lstat", path, &error))?
             .is_symlink();
@@ -177,9 +202,6 @@ impl Walk {
     }
 
     fn file(&mut self, path: &Path, relative: &str, size: u64) -> Result<(), String> {
-        if self.files.len() >= MAX_FILES {
-            return Err(format!("chart contains more than {MAX_FILES} files"));
-        }
         if self.profile.is_helm3() && size > MAX_FILE_HELM3 {
             let name = relative.rsplit('/').next().unwrap_or(relative);
             return Err(format!(
@@ -281,6 +303,34 @@ mod tests {
         chart(dir.path());
         std::os::unix::fs::symlink(".", dir.path().join("loop")).unwrap();
         assert!(load(dir.path(), Profile::Helm4).is_err());
+    }
+
+    #[test]
+    fn ends_loops_of_links_without_files() {
+        let dir = tempfile::tempdir().unwrap();
+        chart(dir.path());
+        let loops = dir.path().join("templates/loops");
+        fs::create_dir(&loops).unwrap();
+        for name in ["a", "b"] {
+            std::os::unix::fs::symlink(".", loops.join(name)).unwrap();
+        }
+        let error = load(dir.path(), Profile::Helm4).unwrap_err().to_string();
+        let nested = error.contains("directories nest deeper than 100");
+        assert!(
+            nested || error.contains("more than 100000 files"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn reads_no_ignore_file_outside_of_the_chart() {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("chart");
+        chart(&inside);
+        fs::write(dir.path().join("rules"), "*").unwrap();
+        std::os::unix::fs::symlink("../rules", inside.join(".helmignore")).unwrap();
+        let error = load(&inside, Profile::Helm4).unwrap_err().to_string();
+        assert!(error.contains("leads out of the chart"), "{error}");
     }
 
     #[test]

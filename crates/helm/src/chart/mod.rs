@@ -24,6 +24,7 @@ mod path_match;
 mod profile;
 mod render;
 mod schema;
+mod schema_cost;
 mod schema_format;
 mod schema_text;
 mod split;

@@ -6,7 +6,7 @@
 
 use super::schema_format::FORMATS;
 use super::values::deep;
-use super::{Chart, schema_text};
+use super::{Chart, schema_cost, schema_text};
 use crate::json::from_json;
 use crate::re2::translate;
 use crate::value::{Map, Value};
@@ -50,21 +50,27 @@ fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
         }
         from_json(schema).map_or_else(|text| text, |_| error.to_string())
     })?;
+    let values = to_json(&Value::Map(values.clone()), 0)?;
+    schema_cost::check(&schema, &values)?;
+    stacker::grow(schema_cost::STACK, || validate_json(&schema, &values))
+}
+
+/// Holds values against a schema, on a stack that is deep enough.
+fn validate_json(schema: &serde_json::Value, values: &serde_json::Value) -> Result<(), String> {
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
     for format in FORMATS {
         compiler.register_format(format);
     }
     compiler
-        .add_resource(URL, with_go_patterns(&schema))
+        .add_resource(URL, with_go_patterns(schema))
         .map_err(|error| describe(&error))?;
     let mut schemas = Schemas::new();
     let index = compiler
         .compile(URL, &mut schemas)
         .map_err(|error| describe(&error))?;
-    let values = to_json(&Value::Map(values.clone()), 0)?;
-    schemas.validate(&values, index).map_err(|error| {
-        let text = schema_text::error(&error, &schema);
+    schemas.validate(values, index).map_err(|error| {
+        let text = schema_text::error(&error, schema);
         let head = format!("jsonschema validation failed with '{URL}#'\n");
         format!("{}\n", text.strip_prefix(&head).unwrap_or(&text))
     })

@@ -8,6 +8,8 @@ use crate::value::{Elem, List, Map, MapKind, Value};
 
 /// The largest index of a list, against lists that only fill memory.
 const MAX_INDEX: usize = 65_536;
+/// How many items one argument may add to lists in all.
+const MAX_FILLED: usize = 1 << 20;
 /// How many names a key may join by dots.
 const MAX_NESTED: usize = 30;
 /// How many indices may follow each other, as in `a[0][1]`.
@@ -39,6 +41,7 @@ pub(super) fn parse_into(argument: &str, values: &Map, mode: Mode<'_, '_>) -> Re
         text: argument,
         at: 0,
         mode,
+        filled: 0,
     };
     loop {
         match parser.key(values, 0) {
@@ -63,6 +66,8 @@ struct Parser<'t, 'a, 'r> {
     text: &'t str,
     at: usize,
     mode: Mode<'a, 'r>,
+    /// How many items were added to lists.
+    filled: usize,
 }
 
 impl Parser<'_, '_, '_> {
@@ -194,7 +199,7 @@ impl Parser<'_, '_, '_> {
             (_, None) => Err(Stop::End),
             (_, Some('=')) => {
                 let (value, end) = self.value()?;
-                set_index(items, at, value)?;
+                self.set_index(items, at, value)?;
                 end
             }
             (_, Some('[')) => {
@@ -205,7 +210,7 @@ impl Parser<'_, '_, '_> {
                     Some(other) => return fault(conversion(other, "[]interface {}")),
                 };
                 self.item(&mut inner, next, level, indices + 1)?;
-                set_index(items, at, Value::List(List::new(inner, Elem::Any)))
+                self.set_index(items, at, Value::List(List::new(inner, Elem::Any)))
             }
             (_, Some(_)) => {
                 let inner = match items.get_mut(at) {
@@ -219,7 +224,7 @@ impl Parser<'_, '_, '_> {
                 };
                 // An item that ends the argument without a value is not set, as in Helm.
                 self.key(&inner, level + 1)?;
-                set_index(items, at, Value::Map(inner))
+                self.set_index(items, at, Value::Map(inner))
             }
         }
     }
@@ -242,6 +247,29 @@ impl Parser<'_, '_, '_> {
                 Ok((self.scalar(&text)?, Ok(())))
             }
         }
+    }
+
+    /// Sets an item; what is missing before it becomes null.
+    fn set_index(
+        &mut self,
+        items: &mut Vec<Value>,
+        index: usize,
+        value: Value,
+    ) -> Result<(), Stop> {
+        if index > MAX_INDEX {
+            return fault(format!(
+                "index of {index} is greater than maximum supported index of {MAX_INDEX}"
+            ));
+        }
+        if items.len() <= index {
+            self.filled += index + 1 - items.len();
+            if self.filled > MAX_FILLED {
+                return fault(format!("lists have more than {MAX_FILLED} items in all"));
+            }
+            items.resize(index + 1, Value::Nil);
+        }
+        items[index] = value;
+        Ok(())
     }
 
     /// The items after a `{`.
@@ -309,20 +337,6 @@ fn set(data: &Map, key: &str, value: Value) {
     if !key.is_empty() {
         data.insert(key, value);
     }
-}
-
-/// Sets an item; what is missing before it becomes null.
-fn set_index(items: &mut Vec<Value>, index: usize, value: Value) -> Result<(), Stop> {
-    if index > MAX_INDEX {
-        return fault(format!(
-            "index of {index} is greater than maximum supported index of {MAX_INDEX}"
-        ));
-    }
-    if items.len() <= index {
-        items.resize(index + 1, Value::Nil);
-    }
-    items[index] = value;
-    Ok(())
 }
 
 /// The text of the panic that Helm reports when a key is set inside of a scalar.
@@ -455,6 +469,8 @@ mod tests {
         let deep = format!("{}=1", ["a"; 33].join("."));
         assert!(set(&[&deep]).starts_with("value name nested level is greater"));
         assert!(set(&[&format!("a{}=1", "[0]".repeat(5_000))]).contains("indices in a row"));
+        let long = format!("a{}=1", "[65536]".repeat(20));
+        assert_eq!(set(&[&long]), "lists have more than 1048576 items in all");
     }
 
     #[test]
