@@ -2,7 +2,7 @@
 TESTBED := tests/testbed/testbed
 CARGO   := cargo
 
-.PHONY: all build release bench demo test check unit cluster builder testbed fmt lint
+.PHONY: all build release bench demo test check unit cluster builder testbed fmt lint fuzz
 
 all: build
 
@@ -43,6 +43,9 @@ builder:          ## buildah, which builds images for the tests and the demo, wh
 	@command -v buildah >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	  apt-get install -y -qq --no-install-recommends buildah >/dev/null; } || \
 	  echo "note: no buildah here, so no image is built; install it with \`apt-get install buildah\`" >&2
+
+fuzz:             ## every parser of the engine and rendering, 20 minutes each (SECONDS_EACH=60 for less)
+	fuzz/run $(or $(SECONDS_EACH),1200)
 
 testbed:          ## a control plane for hands: prints the kubeconfig, Ctrl-C stops it
 	$(TESTBED) build
