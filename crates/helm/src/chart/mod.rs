@@ -21,6 +21,7 @@ mod load;
 mod manifest;
 mod metadata;
 mod path_match;
+mod plain_schema;
 mod profile;
 mod render;
 mod schema;

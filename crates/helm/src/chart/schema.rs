@@ -4,6 +4,7 @@
 //! the crate `boon` is a sister of; the words of its messages are in `schema_text.rs`. Schemas are read
 //! from the chart alone: neither files nor the network are reachable from here.
 
+use super::plain_schema::PlainSchema;
 use super::schema_format::FORMATS;
 use super::values::deep;
 use super::{Chart, schema_cost, schema_text};
@@ -11,6 +12,7 @@ use crate::json::from_json;
 use crate::re2::translate;
 use crate::value::{Map, Value};
 use boon::{CompileError, Compiler, Schemas, UrlLoader};
+use std::collections::BTreeMap;
 
 /// The name under which a chart's schema is known to itself.
 pub(super) const URL: &str = "file:///values.schema.json";
@@ -20,17 +22,30 @@ pub(super) const URL: &str = "file:///values.schema.json";
 /// # Errors
 /// What is wrong, chart by chart.
 pub(super) fn validate(chart: &Chart, values: &Map) -> Result<(), String> {
+    validate_tree(chart, values, &mut Known::new())
+}
+
+/// The schemas read so far, by text: copies of a chart share theirs.
+type Known<'c> = BTreeMap<&'c [u8], Option<PlainSchema>>;
+
+fn validate_tree<'c>(chart: &'c Chart, values: &Map, known: &mut Known<'c>) -> Result<(), String> {
     let mut out = String::new();
-    if let Some(schema) = &chart.schema
-        && let Err(error) = validate_one(schema, values)
-    {
-        out.extend([chart.name(), ":\n", &error]);
+    if let Some(schema) = &chart.schema {
+        let plain = known
+            .entry(schema)
+            .or_insert_with(|| PlainSchema::parse(schema));
+        let plain = plain.as_ref().and_then(|plain| plain.accepts(values));
+        if plain != Some(true)
+            && let Err(error) = validate_one(schema, values)
+        {
+            out.extend([chart.name(), ":\n", &error]);
+        }
     }
     for sub in &chart.dependencies {
         match values.get(sub.name()) {
             None | Some(Value::Nil) => {}
             Some(Value::Map(table)) => {
-                if let Err(error) = validate(sub, &table) {
+                if let Err(error) = validate_tree(sub, &table, known) {
                     out.push_str(&error);
                 }
             }
@@ -194,9 +209,12 @@ fn float(number: f64) -> serde_json::Value {
 
 #[cfg(test)]
 mod tests {
-    use super::validate;
+    use super::{PlainSchema, validate, validate_one};
     use crate::chart::{Chart, Profile};
     use crate::value::Str;
+    use crate::yaml;
+    use proptest::prelude::*;
+    use serde_json::{Value as Json, json};
 
     fn check(schema: &str, values: &str) -> String {
         let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
@@ -322,5 +340,112 @@ mod tests {
              one of 'array', 'boolean', 'integer', 'null', 'number', 'object', 'string'\n    \
              - at '/type': got string, want array"
         );
+    }
+
+    /// Schemas of all keywords, some of them wrong, over values with the keys `a` and `b`.
+    fn schemas() -> impl Strategy<Value = Json> {
+        let one = prop::sample::select(vec![
+            json!(true),
+            json!(false),
+            json!({}),
+            json!({"type": "object"}),
+            json!({"type": ["string", "null"]}),
+            json!({"type": "integer"}),
+            json!({"type": "number", "x-order": 1}),
+            json!({"type": "objec"}),
+            json!({"type": ["null", "null"]}),
+            json!({"const": 1}),
+            json!({"const": [1]}),
+            json!({"enum": ["x", 0, null, {}]}),
+            json!({"enum": "x"}),
+            json!({"minimum": 1, "maximum": 2.5}),
+            json!({"exclusiveMinimum": 1, "exclusiveMaximum": true}),
+            json!({"exclusiveMinimum": 0, "exclusiveMaximum": 2}),
+            json!({"minLength": 1, "maxLength": 2}),
+            json!({"minItems": 1, "maxItems": 2}),
+            json!({"minProperties": 1, "maxProperties": 1}),
+            json!({"minLength": -1}),
+            json!({"pattern": "^x+$", "description": "text"}),
+            json!({"pattern": "("}),
+            json!({"required": ["a"]}),
+            json!({"required": ["a", "a"]}),
+            json!({"uniqueItems": true}),
+            json!({"format": "ipv4"}),
+            json!({"$ref": "#/$defs/d", "minLength": 2}),
+            json!({"$ref": "#/definitions/d", "required": ["b"]}),
+            json!({"$ref": "#/nope"}),
+            json!({"$id": "https://example.com/x", "$ref": "#/$defs/d"}),
+            json!({"patternProperties": {"a": false}}),
+            json!({"title": 1}),
+        ]);
+        one.prop_recursive(4, 24, 3, |inner| {
+            (prop::collection::vec(inner, 3), 0..10_u8).prop_map(|(inner, kind)| {
+                let [one, two, three] = &inner[..] else {
+                    return Json::Null;
+                };
+                match kind {
+                    0 => json!({"properties": {"a": one, "b": two}, "additionalProperties": three}),
+                    1 => json!({"properties": {"b": one}, "required": ["b"]}),
+                    2 => json!({"additionalProperties": one}),
+                    3 => json!({"items": one}),
+                    4 => json!({"items": [one]}),
+                    5 => json!({"anyOf": [one, two]}),
+                    6 => json!({"oneOf": [one, two, three]}),
+                    7 => json!({"allOf": [one, two]}),
+                    8 => json!({"not": one}),
+                    _ => json!({"if": one, "then": two, "else": three}),
+                }
+            })
+        })
+    }
+
+    fn values() -> impl Strategy<Value = Json> {
+        let one = prop::sample::select(vec![
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(1),
+            json!(2.5),
+            json!("x"),
+            json!("xyz"),
+            json!([]),
+            json!({}),
+        ]);
+        one.prop_recursive(3, 12, 3, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Json::from),
+                prop::collection::btree_map("[abc]", inner, 0..3).prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(512))]
+
+        #[test]
+        fn plain_schemas_are_answered_as_compiled_ones(
+            mut root in schemas(),
+            within in schemas(),
+            values in prop::collection::btree_map("[abc]", values(), 0..3),
+            draft in prop::sample::select(vec![
+                None,
+                Some("http://json-schema.org/draft-07/schema#"),
+                Some("https://json-schema.org/draft/2019-09/schema"),
+                Some("https://json-schema.org/draft-06/schema#"),
+            ]),
+        ) {
+            if let Json::Object(fields) = &mut root {
+                fields.extend(draft.map(|draft| ("$schema".to_owned(), draft.into())));
+                fields.insert("$defs".to_owned(), json!({"d": within}));
+                fields.insert("definitions".to_owned(), json!({"d": within}));
+            }
+            let text = root.to_string();
+            let values = yaml::from_yaml_map(json!(values).to_string().as_bytes()).unwrap();
+            let plain = PlainSchema::parse(text.as_bytes()).and_then(|plain| plain.accepts(&values));
+            if let Some(fits) = plain {
+                let compiled = validate_one(text.as_bytes(), &values);
+                prop_assert_eq!(fits, compiled.is_ok(), "{:?}", compiled);
+            }
+        }
     }
 }
