@@ -1,10 +1,8 @@
 //! YAML into typed fields, as Helm gets them from sigs.k8s.io/yaml and `encoding/json`: field names
 //! without regard to case, numbers and booleans as text where text is wanted, Go's error texts.
 
-use super::values::deep;
 use crate::value::number::format_float;
-use crate::value::{Map, MapKind, UintKind, Value};
-use crate::yaml;
+use crate::value::{Map, Value};
 
 /// Where in a Go structure a value stands, for error texts.
 #[derive(Clone, Debug)]
@@ -71,9 +69,8 @@ impl Fields {
 
     /// The field of that name; of several that differ in case only the last in order counts.
     fn get(&self, name: &str) -> Option<Value> {
-        let mut entries = self.map.entries();
-        entries.retain(|(key, _)| key.as_bytes().eq_ignore_ascii_case(name.as_bytes()));
-        entries.pop().map(|(_, value)| value)
+        self.map
+            .rfind(|key| key.eq_ignore_ascii_case(name.as_bytes()))
     }
 
     /// A field as text; missing and null are empty.
@@ -214,42 +211,4 @@ fn mismatch_value(value: &Value, go_type: &str) -> String {
          type {go_type}",
         json_kind(value)
     )
-}
-
-/// A YAML document with its integers as integers, for fields that want text.
-///
-/// # Errors
-/// Helm's text for what is not YAML.
-pub(super) fn exact(text: &[u8]) -> Result<Value, String> {
-    let convert = || -> Result<serde_json::Value, yaml::Error> {
-        match yaml::parse_first(text)? {
-            Some(document) => yaml::to_json_value(&document, document.root()),
-            None => Ok(serde_json::Value::Null),
-        }
-    };
-    let json = convert().map_err(|error| format!("error converting YAML to JSON: {error}"))?;
-    Ok(from_exact_json(json))
-}
-
-fn from_exact_json(json: serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    match json {
-        Json::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(number), _) => Value::int64(number),
-            (None, Some(number)) => Value::Uint(number, UintKind::Uint64),
-            (None, None) => Value::Float(number.as_f64().unwrap_or_default()),
-        },
-        Json::Null => Value::Nil,
-        Json::Bool(flag) => Value::Bool(flag),
-        Json::String(text) => Value::from(text),
-        Json::Array(items) => {
-            Value::list(deep(|| items.into_iter().map(from_exact_json).collect()))
-        }
-        Json::Object(entries) => {
-            let pairs = entries
-                .into_iter()
-                .map(|(key, value)| (key.into(), from_exact_json(value)));
-            Value::Map(Map::from_entries(MapKind::Any, deep(|| pairs.collect())))
-        }
-    }
 }

@@ -3,14 +3,16 @@
 //! Follows helm v4 `pkg/release/v1/util/{manifest_sorter,kind_sorter}.go`, `pkg/action/action.go` and
 //! `pkg/cmd/template.go`.
 
-use super::decode::{self, Fields};
+use super::decode::Fields;
 use super::hook::{Hook, HookEvent, Role, role};
 use super::path_match::path_match;
 use super::render::Output;
-use super::split::{documents, trim};
+use super::split::{documents, trim, trim_start};
 use super::{Chart, Error, Profile};
 use crate::template::origin::Origin;
 use crate::template::{Call, Place};
+use crate::yaml;
+use memchr::memchr_iter;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -67,11 +69,12 @@ impl Document {
     }
 
     /// The document as it is printed: separator, source and text.
-    fn printed(&self) -> Vec<u8> {
-        let mut out = format!("---\n# Source: {}\n", self.template).into_bytes();
+    fn print(&self, out: &mut Vec<u8>) {
+        for part in ["---\n# Source: ", &self.template, "\n"] {
+            out.extend_from_slice(part.as_bytes());
+        }
         out.extend_from_slice(&self.text);
         out.push(b'\n');
-        out
     }
 }
 
@@ -86,11 +89,14 @@ impl Rendered {
         let (objects, hooks) = self
             .documents
             .split_at(hooks.unwrap_or(self.documents.len()));
-        let mut out: Vec<u8> = objects.iter().flat_map(Document::printed).collect();
-        let trimmed = trim(&out).to_vec();
-        out = trimmed;
+        let size = |document: &Document| document.text.len() + document.template.len() + 16;
+        let mut out = Vec::with_capacity(self.documents.iter().map(size).sum());
+        objects.iter().for_each(|document| document.print(&mut out));
+        let blank = out.len() - trim_start(&out).len();
+        out.drain(..blank);
+        out.truncate(trim(&out).len());
         out.push(b'\n');
-        out.extend(hooks.iter().flat_map(Document::printed));
+        hooks.iter().for_each(|document| document.print(&mut out));
         out
     }
 
@@ -145,7 +151,11 @@ impl Rendered {
     /// What `helm template --output-dir` writes, in order: path below the directory and text to append.
     #[must_use]
     pub fn to_files(&self) -> Vec<(String, Vec<u8>)> {
-        let one = |document: &Document| (document.template.clone(), document.printed());
+        let one = |document: &Document| {
+            let mut text = Vec::new();
+            document.print(&mut text);
+            (document.template.clone(), text)
+        };
         self.documents.iter().map(one).collect()
     }
 }
@@ -225,7 +235,7 @@ struct LineCounter {
 impl LineCounter {
     fn at(&mut self, text: &[u8], position: usize) -> usize {
         let passed = &text[self.position..position];
-        self.breaks += passed.iter().filter(|&&byte| byte == b'\n').count();
+        self.breaks += memchr_iter(b'\n', passed).count();
         self.position = position;
         self.breaks + 1
     }
@@ -277,7 +287,8 @@ fn head(text: &[u8], profile: Profile) -> Result<Head, String> {
     } else {
         "util"
     };
-    let value = decode::exact(text)?;
+    let value = yaml::some_fields(text, &["apiVersion", "kind", "metadata"])
+        .map_err(|error| error.to_string())?;
     let fields = Fields::document(&value, "SimpleHead", &format!("{package}.SimpleHead"))?;
     let Some(fields) = fields else {
         return Ok(Head::default());

@@ -4,10 +4,11 @@
 //! `load.rs`.
 
 use super::Profile;
-use super::decode::{self, Fields};
+use super::decode::Fields;
 use crate::sprig::semver;
 use crate::value::quote::quoted;
 use crate::value::{Map, MapKind, Value, is_print};
+use crate::yaml;
 
 /// What a chart says of itself.
 #[derive(Clone, Debug, Default)]
@@ -142,7 +143,7 @@ impl Metadata {
     /// Reads a document over what is there, as Go decodes into a struct that is in use.
     pub(super) fn merge(&mut self, text: &[u8], profile: Profile) -> Result<(), String> {
         let package = if profile.is_helm3() { "chart" } else { "v2" };
-        let value = decode::exact(text)?;
+        let value = yaml::from_yaml_whole(text).map_err(|error| error.to_string())?;
         let go_type = format!("{package}.Metadata");
         let Some(fields) = Fields::document(&value, "Metadata", &go_type)? else {
             return Ok(());
@@ -313,7 +314,7 @@ impl Lock {
     /// Reads a `Chart.lock` or `requirements.lock`.
     pub(super) fn parse(text: &[u8], profile: Profile) -> Result<Self, String> {
         let package = if profile.is_helm3() { "chart" } else { "v2" };
-        let value = decode::exact(text)?;
+        let value = yaml::from_yaml_whole(text).map_err(|error| error.to_string())?;
         let go_type = format!("{package}.Lock");
         let Some(fields) = Fields::document(&value, "Lock", &go_type)? else {
             return Ok(Self::default());

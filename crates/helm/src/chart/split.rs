@@ -5,6 +5,7 @@
 
 use super::Profile;
 use crate::value::rune::{decode_last_rune, decode_rune};
+use memchr::memchr;
 use std::ops::Range;
 
 /// The documents of a text, as ranges of its bytes.
@@ -22,10 +23,7 @@ fn documents4(text: &[u8]) -> Vec<Range<usize>> {
     let mut begin = text.len() - trim_start(text).len();
     let mut at = begin;
     while at < text.len() {
-        let line_end = text[at..]
-            .iter()
-            .position(|&b| b == b'\n')
-            .map_or(text.len(), |n| at + n);
+        let line_end = memchr(b'\n', &text[at..]).map_or(text.len(), |n| at + n);
         if text[at..].starts_with(b"---") {
             push(&mut out, text, begin..at);
             let blanks = text[at + 3..]

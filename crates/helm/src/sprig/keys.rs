@@ -4,7 +4,7 @@
 //! in OpenSSL's form.
 
 use super::dsa::DsaKey;
-use super::{der, pem};
+use super::{der, pem, primes};
 use p256::ecdsa::signature::Signer;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::pkcs8::{DecodePrivateKey, EncodePublicKey};
@@ -46,6 +46,12 @@ impl rsa::rand_core::RngCore for OldRng<'_> {
 
 impl rsa::rand_core::CryptoRng for OldRng<'_> {}
 
+/// The public exponent of RSA keys.
+const EXPONENT: u32 = 65_537;
+
+/// From how many bits on the primes of RSA keys are sieved for.
+const MIN_SIEVED: usize = 512;
+
 /// The content of the object identifier of P-256.
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
@@ -57,7 +63,17 @@ const ED25519_PREFIX: &[u8] = &[
 impl PrivateKey {
     /// A new RSA key.
     pub(super) fn rsa(rng: &mut ChaCha20Rng, bits: usize) -> Result<Self, String> {
-        let key = RsaPrivateKey::new(&mut OldRng(rng), bits).map_err(|error| error.to_string())?;
+        let key = if bits < MIN_SIEVED {
+            RsaPrivateKey::new(&mut OldRng(rng), bits).map_err(|error| error.to_string())?
+        } else {
+            let sizes = [bits.div_ceil(2), bits / 2];
+            // Fails for primes that are equal, or of which the exponent divides one less.
+            let exponent = || EXPONENT.into();
+            let key = |[p, q]: [_; 2]| RsaPrivateKey::from_p_q(p, q, exponent()).ok();
+            std::iter::repeat_with(|| primes::pair(rng, sizes))
+                .find_map(key)
+                .ok_or("no key was found")?
+        };
         Ok(Self::Rsa(Box::new(key)))
     }
 

@@ -25,6 +25,7 @@ mod merge;
 mod net;
 mod paths;
 mod pem;
+mod primes;
 mod random;
 mod reflection;
 mod regex;

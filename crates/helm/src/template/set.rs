@@ -11,8 +11,9 @@ use super::origin::Origin;
 use super::parse::{Functions, Parsed, parse};
 use super::world::World;
 use crate::value::{Str, Value};
+use memchr::memchr;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// The name of Helm's template set, which `tpl` gives to its texts.
@@ -51,7 +52,7 @@ impl Set {
 /// Texts and their trees, and how many bytes the texts have.
 #[derive(Default)]
 struct Texts {
-    trees: HashMap<Str, Rc<[Rc<Tree>]>>,
+    trees: BTreeMap<Str, Rc<[Rc<Tree>]>>,
     bytes: usize,
 }
 
@@ -97,7 +98,7 @@ pub struct Templates {
     pub(super) root: Rc<str>,
     pub(super) set: Rc<Set>,
     /// The texts parsed so far.
-    parsed: HashMap<Str, Rc<Parsed>>,
+    parsed: BTreeMap<Str, Rc<Parsed>>,
     /// What `tpl` has parsed.
     texts: RefCell<Texts>,
 }
@@ -116,7 +117,7 @@ impl Templates {
             functions: builtins.chain(given).collect(),
             root: ROOT.into(),
             set: Rc::default(),
-            parsed: HashMap::new(),
+            parsed: BTreeMap::new(),
             texts: RefCell::default(),
         }
     }
@@ -225,7 +226,7 @@ pub fn without_no_value(output: Vec<u8>) -> Vec<u8> {
     const NO_VALUE: &[u8] = b"<no value>";
     let next = |text: &[u8]| {
         let mut from = 0;
-        while let Some(at) = text[from..].iter().position(|&byte| byte == b'<') {
+        while let Some(at) = memchr(b'<', &text[from..]) {
             if text[from + at..].starts_with(NO_VALUE) {
                 return Some(from + at);
             }

@@ -152,6 +152,13 @@ impl Map {
             .cloned()
     }
 
+    /// The value of the last key, in order, that passes a test.
+    pub(crate) fn rfind(&self, test: impl Fn(&[u8]) -> bool) -> Option<Value> {
+        let entries = self.0.as_ref().ok()?.entries.borrow();
+        let found = entries.iter().rev().find(|(key, _)| test(key.as_bytes()))?;
+        Some(found.1.clone())
+    }
+
     /// Whether the key is there, also with a nil value.
     #[must_use]
     pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {

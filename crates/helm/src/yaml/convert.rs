@@ -6,10 +6,9 @@
 use super::error::{Error, ErrorKind};
 use super::node::{Document, NodeId, NodeKind, parse_first, split_documents};
 use super::resolve::{Scalar, TAG_PREFIX, resolve};
-use super::target::{Exact, Shown, Target};
+use super::target::{Checked, Exact, Shown, Target, Whole};
 use crate::value::number::format_float;
 use crate::value::{List, Map, MapKind, Str, Value};
-use std::collections::BTreeMap;
 
 /// Reads the first document as `yaml.Unmarshal` of sigs.k8s.io/yaml does into an `any`.
 ///
@@ -116,6 +115,55 @@ pub(super) fn read_exact(text: &[u8]) -> Result<Value, Error> {
     Ok(read_first::<Exact>(text)?.0)
 }
 
+/// Reads the first document with whole numbers as integers, which is what JSON makes of it for Go's
+/// structs.
+///
+/// # Errors
+/// As [`from_yaml`].
+pub(crate) fn from_yaml_whole(text: &[u8]) -> Result<Value, Error> {
+    let value = read_first::<Whole>(text);
+    let value = value.map_err(|error| error.prefixed("error converting YAML to JSON: "))?;
+    Ok(value.0)
+}
+
+/// As [`from_yaml_whole`], for callers that look at a few fields of the top mapping only: those whose
+/// names are among `wanted`, in any case. Others may be missing, but their mistakes are found.
+///
+/// # Errors
+/// As [`from_yaml`].
+pub(crate) fn some_fields(text: &[u8], wanted: &[&str]) -> Result<Value, Error> {
+    let read = || -> Result<Value, Error> {
+        let Some(document) = parse_first(text)? else {
+            return Ok(Value::Nil);
+        };
+        let root = document.root();
+        let NodeKind::Mapping(entries) = &document.node(root).kind else {
+            return Ok(convert::<Whole>(&document, root)?.0);
+        };
+        let name = |key: NodeId| match &document.node(key).kind {
+            NodeKind::Scalar { text, .. } if text != "<<" => Some(text.as_str()),
+            _ => None,
+        };
+        let is_plain = |key: NodeId| name(key).is_some() && document.node(key).tag.is_none();
+        if !entries.iter().all(|(key, _)| is_plain(*key)) {
+            return Ok(convert::<Whole>(&document, root)?.0);
+        }
+        convert::<Checked>(&document, root)?;
+        let fields = Map::new(MapKind::Any);
+        for (key, value) in entries {
+            let name = name(*key).unwrap_or_default();
+            if wanted
+                .iter()
+                .any(|wanted| name.eq_ignore_ascii_case(wanted))
+            {
+                fields.insert(name, convert::<Whole>(&document, *value)?.0);
+            }
+        }
+        Ok(Value::Map(fields))
+    };
+    read().map_err(|error| error.prefixed("error converting YAML to JSON: "))
+}
+
 fn convert<T: Target>(document: &Document, node: NodeId) -> Result<T, Error> {
     let mut decoder = Decoder {
         document,
@@ -194,8 +242,8 @@ impl Decoder<'_> {
                 Ok(T::list(items?))
             }
             NodeKind::Mapping(_) => {
-                let mut entries = BTreeMap::new();
-                self.mapping(id, &mut entries)?;
+                let mut entries = T::Entries::default();
+                self.mapping::<T>(id, &mut entries)?;
                 Ok(T::map(entries))
             }
         }
@@ -287,24 +335,20 @@ impl Decoder<'_> {
     }
 
     /// Decodes a mapping entry by entry, merge keys where they stand.
-    fn mapping<T: Target>(
-        &mut self,
-        id: NodeId,
-        entries: &mut BTreeMap<Str, T>,
-    ) -> Result<(), Error> {
+    fn mapping<T: Target>(&mut self, id: NodeId, entries: &mut T::Entries) -> Result<(), Error> {
         let document = self.document;
         let NodeKind::Mapping(pairs) = &document.node(id).kind else {
             return Ok(());
         };
         for (key, value) in pairs {
             if is_merge(document, *key) {
-                self.merge(*value, entries)?;
+                self.merge::<T>(*value, entries)?;
                 continue;
             }
             let name = self.key(*key, *value)?;
             let value = self.node(*value)?;
             if let Some(name) = name {
-                entries.insert(name, value);
+                entries.extend([(name, value)]);
             }
         }
         Ok(())
@@ -353,18 +397,14 @@ impl Decoder<'_> {
     }
 
     /// Takes over the entries of another mapping, or of several: of those the first wins.
-    fn merge<T: Target>(
-        &mut self,
-        id: NodeId,
-        entries: &mut BTreeMap<Str, T>,
-    ) -> Result<(), Error> {
-        stacker::maybe_grow(RED_ZONE, STACK, || self.merge_inner(id, entries))
+    fn merge<T: Target>(&mut self, id: NodeId, entries: &mut T::Entries) -> Result<(), Error> {
+        stacker::maybe_grow(RED_ZONE, STACK, || self.merge_inner::<T>(id, entries))
     }
 
     fn merge_inner<T: Target>(
         &mut self,
         id: NodeId,
-        entries: &mut BTreeMap<Str, T>,
+        entries: &mut T::Entries,
     ) -> Result<(), Error> {
         let document = self.document;
         match &document.node(id).kind {
@@ -373,13 +413,13 @@ impl Decoder<'_> {
                     if matches!(document.node(*item).kind, NodeKind::Sequence(_)) {
                         return Err(self.error(*item, MERGE_WANTS_MAP));
                     }
-                    self.merge(*item, entries)?;
+                    self.merge::<T>(*item, entries)?;
                 }
                 Ok(())
             }
             NodeKind::Mapping(_) => {
                 self.visit(id)?;
-                self.mapping(id, entries)
+                self.mapping::<T>(id, entries)
             }
             NodeKind::Alias(target) => {
                 if let Some(target) = target
@@ -390,7 +430,7 @@ impl Decoder<'_> {
                 self.visit(id)?;
                 let target = self.enter_alias(id, *target)?;
                 self.visit(target)?;
-                let merged = self.mapping(target, entries);
+                let merged = self.mapping::<T>(target, entries);
                 self.alias_depth -= 1;
                 merged
             }

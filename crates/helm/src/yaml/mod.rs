@@ -15,6 +15,7 @@ mod source;
 mod target;
 
 pub use convert::{documents, from_yaml, from_yaml_list, from_yaml_map, to_json_value, to_value};
+pub(crate) use convert::{from_yaml_whole, some_fields};
 pub use error::{Error, ErrorKind};
 pub use node::{
     Document, Mark, Node, NodeId, NodeKind, parse, parse_each, parse_first, split_documents,

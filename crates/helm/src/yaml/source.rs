@@ -57,8 +57,8 @@ fn from_utf8(bytes: &[u8]) -> Source<'_> {
             (valid, Some(encoding_problem(&bytes[end..])))
         }
     };
-    let (end, problem) = match valid.char_indices().find(|(_, c)| !is_allowed(*c)) {
-        Some((at, _)) => (at, Some("control characters are not allowed")),
+    let (end, problem) = match first_refused(valid) {
+        Some(at) => (at, Some("control characters are not allowed")),
         None => (valid.len(), encoding),
     };
     let fault = problem.map(|problem| {
@@ -116,6 +116,32 @@ fn piece_of(bytes: &[u8], at: usize) -> usize {
         piece = next;
     }
     piece
+}
+
+/// How many bytes are looked at in one step, and then how many characters one by one.
+const STRIDE: usize = 64;
+
+/// Where the first character stands that YAML 1.1 does not allow. Most text is plain ASCII, which is
+/// passed in strides.
+fn first_refused(text: &str) -> Option<usize> {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t' | b'\r');
+    let mut rest = text;
+    loop {
+        let strides = rest.as_bytes().chunks_exact(STRIDE);
+        let plain = strides
+            .take_while(|stride| stride.iter().fold(true, |ok, byte| ok & is_plain(*byte)))
+            .count();
+        rest = &rest[plain * STRIDE..];
+        let mut characters = rest.char_indices();
+        let mut stride = characters.by_ref().take(STRIDE);
+        if let Some((at, _)) = stride.find(|(_, c)| !is_allowed(*c)) {
+            return Some(text.len() - rest.len() + at);
+        }
+        rest = characters.as_str();
+        if rest.is_empty() {
+            return None;
+        }
+    }
 }
 
 /// Whether YAML 1.1 allows the character unescaped.

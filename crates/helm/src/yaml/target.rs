@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 
 /// What a document is turned into.
 pub(super) trait Target: Sized {
+    /// What the entries of a mapping are gathered in; a later one of the same name wins.
+    type Entries: Default + Extend<(Str, Self)>;
+
     fn null() -> Self;
     fn bool(flag: bool) -> Self;
     fn int(number: i64) -> Self;
@@ -16,7 +19,7 @@ pub(super) trait Target: Sized {
     fn float(number: f64) -> Self;
     fn text(bytes: &[u8]) -> Self;
     fn list(items: Vec<Self>) -> Self;
-    fn map(entries: BTreeMap<Str, Self>) -> Self;
+    fn map(entries: Self::Entries) -> Self;
 }
 
 #[expect(
@@ -24,6 +27,8 @@ pub(super) trait Target: Sized {
     reason = "encoding/json reads every number as float64"
 )]
 impl Target for Value {
+    type Entries = BTreeMap<Str, Self>;
+
     fn null() -> Self {
         Self::Nil
     }
@@ -45,12 +50,14 @@ impl Target for Value {
     fn list(items: Vec<Self>) -> Self {
         Self::list(items)
     }
-    fn map(entries: BTreeMap<Str, Self>) -> Self {
+    fn map(entries: Self::Entries) -> Self {
         Self::Map(Map::from_entries(MapKind::Any, entries))
     }
 }
 
 impl Target for serde_json::Value {
+    type Entries = BTreeMap<Str, Self>;
+
     fn null() -> Self {
         Self::Null
     }
@@ -64,11 +71,10 @@ impl Target for serde_json::Value {
         Self::from(number)
     }
     fn float(number: f64) -> Self {
-        #[expect(clippy::cast_possible_truncation, reason = "within the range of i64")]
-        if number.fract() == 0.0 && number.abs() < 9_223_372_036_854_775_808.0 {
-            return Self::from(number as i64);
+        match whole(number) {
+            Some(number) => Self::from(number),
+            None => Self::from(number),
         }
-        Self::from(number)
     }
     fn text(bytes: &[u8]) -> Self {
         Self::String(String::from_utf8_lossy(bytes).into_owned())
@@ -76,7 +82,7 @@ impl Target for serde_json::Value {
     fn list(items: Vec<Self>) -> Self {
         Self::Array(items)
     }
-    fn map(entries: BTreeMap<Str, Self>) -> Self {
+    fn map(entries: Self::Entries) -> Self {
         Self::Object(
             entries
                 .into_iter()
@@ -86,10 +92,19 @@ impl Target for serde_json::Value {
     }
 }
 
+/// The integer that a number is, if it is one of 64 bits.
+#[expect(clippy::cast_possible_truncation, reason = "within the range of i64")]
+fn whole(number: f64) -> Option<i64> {
+    let fits = number.fract() == 0.0 && number.abs() < 9_223_372_036_854_775_808.0;
+    fits.then_some(number as i64)
+}
+
 /// A value read from JSON text that keeps its integers: the middle of `toYaml`.
 pub(super) struct Exact(pub(super) Value);
 
 impl Target for Exact {
+    type Entries = BTreeMap<Str, Self>;
+
     fn null() -> Self {
         Self(Value::Nil)
     }
@@ -111,12 +126,96 @@ impl Target for Exact {
     fn list(items: Vec<Self>) -> Self {
         Self(Value::list(items.into_iter().map(|item| item.0).collect()))
     }
-    fn map(entries: BTreeMap<Str, Self>) -> Self {
+    fn map(entries: Self::Entries) -> Self {
         let entries = entries
             .into_iter()
             .map(|(key, value)| (key, value.0))
             .collect();
         Self(Value::Map(Map::from_entries(MapKind::Any, entries)))
+    }
+}
+
+/// A value read from JSON whose whole numbers are integers, however YAML has written them.
+pub(super) struct Whole(pub(super) Value);
+
+impl Target for Whole {
+    type Entries = BTreeMap<Str, Self>;
+
+    fn null() -> Self {
+        Self(Value::Nil)
+    }
+    fn bool(flag: bool) -> Self {
+        Self(Value::Bool(flag))
+    }
+    fn int(number: i64) -> Self {
+        Self(Value::int64(number))
+    }
+    fn uint(number: u64) -> Self {
+        Self(match i64::try_from(number) {
+            Ok(number) => Value::int64(number),
+            Err(_) => Value::Uint(number, UintKind::Uint64),
+        })
+    }
+    fn float(number: f64) -> Self {
+        Self(match whole(number) {
+            Some(number) => Value::int64(number),
+            None => Value::Float(number),
+        })
+    }
+    fn text(bytes: &[u8]) -> Self {
+        Self(Value::str(&*String::from_utf8_lossy(bytes)))
+    }
+    fn list(items: Vec<Self>) -> Self {
+        Self(Value::list(items.into_iter().map(|item| item.0).collect()))
+    }
+    fn map(entries: Self::Entries) -> Self {
+        let entries = entries
+            .into_iter()
+            .map(|(key, value)| (key, value.0))
+            .collect();
+        Self(Value::Map(Map::from_entries(MapKind::Any, entries)))
+    }
+}
+
+/// Nothing but the certainty that a document can be decoded.
+pub(super) struct Checked;
+
+/// The entries of a mapping that is only checked.
+#[derive(Default)]
+pub(super) struct Unkept;
+
+impl Extend<(Str, Checked)> for Unkept {
+    fn extend<I: IntoIterator<Item = (Str, Checked)>>(&mut self, entries: I) {
+        entries.into_iter().for_each(drop);
+    }
+}
+
+impl Target for Checked {
+    type Entries = Unkept;
+
+    fn null() -> Self {
+        Self
+    }
+    fn bool(_: bool) -> Self {
+        Self
+    }
+    fn int(_: i64) -> Self {
+        Self
+    }
+    fn uint(_: u64) -> Self {
+        Self
+    }
+    fn float(_: f64) -> Self {
+        Self
+    }
+    fn text(_: &[u8]) -> Self {
+        Self
+    }
+    fn list(_: Vec<Self>) -> Self {
+        Self
+    }
+    fn map(_: Unkept) -> Self {
+        Self
     }
 }
 
@@ -151,6 +250,8 @@ fn shown_collection(kind: &str, items: impl Iterator<Item = String>) -> Shown {
 }
 
 impl Target for Shown {
+    type Entries = BTreeMap<Str, Self>;
+
     fn null() -> Self {
         Self(NIL.into())
     }
@@ -172,7 +273,7 @@ impl Target for Shown {
     fn list(items: Vec<Self>) -> Self {
         shown_collection("[]interface {}", items.into_iter().map(|item| item.0))
     }
-    fn map(entries: BTreeMap<Str, Self>) -> Self {
+    fn map(entries: Self::Entries) -> Self {
         let items = entries
             .into_iter()
             .map(|(key, value)| format!("{}:{}", quoted(&key), value.0));

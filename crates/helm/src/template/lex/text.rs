@@ -2,12 +2,13 @@
 
 use crate::value::is_print;
 use crate::value::rune::append_rune;
+use memchr::{memchr, memchr_iter};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
 pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     let (&first, tail) = needle.split_first()?;
     let mut from = 0;
-    while let Some(at) = text[from..].iter().position(|&byte| byte == first) {
+    while let Some(at) = memchr(first, &text[from..]) {
         from += at + 1;
         if text[from..].starts_with(tail) {
             return Some(from - 1);
@@ -17,7 +18,7 @@ pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 pub(super) fn count_lines(text: &[u8]) -> usize {
-    text.iter().filter(|&&byte| byte == b'\n').count()
+    memchr_iter(b'\n', text).count()
 }
 
 pub(super) fn is_space_byte(byte: u8) -> bool {

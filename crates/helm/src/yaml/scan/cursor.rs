@@ -109,15 +109,20 @@ impl Scanner<'_> {
     /// Copies ASCII characters up to one that `stops`: the common case of [`Scanner::read`], in one
     /// step. Copies nothing when the input has a bad character ahead.
     pub(super) fn read_run(&mut self, text: &mut Vec<u8>, stops: impl Fn(u8) -> bool) {
+        let start = self.at.offset;
+        self.skip_run(stops);
+        text.extend_from_slice(&self.bytes[start..self.at.offset]);
+    }
+
+    /// Passes ASCII characters up to one that `stops`, as [`Scanner::read_run`] copies them.
+    pub(super) fn skip_run(&mut self, stops: impl Fn(u8) -> bool) {
         if self.fault.is_some() {
             return;
         }
-        let rest = &self.bytes[self.at.offset..];
-        let length = rest
+        let length = self.bytes[self.at.offset..]
             .iter()
             .take_while(|byte| byte.is_ascii() && !stops(**byte))
             .count();
-        text.extend_from_slice(&rest[..length]);
         self.at.offset += length;
         self.at.chars += length;
         self.at.column += length;

@@ -46,6 +46,8 @@ pub(super) struct Scanner<'a> {
     keys: Vec<SimpleKey>,
     /// Token number and flow level of the candidates, in order.
     key_tokens: VecDeque<(usize, usize)>,
+    /// Room for the gaps in plain scalars.
+    gap: scalar::Gap,
 }
 
 impl<'a> Scanner<'a> {
@@ -67,6 +69,7 @@ impl<'a> Scanner<'a> {
             key_allowed: true,
             keys: vec![SimpleKey::default()],
             key_tokens: VecDeque::new(),
+            gap: scalar::Gap::default(),
         }
     }
 
@@ -217,6 +220,7 @@ impl<'a> Scanner<'a> {
             }
             self.ensure(1)?;
             let tabs = self.in_flow() || !self.key_allowed;
+            self.skip_run(|byte| byte != b' ');
             while self.byte(0) == b' ' || tabs && self.byte(0) == b'\t' {
                 self.skip();
                 self.ensure(1)?;
@@ -236,7 +240,11 @@ impl<'a> Scanner<'a> {
     /// Passes a comment, up to the line break.
     fn skip_comment(&mut self) -> Result<(), Fault> {
         if self.byte(0) == b'#' {
-            while !self.is_break_or_end(0) {
+            loop {
+                self.skip_run(|byte| matches!(byte, b'\r' | b'\n'));
+                if self.is_break_or_end(0) {
+                    break;
+                }
                 self.skip();
                 self.ensure(1)?;
             }

@@ -10,9 +10,12 @@ enum Chomp {
     Keep,
 }
 
+/// The length of most scalars.
+const SHORT: usize = 24;
+
 /// Blanks and line breaks between two words of a flow scalar.
 #[derive(Default)]
-struct Gap {
+pub(super) struct Gap {
     /// Whether a line break was met; blanks no longer count.
     broken: bool,
     blanks: Vec<u8>,
@@ -21,6 +24,14 @@ struct Gap {
 }
 
 impl Gap {
+    /// Forgets everything but the room.
+    fn clear(&mut self) {
+        self.broken = false;
+        self.blanks.clear();
+        self.first_break.clear();
+        self.more_breaks.clear();
+    }
+
     /// Folds the gap into the text.
     fn join(&mut self, text: &mut Vec<u8>) {
         if self.broken {
@@ -297,6 +308,7 @@ impl Scanner<'_> {
                 }
                 if gap.broken {
                     self.skip();
+                    self.skip_run(|byte| byte != b' ');
                 } else {
                     self.read(&mut gap.blanks);
                 }
@@ -320,8 +332,8 @@ impl Scanner<'_> {
         let start = self.at;
         let mut end = self.at;
         let indent = self.indent + 1;
-        let mut text = Vec::new();
-        let mut gap = Gap::default();
+        let mut text = Vec::with_capacity(SHORT);
+        let mut gap = std::mem::take(&mut self.gap);
         loop {
             self.ensure(4)?;
             if self.is_document_marker(b'-') || self.is_document_marker(b'.') {
@@ -351,6 +363,8 @@ impl Scanner<'_> {
         if gap.broken {
             self.key_allowed = true;
         }
+        gap.clear();
+        self.gap = gap;
         Ok(scalar(text, Style::Plain, start, end))
     }
 
