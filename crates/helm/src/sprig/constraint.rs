@@ -55,6 +55,15 @@ struct Group {
     prereleases: bool,
 }
 
+impl Group {
+    fn new(constraints: Vec<Constraint>) -> Self {
+        Self {
+            prereleases: constraints.iter().any(|c| !c.version.pre.is_empty()),
+            constraints,
+        }
+    }
+}
+
 /// One comparison with a version, of which parts may be left open (`1.x`).
 #[derive(Debug)]
 struct Constraint {
@@ -86,6 +95,9 @@ impl Constraints {
         if text.len() > MAX_LENGTH {
             let text = format!("constraint string is too long (max {MAX_LENGTH} bytes)");
             return Err(Fault::new(text));
+        }
+        if let Some(constraint) = plain(text) {
+            return Ok(Self(vec![Group::new(vec![constraint?])]));
         }
         let Some(patterns) = &*PATTERNS else {
             return Err("constraint parser error".into());
@@ -133,11 +145,46 @@ fn parse_group(patterns: &Patterns, text: &str) -> Result<Group, Fault> {
         .find_iter(text)
         .map(|found| parse_one(patterns, found.as_str()))
         .collect();
-    let constraints = constraints?;
-    Ok(Group {
-        prereleases: constraints.iter().any(|c| !c.version.pre.is_empty()),
-        constraints,
-    })
+    Ok(Group::new(constraints?))
+}
+
+/// One comparison of the usual form, read without the patterns, which take long to compile: an operator
+/// and a version of one to three parts, perhaps with a pre-release.
+fn plain(text: &str) -> Option<Result<Constraint, Fault>> {
+    let start = text.find(|c: char| !"=!<>~^".contains(c))?;
+    let (operator, version) = (&text[..start], text[start..].trim_start_matches(' '));
+    if ![
+        "", "=", "!=", ">", "<", ">=", "=>", "<=", "=<", "~", "~>", "^",
+    ]
+    .contains(&operator)
+    {
+        return None;
+    }
+    let bare = version.strip_prefix('v').unwrap_or(version);
+    let (numbers, pre) = bare.split_at(bare.find('-').unwrap_or(bare.len()));
+    let is_wild = |part: &str| matches!(part, "x" | "X" | "*");
+    let is_part =
+        |part: &str| is_wild(part) || !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let is_word = |word: &str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    };
+    let mut parts = numbers.split('.');
+    let (major, minor, patch) = (parts.next()?, parts.next(), parts.next());
+    let written = [Some(major), minor, patch];
+    if parts.next().is_some()
+        || !written.iter().flatten().all(|part| is_part(part))
+        || !pre.is_empty() && !pre[1..].split('.').all(is_word)
+    {
+        return None;
+    }
+    let mut from = major.len();
+    let mut dotted = |part: Option<&str>| {
+        let start = from;
+        from += part.map_or(0, |part| part.len() + 1);
+        &numbers[start..from]
+    };
+    let (minor, patch) = (dotted(minor), dotted(patch));
+    Some(constraint(operator, version, [major, minor, patch, pre]))
 }
 
 fn parse_one(patterns: &Patterns, text: &str) -> Result<Constraint, Fault> {
@@ -145,8 +192,16 @@ fn parse_one(patterns: &Patterns, text: &str) -> Result<Constraint, Fault> {
         return Err(Fault::new(format!("improper constraint: {}", quoted(text))));
     };
     let group = |at| found.get(at).map_or("", |group| group.as_str());
+    constraint(group(1), group(2), [3, 4, 5, 6].map(group))
+}
+
+/// The comparison with a version as written, and its parts with the signs before them.
+fn constraint(
+    operator_text: &str,
+    written: &str,
+    [major, minor, patch, pre]: [&str; 4],
+) -> Result<Constraint, Fault> {
     let missing = |part: &str| matches!(part.trim_start_matches('.'), "" | "x" | "X" | "*");
-    let (major, minor, patch, pre) = (group(3), group(4), group(5), group(6));
     let any_major = missing(major);
     let any_minor = !any_major && missing(minor);
     let any_patch = !any_major && !any_minor && missing(patch);
@@ -157,10 +212,10 @@ fn parse_one(patterns: &Patterns, text: &str) -> Result<Constraint, Fault> {
     } else if any_patch {
         format!("{major}{minor}.0{pre}")
     } else {
-        group(2).to_owned()
+        written.to_owned()
     };
     Ok(Constraint {
-        operator: operator(group(1)),
+        operator: operator(operator_text),
         version: Version::parse(&version).map_err(|_| Fault::new("constraint parser error"))?,
         any_minor,
         any_patch,
@@ -273,6 +328,44 @@ impl Constraint {
 #[cfg(test)]
 mod tests {
     use super::super::testing::{call, fails};
+    use super::{PATTERNS, parse_group, plain};
+
+    #[test]
+    fn reads_plain_comparisons_as_the_patterns_do() {
+        let patterns = PATTERNS.as_ref().unwrap();
+        for version in [
+            "1",
+            "v1.2",
+            "1.2.3",
+            "1.x",
+            "*",
+            "x.2",
+            "1.x.3",
+            "1.2.3-0",
+            "1-rc.1-a",
+            "1.2-a.b.c",
+            "007.1",
+            "99999999999999999999",
+        ] {
+            for operator in [
+                "", "=", "!=", ">", "< ", ">=", "=>", "<=", "=<", "~ ", "~>", "^", " ", " ^",
+            ] {
+                let text = format!("{operator}{version}");
+                let Some(read) = plain(&text) else {
+                    assert_eq!(operator, " ^", "{text}");
+                    continue;
+                };
+                let group = parse_group(patterns, &text).map(|group| group.constraints);
+                let read = read.map(|constraint| vec![constraint]);
+                assert_eq!(format!("{read:?}"), format!("{group:?}"), "{text}");
+            }
+        }
+        for text in [
+            "1.2 ", "1 - 2", "1.2.3.4", "1.2-", "1.xx", "=>=1", "1+b", ">1 <2", "",
+        ] {
+            assert!(plain(text).is_none(), "{text}");
+        }
+    }
 
     #[test]
     fn compares_versions_with_constraints() {
