@@ -81,6 +81,11 @@ impl<'a> Lexer<'a> {
 
     /// The next rune; `None` at the end.
     fn next(&mut self) -> Option<u32> {
+        if let Some(&byte @ 0..0x80) = self.input.get(self.pos) {
+            self.pos += 1;
+            self.line += usize::from(byte == b'\n');
+            return Some(u32::from(byte));
+        }
         let (rune, width) = decode_rune(self.rest());
         if width == 0 {
             self.at_eof = true;
@@ -106,6 +111,9 @@ impl<'a> Lexer<'a> {
 
     /// The next character, not passed.
     fn peek(&mut self) -> Option<u32> {
+        if let Some(&byte @ 0..0x80) = self.input.get(self.pos) {
+            return Some(u32::from(byte));
+        }
         let rune = self.next();
         self.backup();
         rune
@@ -377,6 +385,8 @@ impl<'a> Lexer<'a> {
 
     /// Reads letters and digits; returns the rune after them.
     fn skip_alphanumeric(&mut self) -> Option<u32> {
+        let is_plain = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+        self.pos += self.rest().iter().take_while(is_plain).count();
         loop {
             let rune = self.next();
             if !rune.is_some_and(is_alphanumeric) {
