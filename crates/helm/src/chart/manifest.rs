@@ -246,7 +246,7 @@ fn read(
     (path, first_line, origin): (&str, usize, &Origin),
     profile: Profile,
 ) -> Result<(Document, Role), Error> {
-    let count = text.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let count = memchr_iter(b'\n', text).count() + 1;
     let lines: Vec<usize> = (first_line..first_line + count)
         .map(|line| origin.line(line))
         .collect();

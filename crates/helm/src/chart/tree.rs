@@ -67,7 +67,7 @@ impl Chart {
                 _ => return Err(Error::Load("unsupported chart version".to_owned())),
             }
         }
-        build(files, profile, 0, &mut { MAX_UNPACKED }).map_err(Error::Load)
+        build(files, profile, 0, &mut Archives::new()).map_err(Error::Load)
     }
 
     /// The name of the chart, or the alias that its parent gave it.
@@ -107,11 +107,42 @@ impl Chart {
     }
 }
 
+/// The archives in `charts/`.
+struct Archives {
+    /// How many bytes they may still unpack to.
+    left: u64,
+    /// What was unpacked, with its size: copies of a chart bring the same library each.
+    unpacked: BTreeMap<Str, (Vec<(String, Str)>, u64)>,
+}
+
+impl Archives {
+    fn new() -> Self {
+        Self {
+            left: MAX_UNPACKED,
+            unpacked: BTreeMap::new(),
+        }
+    }
+
+    fn unpack(&mut self, archive: &Str) -> Result<Vec<(String, Str)>, String> {
+        if let Some((files, size)) = self.unpacked.get(archive)
+            && *size <= self.left
+        {
+            self.left -= size;
+            return Ok(files.clone());
+        }
+        let before = self.left;
+        let files = archive::unpack_within(archive, &mut self.left)?;
+        let size = before - self.left;
+        self.unpacked.insert(archive.clone(), (files.clone(), size));
+        Ok(files)
+    }
+}
+
 fn build(
     files: Vec<(String, Str)>,
     profile: Profile,
     depth: usize,
-    left: &mut u64,
+    archives: &mut Archives,
 ) -> Result<Chart, String> {
     if depth > MAX_DEPTH {
         return Err(format!("charts nest deeper than {MAX_DEPTH}"));
@@ -144,7 +175,7 @@ fn build(
         if name.starts_with(['_', '.']) {
             continue;
         }
-        let sub = subchart(&name, files, profile, depth, left).map_err(|error| {
+        let sub = subchart(&name, files, profile, depth, archives).map_err(|error| {
             format!(
                 "error unpacking subchart {name} in {}: {error}",
                 chart.name()
@@ -210,25 +241,20 @@ fn subchart(
     files: Vec<(String, Str)>,
     profile: Profile,
     depth: usize,
-    left: &mut u64,
+    archives: &mut Archives,
 ) -> Result<Chart, String> {
     if name.ends_with(".tgz") {
         let (path, data) = &files[0];
         if path != name {
             return Err(format!("expected {name}, got {path}"));
         }
-        return build(
-            archive::unpack_within(data, left)?,
-            profile,
-            depth + 1,
-            left,
-        );
+        return build(archives.unpack(data)?, profile, depth + 1, archives);
     }
     let inner = files.into_iter().filter_map(|(path, data)| {
         let (_, rest) = path.split_once('/')?;
         Some((rest.to_owned(), data))
     });
-    build(inner.collect(), profile, depth + 1, left)
+    build(inner.collect(), profile, depth + 1, archives)
 }
 
 #[cfg(test)]
@@ -278,6 +304,18 @@ mod tests {
         ];
         let chart = Chart::from_files(files, Profile::Helm4).unwrap();
         assert_eq!(chart.dependencies[0].name(), "db");
+    }
+
+    #[test]
+    fn counts_an_archive_at_each_place() {
+        let head = HEAD.replace("web", "db");
+        let tgz = archive(&[("db/Chart.yaml", tar::EntryType::Regular, head.as_bytes())]);
+        let mut archives = super::Archives::new();
+        archives.left = 2 * head.len() as u64;
+        let tgz = Str::from(tgz);
+        assert_eq!(archives.unpack(&tgz), archives.unpack(&tgz));
+        assert_eq!((archives.left, archives.unpacked.len()), (0, 1));
+        assert!(archives.unpack(&tgz).is_err());
     }
 
     #[test]
