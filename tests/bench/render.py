@@ -4,6 +4,7 @@ import math
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -76,36 +77,54 @@ def exponent(times):
     return above / sum((a - x) ** 2 for a, _ in points)
 
 
+def outputs(commands):
+    """How what two commands print differs: nothing, or in how many lines."""
+    texts = [
+        subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+        for command in commands
+    ]
+    one, other = (text.splitlines() for text in texts)
+    if texts[0] == texts[1]:
+        return "same bytes"
+    lines = sum(a != b for a, b in zip(one, other)) + abs(len(one) - len(other))
+    return f"{lines} lines differ"
+
+
 def main():
     """Prints the table."""
     windlass, helm = os.environ["WINDLASS"], os.environ["HELM"]
-    runs = int(sys.argv[1])
+    runs, given = int(sys.argv[1]), sys.argv[2:]
     if not os.path.exists(GNU_TIME):
         sys.exit(f"{GNU_TIME} is missing: install GNU time")
     with tempfile.TemporaryDirectory() as folder:
-        charts = [("demo chart", "config-repository/umbrella-chart")]
-        charts += [(f"{n} copies", umbrella(folder, n)) for n in COPIES]
+        if given:
+            charts = [(os.path.basename(os.path.normpath(path)), path) for path in given]
+        else:
+            charts = [("demo chart", "config-repository/umbrella-chart")]
+            charts += [(f"{n} copies", umbrella(folder, n)) for n in COPIES]
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors, medians of {runs} runs\n")
-        print("| chart | windlass | helm | faster | processor time | windlass memory | helm memory | part |")
-        print("|---|---|---|---|---|---|---|---|")
+        head = ("chart", "windlass", "helm", "faster", "processor time")
+        head += ("windlass memory", "helm memory", "part", "output")
+        print(f"| {' | '.join(head)} |\n{'|---' * len(head)}|")
         grown = []
         for name, chart in charts:
-            rows = medians(
-                [
-                    [windlass, "render", "demo", chart, "--no-locks"],
-                    [helm, "template", "demo", chart, "--include-crds"],
-                ],
-                runs,
-            )
+            commands = [
+                [windlass, "render", "demo", chart, "--no-locks"],
+                [helm, "template", "demo", chart, "--include-crds"],
+            ]
+            compared = outputs(commands)
+            rows = medians(commands, runs)
             (a, a_cpu, a_kib), (b, b_cpu, b_kib) = rows
             print(
                 f"| {name} | {a * 1e3:.1f} ms | {b * 1e3:.1f} ms | {b / a:.1f}× | {b_cpu / a_cpu:.1f}×"
-                f" | {a_kib / 1024:.1f} MiB | {b_kib / 1024:.1f} MiB | 1/{b_kib / a_kib:.1f} |",
+                f" | {a_kib / 1024:.1f} MiB | {b_kib / 1024:.1f} MiB | 1/{b_kib / a_kib:.1f} | {compared} |",
                 flush=True,
             )
             grown.append((a, a_cpu, b, b_cpu))
         (start, _, _), (helm_start, _, _) = medians([[windlass, "--version"], [helm, "version"]], runs)
     print(f"\nstart (`--version`): windlass {start * 1e3:.1f} ms, helm {helm_start * 1e3:.1f} ms")
+    if given:
+        return
     for name, column in (("windlass", 0), ("helm", 2)):
         clock, cpu = (
             exponent([(n, row[column + k]) for n, row in list(zip(COPIES, grown[1:]))[1:]])
