@@ -110,6 +110,46 @@ fn the_list_says_which_file_locks_what() {
 }
 
 #[test]
+fn every_image_of_manifests_is_listed_with_its_place_and_its_lock() {
+    let env = project("web:1");
+    env.write(
+        "locks/web.yml",
+        &lock("web:1", &format!("a.io/web@{DIGEST}")),
+    );
+    env.write(
+        "pods.yaml",
+        "kind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - image: web:1\n  - image: api:2\n",
+    );
+    let shown = env.run(&["lock", "list", "-m", "pods.yaml"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    let rows: Vec<Vec<&str>> = shown
+        .stdout
+        .lines()
+        .skip(1)
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    let pinned = format!("a.io/web@{DIGEST}");
+    let (web, api) = ("spec.containers[0].image", "spec.containers[1].image");
+    let expected = [
+        vec![
+            "web:1",
+            &pinned,
+            "locks/web.yml:4",
+            "Pod/p",
+            "pods.yaml:5",
+            web,
+        ],
+        vec!["api:2", "not", "locked", "Pod/p", "pods.yaml:6", api],
+    ];
+    assert_eq!(rows, expected);
+    let shown = env.run(&["lock", "list", "--images", "--format", "json"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    let listed: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    assert_eq!(listed["images"][0]["newImage"], pinned);
+    assert_eq!(listed["images"][0]["locked"], true);
+}
+
+#[test]
 fn a_lock_needs_a_place() {
     let env = project("web:1");
     env.write("windlass.yaml", "version: 1\nname: shop\nchart: chart\n");
