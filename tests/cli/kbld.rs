@@ -1,5 +1,7 @@
 //! Locks as kbld applies them: every case of `tests/fixtures/kbld`, recorded from the real one.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
