@@ -70,10 +70,15 @@ const ENGINE_MAY_USE: &[(&str, &[&str])] = &[
     ("yaml", &["value", "json", "limits"]),
     ("toml", &["value", "json", "limits"]),
     ("template", &["value", "limits", "yaml", "json", "re2"]),
-    ("sprig", &["value", "limits", "yaml", "json", "template", "re2"]),
+    (
+        "sprig",
+        &["value", "limits", "yaml", "json", "template", "re2"],
+    ),
     (
         "chart",
-        &["value", "limits", "yaml", "json", "toml", "template", "sprig", "re2"],
+        &[
+            "value", "limits", "yaml", "json", "toml", "template", "sprig", "re2",
+        ],
     ),
 ];
 
