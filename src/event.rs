@@ -3,7 +3,7 @@
 //!
 //! Events carry no secrets: changes are masked before they become events.
 
-use crate::object::ObjectRef;
+use crate::object::{ObjectRef, Source};
 use serde::Serialize;
 
 /// Takes events. Writers implement it; a `Vec<Event>` does too, for tests.
@@ -77,6 +77,9 @@ pub enum Event {
     StepFinished {
         /// The object.
         object: ObjectRef,
+        /// Where the object was rendered from, when it is desired.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<Source>,
         /// `create`, `update`, `replace` or `delete`.
         op: String,
         /// How it ended.
@@ -97,6 +100,9 @@ pub enum Event {
     WaitFinished {
         /// The object.
         object: ObjectRef,
+        /// Where the object was rendered from, when it is desired.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        source: Option<Source>,
         /// How it ended.
         reconcile: Reconcile,
         /// The cause when it did not become ready: object → pod → event → last log lines.

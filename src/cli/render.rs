@@ -7,7 +7,7 @@ use crate::ui::count;
 use std::path::PathBuf;
 use windlass_helm::chart::{Options, Release};
 use windlass_helm::sprig;
-use windlass_helm::template::{self, Templates};
+use windlass_helm::template::{self, Templates, World};
 use windlass_helm::value::Value;
 
 /// Render a chart to manifests, with images pinned by the locks
@@ -61,6 +61,12 @@ pub(super) struct Args {
         help_heading = "Render"
     )]
     show_only: Vec<String>,
+    /// Print what the templates wrote even when it is no YAML
+    #[arg(long, help_heading = "Render", hide_short_help = true)]
+    debug: bool,
+    /// Not there yet: use `helm dependency update`
+    #[arg(long, hide = true)]
+    dependency_update: bool,
     #[command(flatten)]
     repeat: repeat::Flags,
     /// Render twice, at other times and with other random numbers, and name what differs
@@ -99,6 +105,13 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         return rewrite_files(args, context);
     }
     let request = project::resolve(&named(args, context)?, &args.locks, &context.environment)?;
+    if args.dependency_update {
+        return Err(
+            Error::usage("`--dependency-update` is not there yet").hinted(
+                "run `helm dependency update CHART` before, and keep `charts/` and `Chart.lock`",
+            ),
+        );
+    }
     let options = Options {
         include_crds: !args.skip_crds,
         skip_tests: args.skip_tests,
@@ -115,7 +128,12 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         return check(args, &request, &release, &options, context);
     }
     let mut world = repeat::world(&args.repeat, context)?;
-    let mut rendered = stages::render_in(&mut world, &request, &args.values, &release, &options)?;
+    let again = world.again();
+    let rendered = stages::render_in(&mut world, &request, &args.values, &release, &options);
+    if rendered.is_err() && args.debug {
+        debug(again, args, &request, &release, &options, context)?;
+    }
+    let mut rendered = rendered?;
     stages::warn(&rendered, context);
     let unlocked = Unlocked::of(&request, Unlocked::Allowed);
     stages::rewrite(&mut rendered, &request, unlocked, context)?;
@@ -156,6 +174,31 @@ fn rewrite_files(args: &Args, context: &Context) -> Result<Exit, Error> {
     }
     stages::emit(args.output.output.as_deref(), &stream, context)?;
     Ok(Exit::Done)
+}
+
+/// Prints what each template wrote, as Helm does when it is no YAML. Nothing when a template failed.
+fn debug(
+    mut world: World,
+    args: &Args,
+    request: &Request,
+    release: &Release,
+    options: &Options,
+    context: &Context,
+) -> Result<(), Error> {
+    let Ok(outputs) = stages::outputs(&mut world, request, &args.values, release, options) else {
+        return Ok(());
+    };
+    let mut text = Vec::new();
+    for (path, output) in outputs {
+        if !output.trim_ascii().is_empty() && !path.ends_with("NOTES.txt") {
+            text.extend_from_slice(format!("---\n# Source: {path}\n").as_bytes());
+            text.extend_from_slice(&output);
+            text.push(b'\n');
+        }
+    }
+    let mut text = text.trim_ascii().to_vec();
+    text.push(b'\n');
+    stages::emit(args.output.output.as_deref(), &text, context)
 }
 
 /// Renders in two worlds that have nothing in common, and compares.

@@ -7,10 +7,11 @@ use super::{Context, Error, Exit, flags, repeat, values_key};
 use crate::image::Locks;
 use crate::inventory::ImageSource;
 use crate::object::{Lines, Manifest, Source, manifest};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{
-    self, Capabilities, Document, Options, Overrides, Profile, Release, Rendered,
+    self, Capabilities, Chart, Document, Options, Overrides, Profile, Release, Rendered,
 };
 use windlass_helm::template::World;
 
@@ -72,6 +73,29 @@ pub(super) fn render_in(
     release: &Release,
     options: &Options,
 ) -> Result<Rendered, Error> {
+    let chart = load(request, options)?;
+    let overrides = overrides(request, values)?;
+    chart::render(&chart, &overrides, release, options, world).map_err(|error| {
+        let hint = values_key::hint(&error, &overrides);
+        Error::from(error).hinted_if(hint)
+    })
+}
+
+/// What each template of the chart wrote, by its path, whatever that is.
+pub(super) fn outputs(
+    world: &mut World,
+    request: &Request,
+    values: &flags::Values,
+    release: &Release,
+    options: &Options,
+) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+    let chart = load(request, options)?;
+    let values = chart::compose(&overrides(request, values)?, options.profile)?;
+    let prepared = chart::prepare(&chart, &values, options)?;
+    Ok(chart::execute(&prepared, release, options.profile, world)?)
+}
+
+fn load(request: &Request, options: &Options) -> Result<Chart, Error> {
     let path = request.chart()?;
     if !path.exists() {
         return Err(
@@ -79,12 +103,7 @@ pub(super) fn render_in(
                 .hinted("name a folder with a Chart.yaml, or a .tgz"),
         );
     }
-    let chart = chart::load(path, options.profile)?;
-    let overrides = overrides(request, values)?;
-    chart::render(&chart, &overrides, release, options, world).map_err(|error| {
-        let hint = values_key::hint(&error, &overrides);
-        Error::from(error).hinted_if(hint)
-    })
+    Ok(chart::load(path, options.profile)?)
 }
 
 /// Replaces images by what the locks say, in place, and returns where they come from.

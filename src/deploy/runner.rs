@@ -179,6 +179,7 @@ impl<'a> Runner<'a> {
             let (object, op) = (change.target.clone(), word(change.op).to_owned());
             self.sink.emit(Event::StepFinished {
                 object,
+                source: change.source.clone(),
                 op,
                 actuation,
                 reason,

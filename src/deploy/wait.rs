@@ -41,6 +41,7 @@ impl Runner<'_> {
             let seconds = waiting.since.elapsed().as_secs();
             self.sink.emit(Event::WaitFinished {
                 object,
+                source: self.prepared.plan.steps[step].change.source.clone(),
                 reconcile,
                 reason: String::new(),
                 seconds,
@@ -291,6 +292,7 @@ impl Runner<'_> {
         let seconds = waiting.since.elapsed().as_secs();
         self.sink.emit(Event::WaitFinished {
             object,
+            source: self.prepared.plan.steps[step].change.source.clone(),
             reconcile,
             reason,
             seconds,

@@ -4,7 +4,7 @@
 use super::label::{Label, paint};
 use super::{Ui, seconds};
 use crate::event::{Actuation, Event, Reconcile, Sink};
-use crate::object::ObjectRef;
+use crate::object::{ObjectRef, Source};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -110,6 +110,7 @@ impl Progress {
             }
             Event::StepFinished {
                 object,
+                source,
                 op,
                 actuation,
                 reason,
@@ -121,7 +122,8 @@ impl Progress {
                     Actuation::Pending => return,
                 };
                 let head = paint(colored, label, &format!("{word:<8}"));
-                self.line(&row(&head, object, reason));
+                let source = source.as_ref().filter(|_| !reason.is_empty());
+                self.line(&row(&head, &named(object, source), reason));
             }
             Event::WaitProgress {
                 object,
@@ -134,12 +136,13 @@ impl Progress {
                 None if *passed < PATIENCE || message.is_empty() => {}
                 None => self.line(&row(
                     &paint(colored, Label::Dim, "waiting "),
-                    object,
+                    &object.to_string(),
                     &format!("{message} ({})", seconds(*passed)),
                 )),
             },
             Event::WaitFinished {
                 object,
+                source,
                 reconcile,
                 reason,
                 seconds: passed,
@@ -157,7 +160,8 @@ impl Progress {
                     reason.clone()
                 };
                 let head = paint(colored, label, &format!("{word:<8}"));
-                self.line(&row(&head, object, &note));
+                let source = source.as_ref().filter(|_| !reason.is_empty());
+                self.line(&row(&head, &named(object, source), &note));
             }
             Event::Finished { message, .. } => self.line(message),
         }
@@ -168,16 +172,24 @@ impl Progress {
             Event::Warning { message } => ("warning", message.clone()),
             Event::StepFinished {
                 object,
+                source,
                 op,
                 actuation: Actuation::Failed,
                 reason,
-            } => ("error", format!("{op} {object}: {reason}")),
+            } => {
+                let object = named(object, source.as_ref());
+                ("error", format!("{op} {object}: {reason}"))
+            }
             Event::WaitFinished {
                 object,
+                source,
                 reconcile: Reconcile::Failed | Reconcile::Timeout,
                 reason,
                 ..
-            } => ("error", format!("{object}: {reason}")),
+            } => {
+                let object = named(object, source.as_ref());
+                ("error", format!("{object}: {reason}"))
+            }
             _ => return self.text(event),
         };
         self.line(&format!("::{level}::{}", workflow_text(&text)));
@@ -215,7 +227,15 @@ impl Progress {
 }
 
 /// One line about an object, with a note where there is one.
-fn row(head: &str, object: &ObjectRef, note: &str) -> String {
+/// An object with the template that it came from.
+fn named(object: &ObjectRef, source: Option<&Source>) -> String {
+    match source {
+        Some(source) => format!("{object} from {source}"),
+        None => object.to_string(),
+    }
+}
+
+fn row(head: &str, object: &str, note: &str) -> String {
     if note.is_empty() {
         format!("{head} {object}")
     } else {

@@ -62,7 +62,13 @@ fn a_flag_that_does_not_exist() {
 #[test]
 fn a_flag_of_helm_that_is_not_built() {
     let shown = good().run(&["render", "web", "chart", "--dependency-update"]);
-    assert_eq!(shown.code, 2, "{}", shown.all());
+    insta::assert_snapshot!(checked(&shown), @"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: `--dependency-update` is not there yet
+    hint: run `helm dependency update CHART` before, and keep `charts/` and `Chart.lock`
+    ");
 }
 
 #[test]

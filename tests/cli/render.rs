@@ -462,3 +462,30 @@ fn a_reader_that_goes_away_ends_the_render_quietly() {
     let shown = env.run_into_closed_pipe(&["render"]);
     assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
 }
+
+#[test]
+fn what_is_no_yaml_is_printed_for_debugging() {
+    let env = project();
+    env.write("chart/templates/a.yaml", "kind: [{{ .Release.Name }}\n");
+    env.write("chart/templates/seen.yaml", "kind: Other\n");
+    env.write("chart/templates/NOTES.txt", "notes");
+    let quiet = env.run(&["render"]);
+    assert_eq!(
+        (quiet.code, quiet.stdout.as_str()),
+        (1, ""),
+        "{}",
+        quiet.all()
+    );
+    let shown = env.run(&["render", "--debug"]);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    assert!(
+        shown
+            .stderr
+            .contains("YAML parse error on web/templates/a.yaml")
+    );
+    assert_eq!(
+        shown.stdout,
+        "---\n# Source: web/templates/a.yaml\nkind: [shop\n\n\
+         ---\n# Source: web/templates/seen.yaml\nkind: Other\n"
+    );
+}

@@ -86,7 +86,8 @@ fn objects_lists_and_what_is_not_there_are_as_helm_has_them() {
          none: got {{ printf \"%s %s\" (toJson $none) (toJson $elsewhere) }}\n  \
          many: {{ printf \"%v %s\" (gt (len $all.items) 2) (first $all.items).kind }}\n",
     );
-    let shown = case.run(&["diff", "shop", "chart", "--lookup"]);
+    let lookup = ["diff", "shop", "chart", "--lookup", "--create-namespace"];
+    let shown = case.run(&lookup);
     for line in [
         "none: got {} {}",
         "one: Namespace v1 kube-system",
@@ -96,7 +97,7 @@ fn objects_lists_and_what_is_not_there_are_as_helm_has_them() {
         assert!(shown.stdout.contains(line), "{line}: {}", shown.all());
     }
     case.template("map.yaml", "{{ lookup \"nope/v1\" \"Thing\" \"\" \"\" }}");
-    let failed = case.run(&["diff", "shop", "chart", "--lookup"]);
+    let failed = case.run(&lookup);
     assert_eq!(failed.code, 1, "{}", failed.all());
     assert!(
         failed
