@@ -47,8 +47,13 @@ fn without_arguments_the_short_help_is_shown() {
 
 #[test]
 fn the_short_help_of_each_command_fits_a_screen() {
-    for command in COMMANDS {
-        let shown = TestEnv::new().run(&[command, "-h"]);
+    let of_lock = [
+        "build", "diff", "list", "outdated", "prune", "publish", "resolve", "set", "verify",
+    ];
+    let commands = COMMANDS.iter().map(|command| vec![*command]);
+    for command in commands.chain(of_lock.map(|command| vec!["lock", command])) {
+        let shown = TestEnv::new().run(&[command.as_slice(), &["-h"]].concat());
+        let command = command.join(" ");
         let lines = shown.stdout.lines().count();
         assert!(lines <= SCREEN, "{command} -h has {lines} lines");
         let widest = shown.stdout.lines().map(|line| line.chars().count()).max();

@@ -240,3 +240,125 @@ fn the_program_locks_a_chart_and_renders_it_frozen() {
         "{told}"
     );
 }
+
+/// A project of one pod with this image, in a folder with a login for the registry with TLS that a
+/// credential helper knows.
+fn project(image: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |path: &str, text: &str| {
+        let file = folder.path().join(path);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    };
+    let project = "version: 1\nname: shop\nchart: chart\nlocks: locks\n";
+    write("windlass.yaml", project);
+    let chart = "apiVersion: v2\nname: chart\nversion: 1.0.0\n";
+    write("chart/Chart.yaml", chart);
+    let pod = format!("kind: Pod\napiVersion: v1\nmetadata: {{name: web}}\nimage: {image}\n");
+    write("chart/templates/pod.yaml", &pod);
+    write(".docker/config.json", "{\"credsStore\": \"test\"}");
+    let helper = "#!/bin/sh\nread server\necho \"$1 $server\" >> \"$HOME/asked\"\n\
+                  echo '{\"Username\": \"windlass\", \"Secret\": \"testbed\"}'\n";
+    write("docker-credential-test", helper);
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(folder.path().join("docker-credential-test"), mode).unwrap();
+    folder
+}
+
+/// Runs the program with the folder on its search path; exit code, stdout and stderr.
+fn run(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_windlass"))
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.display()))
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().unwrap_or(-1);
+    (code, text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn a_registry_with_tls_and_a_credential_helper_is_locked_and_verified() {
+    let authority = variable("WINDLASS_TEST_REGISTRY_CA");
+    let image = format!(
+        "{}:1",
+        repository(&variable("WINDLASS_TEST_REGISTRY_TLS"), "tls")
+    );
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testbed/testbed");
+    let push = ["push", "--user", LOGIN, "--ca", &authority, &image];
+    assert!(Command::new(program).args(push).status().unwrap().success());
+    let folder = project(&image);
+    let (code, _, told) = run(folder.path(), &["lock"]);
+    assert!(
+        code == 1 && told.contains("signed by an unknown authority"),
+        "{told}"
+    );
+    let trusting = ["--registry-ca-cert-path", authority.as_str()];
+    let (code, _, told) = run(folder.path(), &[&["lock"], &trusting[..]].concat());
+    assert_eq!(code, 0, "{told}");
+    let asked = std::fs::read_to_string(folder.path().join("asked")).unwrap();
+    let host = image.split('/').next().unwrap();
+    assert_eq!(asked, format!("get {host}\n"));
+    let verify = |platform: &str| {
+        let arguments = ["lock", "verify", "--platform", platform];
+        run(folder.path(), &[&arguments, &trusting[..]].concat())
+    };
+    let (code, shown, told) = verify("linux/amd64");
+    assert!(code == 0 && shown.contains("  ok  "), "{shown}{told}");
+    let (code, _, told) = verify("linux/arm64");
+    assert!(
+        code == 4 && told.contains("is not for linux/arm64, but for linux/amd64"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_tag_that_moves_is_outdated_until_the_lock_is_updated() {
+    let name = repository(&open(), "moving");
+    push(&format!("{name}:1.0"), None);
+    let newest = push(&format!("{name}:1.1"), None);
+    let folder = project(&format!("{name}:1.0"));
+    let lock = folder.path().join("locks/shop.lock.yml");
+    let (code, _, told) = run(folder.path(), &["lock"]);
+    assert_eq!(code, 0, "{told}");
+    let locked = std::fs::read_to_string(&lock).unwrap();
+    let with_comment = locked.replace("overrides:\n", "overrides:\n# the shop\n");
+    std::fs::write(&lock, &with_comment).unwrap();
+    let (code, shown, _) = run(folder.path(), &["lock", "outdated", "--exit-code"]);
+    assert!(
+        code == 0 && shown.contains("current") && shown.contains("  1.1  "),
+        "{shown}"
+    );
+
+    // As if the tag had named another digest when it was locked.
+    let digest = locked.split("sha256:").nth(1).unwrap()[..64].to_owned();
+    let moved = with_comment.replace(&digest, newest.trim_start_matches("sha256:"));
+    std::fs::write(&lock, moved).unwrap();
+    let (code, shown, _) = run(folder.path(), &["lock", "outdated", "--exit-code"]);
+    assert!(code == 3 && shown.contains("moved"), "{shown}");
+    let (code, _, told) = run(folder.path(), &["lock", "--update"]);
+    assert_eq!(code, 0, "{told}");
+    assert_eq!(std::fs::read_to_string(&lock).unwrap(), with_comment);
+
+    let set = format!("{name}:1.0={name}:1.1");
+    let (code, _, told) = run(folder.path(), &["lock", "set", &set]);
+    assert!(code == 0 && told.contains("(changed)"), "{told}");
+    let text = std::fs::read_to_string(&lock).unwrap();
+    assert!(
+        text.contains(&newest) && text.contains("# the shop") && text.contains("tag: \"1.1\""),
+        "{text}"
+    );
+
+    let (code, _, told) = run(folder.path(), &["lock", "prune"]);
+    assert!(code == 0 && told.contains("Nothing to prune"), "{told}");
+    std::fs::write(folder.path().join("chart/templates/pod.yaml"), "").unwrap();
+    let (code, shown, told) = run(folder.path(), &["lock", "prune"]);
+    assert!(code == 2 && shown.contains(&name), "{shown}{told}");
+    let (code, _, told) = run(folder.path(), &["lock", "prune", "--yes"]);
+    assert_eq!(code, 0, "{told}");
+    assert!(!std::fs::read_to_string(&lock).unwrap().contains(&name));
+}
