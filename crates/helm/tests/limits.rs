@@ -189,7 +189,7 @@ fn one_call_makes_no_more_than_it_may() {
         ),
         (
             "{{ $l := list 1 }}{{ range until 40 }}{{ $l = concat $l $l }}{{ end }}",
-            "elements is too long",
+            "template produces more than 268435456 bytes",
         ),
     ] {
         let error = fails(template);
