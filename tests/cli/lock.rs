@@ -93,6 +93,32 @@ fn a_registry_that_is_down_leaves_the_lock_alone() {
 }
 
 #[test]
+fn a_lock_takes_over_an_image_map_and_is_written_for_imgpkg_too() {
+    let env = project("web:1");
+    env.write("map.json", &format!("{{\"web:1\": \"a.io/web@{DIGEST}\"}}"));
+    let shown = env.run(&[
+        "lock",
+        "--image-map-file=map.json",
+        "--imgpkg-lock-output=.imgpkg/images.yml",
+    ]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    assert!(env.read("locks/shop.lock.yml").contains(DIGEST));
+    assert_eq!(
+        env.read(".imgpkg/images.yml"),
+        format!(
+            "apiVersion: imgpkg.carvel.dev/v1alpha1\nimages:\n- annotations:\n    \
+             kbld.carvel.dev/id: web:1\n  image: a.io/web@{DIGEST}\nkind: ImagesLock\n"
+        )
+    );
+    let rendered = env.run(&["render", "--no-locks"]).stdout;
+    env.write("locks/shop.lock.yml", &env.read(".imgpkg/images.yml"));
+    let locked = env.run(&["render", "--frozen"]);
+    assert_eq!(locked.code, 0, "{}", locked.all());
+    let expected = rendered.replace("web:1", &format!("a.io/web@{DIGEST}"));
+    assert_eq!(locked.stdout, expected);
+}
+
+#[test]
 fn the_list_says_which_file_locks_what() {
     let env = project("web:1");
     env.write(

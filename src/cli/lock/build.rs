@@ -87,6 +87,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         file: "",
         update: false,
         complete: true,
+        map: None,
     };
     let plan = lock::plan(&found, &basis);
     let scratch = tempfile::Builder::new().prefix("windlass-").tempdir()?;

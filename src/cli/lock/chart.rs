@@ -15,11 +15,14 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let target = Target::new(args.output.as_deref(), &request)?;
     let (locks, own) = target.load(&request)?;
     let found = find_images(&args.chart, &request, &locks, context)?;
+    let map = request.image_map.as_ref();
+    let map = map.map(|file| file.display().to_string());
     let basis = Basis {
         locks: &locks,
         file: &target.name(&locks),
         update: args.update,
         complete: target.stands_alone,
+        map: map.as_deref(),
     };
     let plan = lock::plan(&found, &basis);
     refuse_built(&plan, &found)?;
@@ -37,6 +40,12 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         &own.search_rules
     };
     let text = lock::text(&entries, rules, &target.text()?)?;
+    if let Some(file) = &args.imgpkg_lock_output {
+        lock::write(
+            file,
+            &lock::images_lock(&distinct(&found), &entries, &locks)?,
+        )?;
+    }
     let Some(file) = &target.file else {
         context.ui.data(text.as_bytes())?;
         return Ok(Exit::Done);

@@ -48,6 +48,9 @@ pub(super) struct Args {
         help_heading = "Output"
     )]
     output: Option<PathBuf>,
+    /// Write an ImagesLock for imgpkg too
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    imgpkg_lock_output: Option<PathBuf>,
 }
 
 /// A chart, what it is rendered with, and its locks.
@@ -62,6 +65,14 @@ struct Chart {
     /// Lock file or a directory of them
     #[arg(long, value_name = "PATH", help_heading = "Locks")]
     locks: Vec<PathBuf>,
+    /// JSON file of images and what stands for them, taken into the lock
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Locks",
+        hide_short_help = true
+    )]
+    image_map_file: Option<PathBuf>,
 }
 
 impl Chart {
@@ -69,6 +80,7 @@ impl Chart {
     fn request(&self, context: &Context) -> Result<project::Request, Error> {
         let locks = flags::Locks {
             locks: self.locks.clone(),
+            image_map_file: self.image_map_file.clone(),
             ..flags::Locks::default()
         };
         project::resolve(&self.project, &locks, &context.environment)

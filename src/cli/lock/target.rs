@@ -69,6 +69,9 @@ impl Target {
             .cloned()
             .collect();
         let mut locks = Locks::load(&paths)?;
+        if let Some(map) = &request.image_map {
+            locks.add_image_map(map)?;
+        }
         let own = match self.file.as_ref().filter(|file| file.exists()) {
             Some(file) => Locks::load(std::slice::from_ref(file))?,
             None => Locks::default(),

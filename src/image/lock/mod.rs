@@ -1,9 +1,11 @@
 //! Making and writing lock files: which images still need a registry, and the file's bytes.
 
+mod images_lock;
 mod origin;
 mod plan;
 mod text;
 
+pub use images_lock::images_lock;
 pub use origin::{origins, question};
 pub use plan::{Basis, Plan, plan, unused};
 pub use text::text;

@@ -28,6 +28,8 @@ pub struct Basis<'a> {
     pub update: bool,
     /// Whether the file has to lock every image by itself, also those that other files lock.
     pub complete: bool,
+    /// The image map, as it stands in the places of its entries: the file takes them over.
+    pub map: Option<&'a str>,
 }
 
 /// Decides for every image of the manifests where its entry in a lock file comes from.
@@ -65,7 +67,7 @@ pub fn plan(found: &[Found], basis: &Basis<'_>) -> Plan {
             } else {
                 plan.fixed.insert(image.to_owned());
             }
-        } else if basis.complete && !is_own(entry) {
+        } else if !is_own(entry) && (basis.complete || basis.map == Some(&entry.place.file)) {
             kept.insert(entry.matcher.clone(), entry.clone());
         }
     }
@@ -150,6 +152,7 @@ mod tests {
             file: "own.yml",
             update,
             complete,
+            map: None,
         };
         let plan = plan(&found(images), &basis);
         let kept = plan
@@ -203,6 +206,7 @@ mod tests {
             file: "own.yml",
             update: false,
             complete: false,
+            map: None,
         };
         let plan = plan(&found(&["web"]), &basis);
         assert_eq!(

@@ -211,7 +211,7 @@ impl Chunk {
     }
 }
 
-fn yaml_text(value: &Value) -> Result<String, Error> {
+pub(super) fn yaml_text(value: &Value) -> Result<String, Error> {
     let unsupported = |what: String| Error::Unsupported {
         place: Place {
             file: "lock".to_owned(),
