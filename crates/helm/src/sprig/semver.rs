@@ -1,6 +1,6 @@
 //! Semantic versions: `semver`, `semverCompare`, and the version object with its methods.
 //!
-//! Follows Masterminds semver 3.5.0 `version.go`; constraints are in [`super::constraint`].
+//! Follows Masterminds semver 3.5.0 `version.go`; constraints are in `constraint`.
 
 use super::args::{Answer, function, utf8};
 use super::constraint::Constraints;

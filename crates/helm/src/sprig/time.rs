@@ -1,7 +1,7 @@
 //! `time.Time`: an instant with a zone, its parts, and its methods in templates.
 //!
 //! Follows Go 1.26 `time/time.go`. The local zone is UTC, wherever templates are rendered. Writing by a
-//! layout is in [`super::layout`], reading in [`super::time_parse`].
+//! layout is in `layout`, reading in `time_parse`.
 
 use super::args::{int, text};
 use super::duration::Duration;
