@@ -8,7 +8,6 @@
 
 use super::support::{Shown, TestEnv, builds};
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -25,11 +24,14 @@ fn env(builders: &[&str]) -> TestEnv {
     env
 }
 
+/// Writes a program by a process of its own: a file that this one holds open while another test starts
+/// a process could not be run (`ETXTBSY`).
 fn program(env: &TestEnv, name: &str, script: &str) {
-    let path = format!("bin/{name}");
-    env.write(&path, script);
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(env.path().join(path), mode).unwrap();
+    let write = r#"printf %s "$1" > "$0" && chmod 755 "$0""#;
+    let path = env.path().join("bin").join(name);
+    let mut shell = Command::new("sh");
+    let status = shell.args(["-c", write]).arg(path).arg(script).status();
+    assert!(status.unwrap().success(), "{name}");
 }
 
 fn config(sources: &str) -> String {
