@@ -49,7 +49,12 @@ pub(super) struct Args {
     )]
     output: Option<PathBuf>,
     /// Write an ImagesLock for imgpkg too
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Output",
+        hide_short_help = true
+    )]
     imgpkg_lock_output: Option<PathBuf>,
 }
 
