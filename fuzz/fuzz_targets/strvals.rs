@@ -47,8 +47,8 @@ fn compose_and_read_back(overrides: &Overrides, profile: Profile) {
     let Ok(values) = compose(overrides, profile).map(Value::Map) else {
         return;
     };
-    if let (Some(before), Ok(text)) = (shown(&values), to_yaml(&values))
-        && text.len() < MUCH
+    if let Some(before) = shown(&values).filter(|text| text.len() < MUCH)
+        && let Ok(text) = to_yaml(&values)
     {
         let files = vec![("all".to_owned(), with_line_break(&text))];
         let again = compose(

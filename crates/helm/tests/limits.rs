@@ -197,6 +197,32 @@ fn one_call_makes_no_more_than_it_may() {
     }
 }
 
+/// The error stands at the call of `tpl`, not in the text that it would have run.
+#[test]
+fn texts_of_tpl_count_against_the_budget_of_bytes() {
+    let limits = Limits {
+        bytes: 1 << 20,
+        ..Limits::default()
+    };
+    let padding = " ".repeat(1000);
+    let template = format!(
+        "{padding}{{{{ if true }}}}{{{{ with 1 }}}}{{{{ range until 20000 }}}}\
+         {{{{ $x := tpl (printf `{{{{ define \"x%d\" }}}}y{{{{ end }}}}` .) $ }}}}{{{{ end }}}}{{{{ end }}}}{{{{ end }}}}"
+    );
+    let error = fails_within(limits, &[("templates/t", &template)]);
+    assert!(
+        error.contains("error calling tpl: template produces more than 1048576 bytes"),
+        "{error}"
+    );
+}
+
+#[test]
+fn cycles_are_looked_for_in_values_of_any_depth() {
+    let template = "{{ $d := dict }}{{ $e := $d }}{{ range until 100000 }}{{ $n := dict }}\
+                    {{ $_ := set $e `n` $n }}{{ $e = $n }}{{ end }}{{ fail (toJson $d | len | print) }}";
+    assert!(fails(template).ends_with(": 600002"), "{}", fails(template));
+}
+
 /// `toYaml` hides Go's errors; where it would write without end, an empty text would hide a mistake.
 #[test]
 fn shared_parts_are_not_written_without_end() {

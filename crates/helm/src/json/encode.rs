@@ -5,6 +5,7 @@ use crate::value::number::format_float;
 use crate::value::{Map, MapKind, Str, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::collections::HashSet;
 
 /// The stack that must be left for one level of nesting, and the size of a new piece, in bytes.
 const RED_ZONE: usize = 64 * 1024;
@@ -52,7 +53,7 @@ fn encode(value: &Value, pretty: bool, html: bool) -> Result<Str, String> {
         out: Vec::new(),
         pretty,
         html,
-        seen: Vec::new(),
+        seen: HashSet::new(),
     };
     encoder.value(value, 0)?;
     check_text(encoder.out.len())?;
@@ -84,8 +85,8 @@ struct Encoder {
     out: Vec<u8>,
     pretty: bool,
     html: bool,
-    /// The maps around the value, from [`CYCLE_DEPTH`] on.
-    seen: Vec<Map>,
+    /// The places of the maps around the value, from [`CYCLE_DEPTH`] on.
+    seen: HashSet<usize>,
 }
 
 impl Encoder {
@@ -108,18 +109,15 @@ impl Encoder {
             Value::Map(map) if map.is_nil() => self.text("null"),
             Value::Map(map) => {
                 let tracked = depth >= CYCLE_DEPTH;
-                if tracked {
-                    if self.seen.iter().any(|seen| seen.same(map)) {
-                        return Err(format!(
-                            "json: unsupported value: encountered a cycle via {}",
-                            map.kind().type_name()
-                        ));
-                    }
-                    self.seen.push(map.clone());
+                if tracked && !self.seen.insert(map.address()) {
+                    return Err(format!(
+                        "json: unsupported value: encountered a cycle via {}",
+                        map.kind().type_name()
+                    ));
                 }
                 self.map(map, depth)?;
                 if tracked {
-                    self.seen.pop();
+                    self.seen.remove(&map.address());
                 }
             }
             Value::Object(object) => match object.json_fields() {

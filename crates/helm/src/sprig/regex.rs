@@ -163,7 +163,7 @@ fn find(pattern: &Pattern, text: &[u8]) -> Answer {
 /// Counts a search from a position on: it may read to the end of the text to find out that a match near
 /// by is the best.
 fn searches(run: &mut dyn Runtime, hay: &Haystack<'_>, at: usize) -> Result<(), Fault> {
-    const BYTES_PER_STEP: usize = 1024;
+    const BYTES_PER_STEP: usize = 256;
     run.work(((hay.text.len() - at) / BYTES_PER_STEP) as u64)
 }
 

@@ -254,6 +254,12 @@ impl Map {
         }
     }
 
+    /// The place of the entries in memory, the same for all views of a map; 0 for the nil map.
+    pub(crate) fn address(&self) -> usize {
+        let place = |cell: &Rc<Cell>| Rc::as_ptr(&cell.entries).addr();
+        self.0.as_ref().map_or(0, place)
+    }
+
     /// Whether both are the same map, not only equal ones.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {

@@ -249,15 +249,22 @@ impl<'a> Run<'a> {
 
     /// Counts bytes that were written or returned.
     fn spend(&mut self, tree: &Tree, bytes: usize) -> Evaluated<()> {
-        match self.bytes_left.checked_sub(bytes as u64) {
-            Some(left) => self.bytes_left = left,
-            None => {
-                let limit = self.world.limits.bytes;
-                let cause = format!("template produces more than {limit} bytes");
-                return Err(self.error(tree, cause));
-            }
+        if self.take_bytes(bytes) {
+            return Ok(());
         }
-        Ok(())
+        Err(self.error(tree, self.too_many_bytes()))
+    }
+
+    /// Takes bytes off the budget; `false` when there are not so many left.
+    fn take_bytes(&mut self, bytes: usize) -> bool {
+        let left = self.bytes_left.checked_sub(bytes as u64);
+        self.bytes_left = left.unwrap_or(self.bytes_left);
+        left.is_some()
+    }
+
+    fn too_many_bytes(&self) -> String {
+        let limit = self.world.limits.bytes;
+        format!("template produces more than {limit} bytes")
     }
 
     fn write(&mut self, tree: &Tree, text: &[u8]) -> Evaluated<()> {

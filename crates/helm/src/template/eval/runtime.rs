@@ -74,8 +74,9 @@ impl Runtime for Run<'_> {
             .for_text(&self.set, text)
             .map_err(|error| failed("cannot parse template", error))?;
         // A tree takes a multiple of its text.
-        self.spend(&tree, parsed.saturating_mul(16))
-            .map_err(|error| failed("cannot parse template", error))?;
+        if !self.take_bytes(parsed.saturating_mul(16)) {
+            return Err(Fault::new(self.too_many_bytes()));
+        }
         let outer = std::mem::replace(&mut self.set, set);
         self.tpl_depth += 1;
         let result = self.output_of(&tree, data, without_no_value);
