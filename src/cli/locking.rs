@@ -100,6 +100,8 @@ impl Locking {
             1 => "1 image is not locked".to_owned(),
             number => format!("{number} images are not locked"),
         };
+        let images: Vec<&str> = names.iter().copied().collect();
+        let of_manifests = format!("windlass lock resolve {} -o FILE", images.join(" "));
         match unlocked {
             Unlocked::Warned if !names.is_empty() => context.ui.warning(&format!(
                 "{told}, and `windlass deploy` would refuse that; `{}` locks every image",
@@ -107,10 +109,13 @@ impl Locking {
             )),
             Unlocked::Refused => image::require_locked(self.unlocked).map_err(|error| {
                 let mut error = Error::from(error);
-                error.hints = vec![format!(
-                    "`{}` locks every image; give it the same values",
-                    request.lock_command
-                )];
+                error.hints = vec![match request.chart {
+                    Some(_) => {
+                        let command = &request.lock_command;
+                        format!("`{command}` locks every image; give it the same values")
+                    }
+                    None => format!("`{of_manifests}` writes a lock; name it with `--locks`"),
+                }];
                 error
             })?,
             _ => {}
