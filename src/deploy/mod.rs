@@ -8,6 +8,7 @@ mod found;
 mod lock;
 mod look;
 mod owner;
+mod plain;
 mod predict;
 mod prepare;
 mod record;

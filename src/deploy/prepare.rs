@@ -26,8 +26,6 @@ pub struct Request {
     pub prune: bool,
     /// Whether the namespace of the app is created when it does not exist.
     pub create_namespace: bool,
-    /// Whether creations are tried by a dry run before anything is written.
-    pub try_creations: bool,
     /// How many requests run at the same time.
     pub concurrency: usize,
 }
@@ -43,7 +41,6 @@ impl Request {
             force: false,
             prune: true,
             create_namespace: false,
-            try_creations: true,
             concurrency: 16,
         }
     }
@@ -174,7 +171,6 @@ async fn plan_of(
         masker,
         found: &found,
         force: request.force,
-        try_creations: request.try_creations,
         concurrency: request.concurrency,
     };
     let (hooks, rest): (Vec<Manifest>, Vec<Manifest>) = request

@@ -2,7 +2,7 @@
 
 use super::found::Found;
 use super::predict::predict;
-use super::{Contested, Error, Refusal};
+use super::{Contested, Error, Refusal, plain};
 use crate::cluster::{self, Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op, Verdict};
 use crate::inventory::{PART_OF, Parent};
@@ -19,8 +19,6 @@ pub(super) struct Trials<'a> {
     pub(super) found: &'a Found,
     /// Whether fields are taken from other managers.
     pub(super) force: bool,
-    /// Whether creations are tried too, so that a refusal is known before anything is written.
-    pub(super) try_creations: bool,
     pub(super) concurrency: usize,
 }
 
@@ -50,8 +48,9 @@ impl Trials<'_> {
     ) -> Result<Tried, Error> {
         let kept = parent.record.fingerprints();
         let key = parent.record.key();
-        let tried: Vec<_> = stream::iter(manifests)
-            .map(|manifest| self.change(manifest, &kept, key))
+        let worth = plain::worth_a_trial(manifests.iter().map(|manifest| &manifest.object));
+        let tried: Vec<_> = stream::iter(manifests.iter().zip(worth))
+            .map(|(manifest, worth)| self.change(manifest, worth, &kept, key))
             .buffered(self.concurrency.max(1))
             .collect()
             .await;
@@ -80,6 +79,7 @@ impl Trials<'_> {
     async fn change(
         &self,
         manifest: &Manifest,
+        worth_a_trial: bool,
         kept: &BTreeMap<&ObjectRef, &Fingerprint>,
         key: &[u8],
     ) -> Result<(Change, Option<Fingerprint>), Trouble> {
@@ -103,7 +103,7 @@ impl Trials<'_> {
                 let fingerprint = unchanged(&change, key).filter(|new| Some(new) != fingerprint);
                 Ok((change, fingerprint))
             }
-            _ => Ok((self.creation(manifest).await?, None)),
+            _ => Ok((self.creation(manifest, worth_a_trial).await?, None)),
         }
     }
 
@@ -154,11 +154,12 @@ impl Trials<'_> {
         }
     }
 
-    /// A creation, tried where its namespace and kind are there already.
-    async fn creation(&self, manifest: &Manifest) -> Result<Change, Trouble> {
+    /// A creation, tried where its namespace and kind are there already, so that a refusal is known
+    /// before anything is written.
+    async fn creation(&self, manifest: &Manifest, worth_a_trial: bool) -> Result<Change, Trouble> {
         let change = diff::change(manifest, None, None, self.masker);
         let kind = self.discovery.find(&manifest.object.gvk());
-        let (Some(kind), true, Op::Create) = (kind, self.try_creations, change.op) else {
+        let (Some(kind), true, Op::Create) = (kind, worth_a_trial, change.op) else {
             return Ok(change);
         };
         match self
