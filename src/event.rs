@@ -96,6 +96,26 @@ pub enum Event {
         /// Seconds since the wait for it began.
         seconds: u64,
     },
+    /// Nothing new was told for a while, and objects are still waited for.
+    StillWaiting {
+        /// How many.
+        objects: usize,
+        /// The one that is waited for the longest.
+        longest: ObjectRef,
+        /// What that one is waiting for.
+        message: String,
+        /// Seconds since the wait for that one began.
+        seconds: u64,
+    },
+    /// A container of a pod of the app wrote a line.
+    Log {
+        /// The pod.
+        pod: ObjectRef,
+        /// The container.
+        container: String,
+        /// The line.
+        line: String,
+    },
     /// The wait for an object ended.
     WaitFinished {
         /// The object.

@@ -56,6 +56,9 @@ pub(super) async fn run(
     let options = Options {
         wait: apply.wait,
         wait_timeout: apply.wait_timeout,
+        object_timeout: apply.wait_object_timeout,
+        exit_early: apply.exit_early,
+        logs: apply.logs,
         lock: !apply.no_lock,
         lock_wait: apply.lock_wait,
         origin,

@@ -289,6 +289,15 @@ pub(super) struct Apply {
         hide_default_value = true
     )]
     pub(super) wait_timeout: std::time::Duration,
+    /// How long to wait for each object [default: as long as for all]
+    #[arg(long, alias = "wait-resource-timeout", value_name = "DURATION", value_parser = duration, hide_short_help = true)]
+    pub(super) wait_object_timeout: Option<std::time::Duration>,
+    /// Stop at the first failure; with `=false` go on with what does not depend on it
+    #[arg(long, value_name = SWITCH, default_value_t = true, action = Set, hide_short_help = true)]
+    pub(super) exit_early: bool,
+    /// Tell the logs of new pods, Jobs and hooks while it goes on
+    #[arg(long, hide_short_help = true)]
+    pub(super) logs: bool,
     /// How long to wait for another deploy of the app to end
     #[arg(
         long,

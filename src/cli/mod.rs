@@ -19,6 +19,7 @@ mod interrupt;
 mod list;
 mod lock;
 mod locking;
+mod logs;
 mod lookup;
 mod project;
 mod remote;
@@ -113,6 +114,7 @@ enum Command {
     Delete(delete::Args),
     Inspect(inspect::Args),
     List(list::Args),
+    Logs(logs::Args),
 }
 
 /// What every subcommand needs beside its own flags.
@@ -174,6 +176,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Delete(args) => online(delete::run(&args, context)),
         Command::Inspect(args) => online(inspect::run(&args, context)),
         Command::List(args) => online(list::run(&args, context)),
+        Command::Logs(args) => online(logs::run(&args, context)),
     }
 }
 

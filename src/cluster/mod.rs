@@ -14,6 +14,7 @@ mod watch;
 pub use discovery::{Discovery, Kind};
 pub use error::{Error, FieldConflict, problems_text};
 pub use live::Selector;
+pub use logs::{LogOptions, LogStream};
 pub use request::{Requests, Verb};
 pub use watch::{Observed, Watch};
 

@@ -7,6 +7,7 @@ use crate::cluster::{self, Cluster, Kind};
 use crate::diff::{self, Change, Masker, Op};
 use crate::inventory::PART_OF;
 use crate::object::{Manifest, Object, ObjectRef, Source, takeover};
+use crate::status;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -244,7 +245,8 @@ impl Sender<'_> {
                 return Ok(());
             };
             if started.elapsed() > self.patience {
-                let message = format!("the old one is not gone: {}", stuck(&found));
+                let why = status::of(&found).message;
+                let message = format!("the old one is not gone: {why}");
                 return Err(cluster::Error::Stale {
                     action: format!("replace {target}"),
                     message,
@@ -253,27 +255,6 @@ impl Sender<'_> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-    }
-}
-
-/// What keeps a deleted object: its finalizers, by name.
-pub(super) fn stuck(object: &Object) -> String {
-    let names = object
-        .list(&["metadata", "finalizers"])
-        .iter()
-        .filter_map(|name| name.as_str());
-    let names: Vec<&str> = names
-        .chain(
-            object
-                .list(&["spec", "finalizers"])
-                .iter()
-                .filter_map(|n| n.as_str()),
-        )
-        .collect();
-    if names.is_empty() {
-        "being deleted".to_owned()
-    } else {
-        format!("held by finalizers {}", names.join(", "))
     }
 }
 
@@ -302,20 +283,4 @@ fn source(change: &Change) -> Source {
         file: String::new(),
         line: 0,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_the_finalizers_that_hold_an_object() {
-        let object = Object::new(
-            json!({"metadata": {"finalizers": ["a/b"]}, "spec": {"finalizers": ["kubernetes"]}}),
-        );
-        assert_eq!(
-            stuck(&object.unwrap()),
-            "held by finalizers a/b, kubernetes"
-        );
-    }
 }

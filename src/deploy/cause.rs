@@ -1,33 +1,15 @@
-//! Why an object does not become ready: object → pod → container → event → last log lines.
+//! Why an object does not become ready: object → ReplicaSet → pod → event → last log lines.
 
 use crate::cluster::{Cluster, Selector};
 use crate::diff::Masker;
-use crate::object::{Gvk, Object};
-use crate::status::{self, Doom};
+use crate::object::{Gvk, Object, ObjectRef};
+use crate::status;
 use serde_json::Value;
-use std::time::Duration;
 
 const LOG_LINES: usize = 10;
 const EVENTS: usize = 3;
-/// How long each kind of trouble is borne: some heal by themselves.
-const NOW: Duration = Duration::ZERO;
-const PULL_GRACE: Duration = Duration::from_secs(12);
-const CONFIG_GRACE: Duration = Duration::from_secs(20);
-const CRASH_GRACE: Duration = Duration::from_secs(30);
-const CRASHES: u32 = 3;
-
-/// How long a pod may be in this trouble before the wait ends; `None` for ever, since an autoscaler
-/// may still bring a node.
-pub(super) fn grace(doom: Doom) -> Option<Duration> {
-    match doom {
-        Doom::InvalidImageName => Some(NOW),
-        Doom::ImagePull => Some(PULL_GRACE),
-        Doom::ContainerConfig => Some(CONFIG_GRACE),
-        Doom::CrashLoop { restarts } if restarts >= CRASHES => Some(NOW),
-        Doom::CrashLoop { .. } => Some(CRASH_GRACE),
-        Doom::Unschedulable => None,
-    }
-}
+/// How many claims of a pod are looked at.
+const CLAIMS: usize = 3;
 
 /// Whether a kind makes pods.
 pub(super) fn makes_pods(gvk: &Gvk) -> bool {
@@ -40,46 +22,55 @@ pub(super) fn makes_pods(gvk: &Gvk) -> bool {
     )
 }
 
-/// The pods of a workload's present revision.
-pub(super) async fn pods_of(cluster: &Cluster, workload: &Object) -> Vec<Object> {
-    let Some(selector) = selector(workload) else {
-        return Vec::new();
-    };
-    let Ok(discovery) = cluster.discovery().await else {
-        return Vec::new();
-    };
-    let Some(kind) = discovery.preferred("", "Pod") else {
-        return Vec::new();
-    };
-    let pods = cluster
-        .list(kind, workload.namespace(), &selector)
-        .await
-        .unwrap_or_default();
-    let owner = if workload.kind() == "Deployment" {
-        match newest_replica_set(cluster, workload, &selector).await {
-            Some(uid) => uid,
-            None => return Vec::new(),
-        }
-    } else {
-        workload.uid().to_owned()
-    };
-    let is_owned = |pod: &Object| {
-        pod.list(&["metadata", "ownerReferences"])
-            .iter()
-            .any(|reference| reference["uid"] == owner.as_str())
-    };
-    pods.into_iter().filter(is_owned).collect()
+/// What a workload made for its present revision.
+#[derive(Default)]
+pub(super) struct Below {
+    /// Of a Deployment: its newest ReplicaSet.
+    replica_set: Option<Object>,
+    pods: Vec<Object>,
 }
 
-async fn newest_replica_set(
-    cluster: &Cluster,
-    deployment: &Object,
-    selector: &Selector,
-) -> Option<String> {
+/// Reads what a workload made for its present revision; nothing for other kinds.
+pub(super) async fn below(cluster: &Cluster, workload: &Object) -> Below {
+    let mut below = Below::default();
+    if !makes_pods(&workload.gvk()) {
+        return below;
+    }
+    let Some(selector) = selector(workload) else {
+        return below;
+    };
+    let mut maker = workload.uid().to_owned();
+    if workload.kind() == "Deployment" {
+        let Some(set) = newest_replica_set(cluster, workload).await else {
+            return below;
+        };
+        set.uid().clone_into(&mut maker);
+        below.replica_set = Some(set);
+    }
+    let Ok(discovery) = cluster.discovery().await else {
+        return below;
+    };
+    if let Some(kind) = discovery.preferred("", "Pod") {
+        let pods = cluster.list(kind, workload.namespace(), &selector).await;
+        below.pods = pods.unwrap_or_default();
+        below.pods.retain(|pod| is_owned_by(pod, &maker));
+    }
+    below
+}
+
+/// Whether an object with this uid made the object.
+pub(super) fn is_owned_by(object: &Object, uid: &str) -> bool {
+    let owners = object.list(&["metadata", "ownerReferences"]);
+    owners.iter().any(|reference| reference["uid"] == uid)
+}
+
+/// The ReplicaSet of a Deployment's present revision.
+pub(super) async fn newest_replica_set(cluster: &Cluster, deployment: &Object) -> Option<Object> {
+    let selector = selector(deployment)?;
     let discovery = cluster.discovery().await.ok()?;
     let kind = discovery.preferred("apps", "ReplicaSet")?;
     let sets = cluster
-        .list(kind, deployment.namespace(), selector)
+        .list(kind, deployment.namespace(), &selector)
         .await
         .ok()?;
     let revision = |set: &Object| -> u64 {
@@ -87,31 +78,47 @@ async fn newest_replica_set(
             .and_then(|text| text.parse().ok())
             .unwrap_or(0)
     };
-    let is_owned = |set: &&Object| {
-        let owners = set.list(&["metadata", "ownerReferences"]);
-        owners
-            .iter()
-            .any(|reference| reference["uid"] == deployment.uid())
-    };
-    sets.iter()
-        .filter(is_owned)
-        .max_by_key(|set| revision(set))
-        .map(|set| set.uid().to_owned())
+    sets.into_iter()
+        .filter(|set| is_owned_by(set, deployment.uid()))
+        .max_by_key(revision)
 }
 
 /// `spec.selector` of a workload as a label selector.
-fn selector(workload: &Object) -> Option<Selector> {
+pub(super) fn selector(workload: &Object) -> Option<Selector> {
+    // A ReplicationController has the labels themselves there.
     let labels = workload
-        .get(&["spec", "selector", "matchLabels"])?
+        .get(&["spec", "selector", "matchLabels"])
+        .or_else(|| workload.get(&["spec", "selector"]))?
         .as_object()?;
-    let pairs: Vec<String> = labels
+    let equal = labels
         .iter()
-        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)))
+        .filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
+    let expressions = workload.list(&["spec", "selector", "matchExpressions"]);
+    let pairs: Vec<String> = equal
+        .chain(expressions.iter().filter_map(expression))
         .collect();
     (!pairs.is_empty()).then(|| Selector {
         labels: pairs.join(","),
         fields: String::new(),
     })
+}
+
+/// An item of `matchExpressions` as a label selector writes it.
+fn expression(item: &Value) -> Option<String> {
+    let key = item["key"].as_str()?;
+    let values: Vec<&str> = item["values"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    match item["operator"].as_str()? {
+        "In" => Some(format!("{key} in ({})", values.join(","))),
+        "NotIn" => Some(format!("{key} notin ({})", values.join(","))),
+        "Exists" => Some(key.to_owned()),
+        "DoesNotExist" => Some(format!("!{key}")),
+        _ => None,
+    }
 }
 
 /// The pod in the worst trouble: one that will not heal before one that only waits.
@@ -132,37 +139,76 @@ pub(super) fn worst(pods: &[Object]) -> Option<(&Object, status::Status)> {
         })
 }
 
-/// The whole chain for an object that did not become ready, for people. `pods` are its own.
+/// The whole chain for an object that did not become ready, for people. `below` is what it made.
 pub(super) async fn explain(
     cluster: &Cluster,
     object: &Object,
     message: &str,
-    pods: &[Object],
+    below: &Below,
     masker: &Masker,
 ) -> String {
     let mut text = message.to_owned();
     let mut about = object;
-    if let Some((pod, status)) = worst(pods) {
+    if let Some(set) = &below.replica_set {
+        let status = status::of(set).message;
+        text = format!("{text}\n  ReplicaSet/{}: {status}", set.name());
+        about = set;
+    }
+    let own = (object.kind() == "Pod").then(|| (object, status::of(object)));
+    let worst = worst(&below.pods);
+    if let Some((pod, status)) = &worst {
         text = format!("{text}\n  Pod/{}: {}", pod.name(), status.message);
         about = pod;
-    } else if object.kind() == "Pod" {
-        text.push_str(&log_tail(cluster, object).await);
     }
+    if let Some((pod, status)) = worst.or(own) {
+        if status.doomed == Some(status::Doom::Unschedulable) {
+            text.push_str(&pending_claims(cluster, pod).await);
+        }
+        text.push_str(&warnings(cluster, about).await);
+        text.push_str(&log_tail(cluster, pod).await);
+    } else {
+        text.push_str(&warnings(cluster, about).await);
+    }
+    masker.scrub(&text)
+}
+
+/// The last warnings about an object, each on a line of its own.
+async fn warnings(cluster: &Cluster, about: &Object) -> String {
     let events = cluster
         .warnings_about(&about.reference(), about.uid())
         .await
         .unwrap_or_default();
-    for event in events.iter().rev().take(EVENTS) {
-        text = format!(
-            "{text}\n  event {}: {}",
-            event.text(&["reason"]),
-            event.text(&["message"]).trim()
-        );
+    let line = |event: &Object| {
+        let (reason, message) = (event.text(&["reason"]), event.text(&["message"]));
+        format!("\n  event {reason}: {}", message.trim())
+    };
+    events.iter().rev().take(EVENTS).map(line).collect()
+}
+
+/// The claims of a pod that are not bound, and what is told about them.
+async fn pending_claims(cluster: &Cluster, pod: &Object) -> String {
+    let claims = pod.list(&["spec", "volumes"]).iter();
+    let claims = claims.filter_map(|volume| volume["persistentVolumeClaim"]["claimName"].as_str());
+    let mut text = String::new();
+    for name in claims.take(CLAIMS) {
+        let target = ObjectRef {
+            group: String::new(),
+            kind: "PersistentVolumeClaim".to_owned(),
+            namespace: pod.namespace().map(str::to_owned),
+            name: name.to_owned(),
+        };
+        let line = match cluster.get(&target).await {
+            Ok(Some(claim)) if status::of(&claim).state == status::State::Current => continue,
+            Ok(Some(claim)) => {
+                let message = status::of(&claim).message;
+                format!("{message}{}", warnings(cluster, &claim).await)
+            }
+            Ok(None) => "does not exist".to_owned(),
+            Err(_) => continue,
+        };
+        text = format!("{text}\n  PersistentVolumeClaim/{name}: {line}");
     }
-    if about.uid() != object.uid() {
-        text.push_str(&log_tail(cluster, about).await);
-    }
-    masker.scrub(&text)
+    text
 }
 
 /// The last lines of the container that has trouble, each on a line of its own.
@@ -184,19 +230,29 @@ async fn log_tail(cluster: &Cluster, pod: &Object) -> String {
         .collect()
 }
 
-/// The first container that ended badly, and whether its log is that of the run before.
+/// The first container that ended badly, else the first that runs and is not ready; and whether its
+/// log is that of the run before.
 fn troubled_container(pod: &Object) -> Option<(String, bool)> {
-    let statuses = ["initContainerStatuses", "containerStatuses"]
-        .into_iter()
-        .flat_map(|key| pod.list(&["status", key]));
-    statuses.into_iter().find_map(|status| {
+    let statuses = || {
+        ["initContainerStatuses", "containerStatuses"]
+            .into_iter()
+            .flat_map(|key| pod.list(&["status", key]))
+    };
+    let ended = statuses().find_map(|status| {
         let name = status["name"].as_str()?.to_owned();
         let failed = |ended: &Value| ended["exitCode"].as_i64().is_some_and(|code| code != 0);
         if failed(&status["state"]["terminated"]) {
             return Some((name, false));
         }
         failed(&status["lastState"]["terminated"]).then_some((name, true))
-    })
+    });
+    let unready = || {
+        statuses().find_map(|status| {
+            let runs = status["state"]["running"].is_object() && status["ready"] == false;
+            runs.then(|| Some((status["name"].as_str()?.to_owned(), false)))?
+        })
+    };
+    ended.or_else(unready)
 }
 
 #[cfg(test)]

@@ -60,19 +60,24 @@ pub async fn list(
 /// # Errors
 /// When the app does not exist or the server refuses.
 pub async fn inspect(cluster: &Cluster, app: &App) -> Result<Vec<Seen>, Error> {
+    let seen = live(cluster, app).await?.into_iter().map(|live| Seen {
+        target: live.reference(),
+        status: status::of(&live),
+        created: live.text(&["metadata", "creationTimestamp"]).to_owned(),
+        live,
+    });
+    Ok(seen.collect())
+}
+
+/// The live objects of an app.
+pub(super) async fn live(cluster: &Cluster, app: &App) -> Result<Vec<Object>, Error> {
     let (discovery, parent) = tokio::try_join!(
         async { cluster.discovery().await.map_err(Error::from) },
         store::read(cluster, app)
     )?;
     let parent = parent.ok_or_else(|| not_deployed(app))?;
     let found = found::find(cluster, &discovery, &parent, &[]).await?;
-    let seen = found.objects.into_iter().map(|(target, live)| Seen {
-        target,
-        status: status::of(&live),
-        created: live.text(&["metadata", "creationTimestamp"]).to_owned(),
-        live,
-    });
-    Ok(seen.collect())
+    Ok(found.objects.into_values().collect())
 }
 
 /// The last deploys of an app, the newest last.

@@ -2,10 +2,13 @@
 //! record. Reads like the line of `ARCHITECTURE.md`: [`prepare`] up to the plan, [`run`] the rest.
 
 mod act;
+mod beside;
 mod cause;
 mod error;
 mod found;
+mod grace;
 mod lock;
+mod logs;
 mod look;
 mod owner;
 mod plain;
@@ -20,7 +23,9 @@ mod wait;
 mod watches;
 
 pub use error::{Contested, Error, Holder, Owned, Refusal};
+pub use grace::Graces;
 pub use lock::unlock;
+pub use logs::{Tail, tail};
 pub use look::{Listed, Seen, history, inspect, list};
 pub use owner::Owner;
 pub use prepare::{Prepared, Request, prepare, prepare_delete};

@@ -9,6 +9,7 @@ use crate::event::{Event, Sink};
 use crate::inventory::{Deploy, DeployResult, PART_OF, Parent};
 use crate::object::{self, Fingerprint, Manifest, ObjectRef, Scope};
 use crate::plan::{self, Phase, Plan, Wait, hook};
+use crate::status::Rule;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be deployed.
@@ -26,6 +27,8 @@ pub struct Request {
     pub prune: bool,
     /// Whether the namespace of the app is created when it does not exist.
     pub create_namespace: bool,
+    /// When objects are ready, where a rule says so.
+    pub wait_rules: BTreeMap<ObjectRef, Rule>,
     /// How many requests run at the same time.
     pub concurrency: usize,
 }
@@ -41,6 +44,7 @@ impl Request {
             force: false,
             prune: true,
             create_namespace: false,
+            wait_rules: BTreeMap::new(),
             concurrency: 16,
         }
     }
@@ -61,6 +65,8 @@ pub struct Prepared {
     pub unpruned: Vec<ObjectRef>,
     /// Members that have no step: those that stay unpruned, and hooks that do not run this time.
     pub(super) idle: Vec<ObjectRef>,
+    /// When objects are ready that have a rule of their own.
+    pub(super) rules: BTreeMap<ObjectRef, Rule>,
     pub(super) parent: Parent,
     /// What a trial found unchanged and the record does not know as such.
     pub(super) fingerprints: BTreeMap<ObjectRef, Fingerprint>,
@@ -83,7 +89,9 @@ impl Prepared {
     /// Whether carrying it out writes anything, a mere record included.
     #[must_use]
     pub fn writes(&self) -> bool {
-        self.changes().any(|change| change.op != Op::Exists) || !self.parent.record.is_settled()
+        self.phase == Phase::Delete
+            || self.changes().any(|change| change.op != Op::Exists)
+            || !self.parent.record.is_settled()
     }
 
     /// Whether there is nothing to do at all, not even to wait.
@@ -193,7 +201,18 @@ async fn plan_of(
             .into_iter()
             .map(|change| rerun(change, masker)),
     );
-    let plan = plan::order(changes, phase)?;
+    let rules = rules(&request);
+    let mut plan = plan::order(changes, phase)?;
+    for step in &mut plan.steps {
+        let upserts = matches!(
+            step.change.op,
+            Op::Create | Op::Update | Op::Replace | Op::Exists
+        );
+        let ruled = rules.contains_key(&step.change.target);
+        if upserts && ruled && step.change.desired.as_ref().is_some_and(plan::is_waited) {
+            step.wait = Wait::Reconcile;
+        }
+    }
     let idle = idle(&plan, &found, &parent.id());
     let members: Vec<ObjectRef> = plan
         .steps
@@ -210,6 +229,7 @@ async fn plan_of(
         warnings,
         unpruned,
         idle,
+        rules,
         parent,
         fingerprints,
         taken: found.strangers,
@@ -253,6 +273,7 @@ pub async fn prepare_delete(
         warnings: Vec::new(),
         unpruned: Vec::new(),
         idle: Vec::new(),
+        rules: BTreeMap::new(),
         parent,
         fingerprints: BTreeMap::new(),
         taken: BTreeSet::new(),
@@ -334,6 +355,36 @@ fn follow_autoscalers(manifests: &mut [Manifest], found: &Found) {
             diff::follow_replicas(&mut manifest.object, found.objects.get(&target));
         }
     }
+}
+
+/// The rules of objects: those that came in, those that an annotation of the object asks for, and
+/// those that the definition of its kind asks for.
+fn rules(request: &Request) -> BTreeMap<ObjectRef, Rule> {
+    let definitions: BTreeMap<(&str, &str), Rule> = request
+        .manifests
+        .iter()
+        .map(|manifest| &manifest.object)
+        .filter(|object| object.kind() == "CustomResourceDefinition")
+        .filter_map(|definition| {
+            let group = definition.text(&["spec", "group"]);
+            let kind = definition.text(&["spec", "names", "kind"]);
+            Some(((group, kind), Rule::annotated(definition)?))
+        })
+        .collect();
+    let mut rules = BTreeMap::new();
+    for object in request.manifests.iter().map(|manifest| &manifest.object) {
+        let target = object.reference();
+        let kind = (target.group.as_str(), target.kind.as_str());
+        let own = || Rule::annotated(object).filter(|_| kind.1 != "CustomResourceDefinition");
+        let given = request.wait_rules.get(&target).cloned();
+        let rule = given
+            .or_else(own)
+            .or_else(|| definitions.get(&kind).cloned());
+        if let Some(rule) = rule {
+            rules.insert(target, rule);
+        }
+    }
+    rules
 }
 
 /// The namespace of the app must exist, or be made by this run, before anything can be recorded.

@@ -122,10 +122,11 @@ pub(super) async fn close(
     if succeeded {
         after_hooks(cluster, prepared, after).await;
     }
-    if succeeded && prepared.phase == Phase::Delete {
+    parent.record.objects = members(prepared, parent, report, after);
+    // What was not waited for may still be there, and then it is still the app's.
+    if succeeded && prepared.phase == Phase::Delete && parent.record.objects.is_empty() {
         return store::remove(cluster, parent).await;
     }
-    parent.record.objects = members(prepared, parent, report, after);
     if succeeded {
         parent.kinds.clear();
         parent.namespaces.clear();

@@ -3,7 +3,7 @@
 use super::lock::{self, Lock};
 use super::prepare::{Prepared, namespace_ref};
 use super::runner::Runner;
-use super::{Error, record};
+use super::{Error, Graces, record};
 use crate::cluster::Cluster;
 use crate::diff::{Change, Masker, Op};
 use crate::event::{Actuation, Reconcile, Sink};
@@ -22,6 +22,14 @@ pub struct Options {
     pub wait: bool,
     /// How long all waits together may take.
     pub wait_timeout: Duration,
+    /// How long the wait for one object may take; as long as all together without it.
+    pub object_timeout: Option<Duration>,
+    /// How long each kind of trouble is borne.
+    pub graces: Graces,
+    /// Whether the first failure ends the run. Otherwise what does not depend on it goes on.
+    pub exit_early: bool,
+    /// Whether the logs of all new pods are told.
+    pub logs: bool,
     /// How many writes run at the same time.
     pub concurrency: usize,
     /// Whether to exclude other deploys of the app.
@@ -41,6 +49,10 @@ impl Options {
         Self {
             wait: true,
             wait_timeout: Duration::from_secs(15 * 60),
+            object_timeout: None,
+            graces: Graces::default(),
+            exit_early: true,
+            logs: false,
             concurrency: 16,
             lock: true,
             lock_wait: Duration::ZERO,

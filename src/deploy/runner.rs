@@ -2,7 +2,9 @@
 
 use super::Error;
 use super::act::Sender;
+use super::beside::Seen;
 use super::lock::{self, Lock};
+use super::logs::Logs;
 use super::prepare::Prepared;
 use super::record::word;
 use super::run::{Options, Outcome};
@@ -43,6 +45,11 @@ pub(super) struct Runner<'a> {
     pub(super) listed: BTreeSet<Place>,
     pub(super) seen: BTreeMap<ObjectRef, Object>,
     pub(super) watches: Watches,
+    /// What is seen beside the objects themselves.
+    pub(super) beside: Seen,
+    pub(super) logs: Logs,
+    /// When something was last told of a wait.
+    pub(super) last_news: Instant,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) after: Vec<Option<Object>>,
     pub(super) stopped_by: Option<Error>,
@@ -85,6 +92,9 @@ impl<'a> Runner<'a> {
             listed: BTreeSet::new(),
             seen: BTreeMap::new(),
             watches: Watches::new(cluster),
+            beside: Seen::new(),
+            logs: Logs::new(cluster, options),
+            last_news: Instant::now(),
             outcomes: steps.iter().map(|step| outcome(&step.change)).collect(),
             after: steps.iter().map(|_| None).collect(),
             stopped_by: None,
@@ -102,7 +112,9 @@ impl<'a> Runner<'a> {
         loop {
             self.launch().await;
             if self.flying.is_empty() && (self.waiting.is_empty() || self.stopping) {
-                return;
+                let stopped = self.stopping;
+                let (sink, masker) = (&mut *self.sink, self.masker);
+                return self.logs.finish(self.cluster, stopped, sink, masker).await;
             }
             let give_up_at = self.give_up_at;
             tokio::select! {
@@ -115,6 +127,7 @@ impl<'a> Runner<'a> {
                     self.sent(step, sent).await;
                 }
                 sight = self.watches.next(), if !self.waiting.is_empty() => self.see(sight).await,
+                line = self.logs.next() => line.emit(self.sink, self.masker),
                 _ = tick.tick() => self.tick().await,
             }
         }
@@ -202,7 +215,8 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Everything that needs this step is skipped, and nothing new begins.
+    /// Everything that needs this step is skipped, and nothing new begins unless failures are to be
+    /// collected.
     pub(super) fn fail(&mut self, step: usize) {
         let cause = self.outcomes[step].target.clone();
         for skipped in self.progress.failed(step) {
@@ -211,7 +225,9 @@ impl<'a> Runner<'a> {
             outcome.reconcile = Reconcile::Skipped;
             outcome.reason = format!("needs {cause}");
         }
-        self.stop(FAIL_GRACE);
+        if self.options.exit_early {
+            self.stop(FAIL_GRACE);
+        }
     }
 
     /// The outcomes; whatever was not begun or not waited for to the end is skipped, and then the

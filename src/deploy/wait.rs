@@ -1,35 +1,32 @@
-//! Waiting for objects to become ready or gone: what the watches see, what time and pods tell.
+//! Waiting for objects to become ready or gone: what the watches of the objects themselves see.
 
-use super::act::stuck;
+use super::beside::Trouble;
 use super::cause;
 use super::prepare::Prepared;
 use super::runner::Runner;
-use super::watches::{Place, Sight};
+use super::watches::{Place, Sight, Topic};
 use crate::cluster::{self, Observed, Selector};
 use crate::diff::Op;
 use crate::event::{Event, Reconcile};
 use crate::inventory::{GroupKind, PART_OF};
 use crate::object::{Object, ObjectRef};
 use crate::plan::Wait;
-use crate::status::{self, State};
-use std::time::Duration;
+use crate::status::{self, State, Status};
 use tokio::time::Instant;
-
-/// How often the pods of a workload that is not ready are looked at.
-const PODS_EVERY: Duration = Duration::from_secs(3);
-/// How many objects that did not become ready are explained in full.
-const EXPLAINED: usize = 5;
 
 /// A wait for one step.
 pub(super) struct Waiting {
     pub(super) since: Instant,
-    message: String,
+    pub(super) message: String,
     /// The uid of the object that must go; empty when it must become ready.
-    leaving: String,
-    live: Option<Object>,
-    pods_seen: Instant,
-    /// Since when a pod is in trouble that does not heal.
-    doomed: Option<Instant>,
+    pub(super) leaving: String,
+    pub(super) live: Option<Object>,
+    /// What is followed for it beside the object itself.
+    pub(super) topics: Vec<Topic>,
+    /// A trouble that does not heal by itself.
+    pub(super) trouble: Option<Trouble>,
+    /// Of a Deployment: the ReplicaSet of a generation, by uid.
+    pub(super) replica_set: Option<(i64, String)>,
 }
 
 impl Runner<'_> {
@@ -46,6 +43,8 @@ impl Runner<'_> {
                 reason: String::new(),
                 seconds,
             });
+            self.last_news = Instant::now();
+            self.leave(&waiting.topics);
         }
         let ready = self.progress.done(step);
         self.queue.extend(ready);
@@ -59,8 +58,10 @@ impl Runner<'_> {
             Wait::None
         };
         let leaving = match wait {
+            _ if planned.change.op == Op::Delete && object.is_none() => {
+                return self.done(step, Reconcile::Succeeded);
+            }
             Wait::None => return self.done(step, Reconcile::Skipped),
-            Wait::Delete if object.is_none() => return self.done(step, Reconcile::Succeeded),
             Wait::Reconcile => String::new(),
             Wait::Delete => planned
                 .change
@@ -69,7 +70,7 @@ impl Runner<'_> {
                 .map(|live| live.uid().to_owned())
                 .unwrap_or_default(),
         };
-        let status = object.as_ref().map(status::of);
+        let status = object.as_ref().map(|object| self.status(step, object));
         if leaving.is_empty()
             && status
                 .as_ref()
@@ -87,8 +88,9 @@ impl Runner<'_> {
             message: message.clone(),
             leaving,
             live,
-            pods_seen: now,
-            doomed: None,
+            topics: Vec::new(),
+            trouble: None,
+            replica_set: None,
         };
         self.waiting.insert(step, waiting);
         self.sink.emit(Event::WaitProgress {
@@ -99,9 +101,17 @@ impl Runner<'_> {
         match self.cluster.kind_of(&target).await {
             Ok(kind) => {
                 let prepared = self.prepared;
-                self.watches.follow(&kind, target.namespace.as_deref(), || {
-                    selector(prepared, &target)
-                });
+                let topic = Topic::Objects(place_of(&target));
+                self.watches
+                    .follow(topic, &kind, target.namespace.as_deref(), || {
+                        selector(prepared, &target)
+                    });
+                if self.logs.are_wanted(prepared, step) {
+                    self.look_beside(step).await;
+                    if let Some(waiting) = self.waiting.get(&step) {
+                        self.logs.tell(&waiting.topics);
+                    }
+                }
             }
             Err(error) => return self.give_up(step, Reconcile::Failed, &error.to_string()),
         }
@@ -150,12 +160,21 @@ impl Runner<'_> {
 
     /// A watch saw something, or cannot see.
     pub(super) async fn see(&mut self, sight: Sight) {
+        let place = match (sight.topic, &sight.observed) {
+            (Topic::Objects(place), _) => place,
+            // The object alone must do.
+            (_, Err(_)) => return,
+            (topic, Ok(observed)) => {
+                self.logs.see(self.cluster, &topic, observed);
+                return self.see_beside(topic, observed.clone()).await;
+            }
+        };
         if let Ok(observed) = &sight.observed {
-            self.remember(&sight.place, observed);
+            self.remember(&place, observed);
         }
         match sight.observed {
             Ok(Observed::All(objects)) => {
-                for step in self.waiting_at(&sight.place) {
+                for step in self.waiting_at(&place) {
                     let target = self.outcomes[step].target.clone();
                     let found = objects.iter().find(|object| object.reference() == target);
                     match found {
@@ -180,7 +199,7 @@ impl Runner<'_> {
                 }
             }
             Err(error) => {
-                for step in self.waiting_at(&sight.place) {
+                for step in self.waiting_at(&place) {
                     // Whoever may not list may still read.
                     match self.cluster.get(&self.outcomes[step].target.clone()).await {
                         Ok(found) => self.judge(step, found).await,
@@ -223,7 +242,7 @@ impl Runner<'_> {
         if !waiting.leaving.is_empty() {
             match found {
                 Some(found) if found.uid() == waiting.leaving => {
-                    let message = stuck(&found);
+                    let message = status::of(&found).message;
                     waiting.live = Some(found);
                     self.note(step, &message);
                 }
@@ -248,21 +267,53 @@ impl Runner<'_> {
             }
             return;
         };
-        let status = status::of(&found);
         waiting.live = Some(found.clone());
+        if found.kind() == "Pod" && self.logs.are_wanted(self.prepared, step) {
+            self.logs.open(self.cluster, &found, true);
+        }
+        let status = self.status(step, &found);
         match status.state {
             State::Current => self.done(step, Reconcile::Succeeded),
             State::Failed => {
-                let pods = cause::pods_of(self.cluster, &found).await;
+                let below = cause::below(self.cluster, &found).await;
                 let reason =
-                    cause::explain(self.cluster, &found, &status.message, &pods, self.masker).await;
+                    cause::explain(self.cluster, &found, &status.message, &below, self.masker)
+                        .await;
                 self.give_up(step, Reconcile::Failed, &reason);
             }
-            _ => self.note(step, &status.message),
+            _ => {
+                if status.unblocks {
+                    let ready = self.progress.done(step);
+                    self.queue.extend(ready);
+                }
+                // What its pods tell is more than it says itself.
+                if self
+                    .waiting
+                    .get(&step)
+                    .is_some_and(|waiting| waiting.trouble.is_none())
+                {
+                    self.note(step, &status.message);
+                }
+            }
         }
     }
 
-    fn note(&mut self, step: usize, message: &str) {
+    /// How an object that is waited for is, by the rule for it. One that somebody else stopped is
+    /// not ready, whatever its kind says.
+    fn status(&self, step: usize, object: &Object) -> Status {
+        let change = &self.prepared.plan.steps[step].change;
+        let status = status::by(self.prepared.rules.get(&change.target), object);
+        match status::stopped(change.desired.as_ref(), object) {
+            Some((_, text)) if status.state == State::Current => Status {
+                state: State::InProgress,
+                message: text.to_owned(),
+                ..status
+            },
+            _ => status,
+        }
+    }
+
+    pub(super) fn note(&mut self, step: usize, message: &str) {
         let message = self.masker.scrub(message);
         let Some(waiting) = self.waiting.get_mut(&step) else {
             return;
@@ -276,11 +327,12 @@ impl Runner<'_> {
                 message,
                 seconds,
             });
+            self.last_news = Instant::now();
         }
     }
 
     /// An object will not become ready, or not in time.
-    fn give_up(&mut self, step: usize, reconcile: Reconcile, reason: &str) {
+    pub(super) fn give_up(&mut self, step: usize, reconcile: Reconcile, reason: &str) {
         let Some(waiting) = self.waiting.remove(&step) else {
             return;
         };
@@ -297,77 +349,9 @@ impl Runner<'_> {
             reason,
             seconds,
         });
+        self.last_news = Instant::now();
+        self.leave(&waiting.topics);
         self.fail(step);
-    }
-
-    /// Looks at what watches of the objects themselves do not show: time, and their pods.
-    pub(super) async fn tick(&mut self) {
-        if Instant::now() >= self.deadline {
-            return self.time_out().await;
-        }
-        let due: Vec<usize> = self
-            .waiting
-            .iter()
-            .filter(|(_, waiting)| {
-                waiting.pods_seen.elapsed() >= PODS_EVERY && waiting.leaving.is_empty()
-            })
-            .map(|(step, _)| *step)
-            .collect();
-        for step in due {
-            self.look_at_pods(step).await;
-        }
-    }
-
-    /// Ends the wait for a workload whose pods cannot become ready.
-    async fn look_at_pods(&mut self, step: usize) {
-        let Some(waiting) = self.waiting.get_mut(&step) else {
-            return;
-        };
-        waiting.pods_seen = Instant::now();
-        let Some(live) = waiting.live.clone() else {
-            return;
-        };
-        let pods = match live.kind() {
-            "Pod" => vec![live.clone()],
-            _ if cause::makes_pods(&live.gvk()) => cause::pods_of(self.cluster, &live).await,
-            _ => return,
-        };
-        let Some((_, status)) = cause::worst(&pods) else {
-            return;
-        };
-        let Some(waiting) = self.waiting.get_mut(&step) else {
-            return;
-        };
-        let Some(doom) = status.doomed else {
-            waiting.doomed = None;
-            return;
-        };
-        let since = *waiting.doomed.get_or_insert_with(Instant::now);
-        if cause::grace(doom).is_some_and(|grace| since.elapsed() >= grace) {
-            let message = waiting.message.clone();
-            let reason = cause::explain(self.cluster, &live, &message, &pods, self.masker).await;
-            self.give_up(step, Reconcile::Failed, &reason);
-        }
-    }
-
-    async fn time_out(&mut self) {
-        let late: Vec<usize> = self.waiting.keys().copied().collect();
-        for (index, step) in late.into_iter().enumerate() {
-            let Some(waiting) = self.waiting.get(&step) else {
-                continue;
-            };
-            let seconds = self.options.wait_timeout.as_secs();
-            let mut reason = format!("not ready after {seconds} s: {}", waiting.message);
-            if let (Some(live), true) = (waiting.live.clone(), index < EXPLAINED) {
-                let pods = if cause::makes_pods(&live.gvk()) {
-                    cause::pods_of(self.cluster, &live).await
-                } else {
-                    Vec::new()
-                };
-                reason = cause::explain(self.cluster, &live, &reason, &pods, self.masker).await;
-            }
-            self.give_up(step, Reconcile::Timeout, &reason);
-        }
     }
 }
 

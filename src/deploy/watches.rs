@@ -2,23 +2,34 @@
 
 use crate::cluster::{Cluster, Error, Kind, Observed, Selector, Watch};
 use crate::inventory::GroupKind;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// A collection: a kind, and a namespace unless it is the cluster's.
 pub(super) type Place = (GroupKind, Option<String>);
 
-/// What a watch of a place saw, or why it cannot see.
+/// What is followed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Topic {
+    /// The collection that an object waited for is in.
+    Objects(Place),
+    /// The pods of a namespace that a label selector matches; all with an empty one.
+    Pods(String, String),
+    /// What is told in a namespace about the object with a uid.
+    Events(String, String),
+}
+
+/// What a watch of a topic saw, or why it cannot see.
 pub(super) struct Sight {
-    pub(super) place: Place,
+    pub(super) topic: Topic,
     pub(super) observed: Result<Observed, Error>,
 }
 
 /// The watches of a run; they end when this is dropped.
 pub(super) struct Watches {
     cluster: Cluster,
-    places: BTreeSet<Place>,
+    followed: BTreeMap<Topic, AbortHandle>,
     tasks: JoinSet<()>,
     sender: mpsc::Sender<Sight>,
     receiver: mpsc::Receiver<Sight>,
@@ -29,42 +40,33 @@ impl Watches {
         let (sender, receiver) = mpsc::channel(64);
         Self {
             cluster: cluster.clone(),
-            places: BTreeSet::new(),
+            followed: BTreeMap::new(),
             tasks: JoinSet::new(),
             sender,
             receiver,
         }
     }
 
-    /// Follows a collection, unless it is followed already.
+    /// Follows a topic, unless it is followed already.
     pub(super) fn follow(
         &mut self,
+        topic: Topic,
         kind: &Kind,
         namespace: Option<&str>,
         selector: impl FnOnce() -> Selector,
     ) {
-        let group_kind = GroupKind {
-            group: kind.gvk.group.clone(),
-            kind: kind.gvk.kind.clone(),
-        };
-        let place = (group_kind, namespace.map(str::to_owned));
-        if !self.places.insert(place.clone()) {
+        if self.followed.contains_key(&topic) {
             return;
         }
         let mut watch = Watch::new(&self.cluster, kind, namespace, selector());
         let sender = self.sender.clone();
-        self.tasks.spawn(async move {
+        let followed = topic.clone();
+        let handle = self.tasks.spawn(async move {
             loop {
                 let observed = watch.next().await;
                 let failed = observed.is_err();
-                if sender
-                    .send(Sight {
-                        place: place.clone(),
-                        observed,
-                    })
-                    .await
-                    .is_err()
-                {
+                let topic = topic.clone();
+                if sender.send(Sight { topic, observed }).await.is_err() {
                     return;
                 }
                 if failed {
@@ -72,11 +74,26 @@ impl Watches {
                 }
             }
         });
+        self.followed.insert(followed, handle);
+    }
+
+    /// Follows a topic no longer.
+    pub(super) fn leave(&mut self, topic: &Topic) {
+        if let Some(handle) = self.followed.remove(topic) {
+            handle.abort();
+        }
+    }
+
+    /// How many topics are followed.
+    pub(super) fn count(&self) -> usize {
+        self.followed.len()
     }
 
     /// The next thing that any of them saw. Never ends while nothing happens.
     pub(super) async fn next(&mut self) -> Sight {
         loop {
+            // Tasks that were left are done; nobody asks what they gave.
+            while self.tasks.try_join_next().is_some() {}
             if let Some(sight) = self.receiver.recv().await {
                 return sight;
             }

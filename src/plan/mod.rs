@@ -20,6 +20,7 @@ mod wait;
 pub use error::{Annotation, Blocked, Error};
 pub use order::order;
 pub use progress::{Progress, Skipped};
+pub use wait::is_waited;
 
 use crate::diff::Change;
 use serde::Serialize;

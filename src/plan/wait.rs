@@ -2,6 +2,7 @@
 
 use super::{Release, Wait};
 use crate::diff::{Change, Op};
+use crate::object::Object;
 use crate::status::{self, State};
 
 /// What to wait for after a change: readiness for kinds that have any, the end for deletes. An
@@ -9,7 +10,7 @@ use crate::status::{self, State};
 /// what a first one left half done.
 pub(super) fn wait(change: &Change) -> Wait {
     let object = change.desired.as_ref().or(change.live.as_ref());
-    if object.is_some_and(|object| object.annotation("kapp.k14s.io/disable-wait").is_some()) {
+    if !object.is_none_or(is_waited) {
         return Wait::None;
     }
     let waited = object.is_some_and(|object| status::is_waited(&object.gvk()));
@@ -22,7 +23,13 @@ pub(super) fn wait(change: &Change) -> Wait {
     }
 }
 
-fn is_unfinished(live: &crate::object::Object) -> bool {
+/// Whether an object may be waited for: its manifest does not ask for the opposite.
+#[must_use]
+pub fn is_waited(object: &Object) -> bool {
+    object.annotation("kapp.k14s.io/disable-wait").is_none()
+}
+
+fn is_unfinished(live: &Object) -> bool {
     status::of(live).state != State::Current
 }
 

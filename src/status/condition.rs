@@ -14,6 +14,8 @@ pub(super) struct Condition<'a> {
     pub(super) reason: &'a str,
     /// A sentence for people.
     pub(super) message: &'a str,
+    /// The generation that it speaks of, where it says so.
+    pub(super) observed_generation: Option<i64>,
 }
 
 impl Condition<'_> {
@@ -44,6 +46,7 @@ pub(super) fn all(object: &Object) -> impl Iterator<Item = Condition<'_>> {
                 status: text("status"),
                 reason: text("reason"),
                 message: text("message"),
+                observed_generation: condition.get("observedGeneration").and_then(Value::as_i64),
             }
         })
 }

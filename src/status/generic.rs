@@ -66,6 +66,29 @@ pub(super) fn disruption_budget(object: &Object) -> Status {
     unobserved(object).unwrap_or_else(|| Status::current(""))
 }
 
+/// A kind of kapp-controller: reconciled, by its conditions.
+pub(super) fn kapp_controller(object: &Object) -> Status {
+    if let Some(status) = unobserved(object) {
+        return status;
+    }
+    let is_true = |kind: &str| condition::find(object, kind).filter(|c| c.status == "True");
+    for kind in ["ReconcileFailed", "DeleteFailed"] {
+        if let Some(failed) = is_true(kind) {
+            let told = object.text(&["status", "usefulErrorMessage"]).trim();
+            let text = if told.is_empty() {
+                failed.text()
+            } else {
+                told.to_owned()
+            };
+            return Status::failed(text);
+        }
+    }
+    if is_true("ReconcileSucceeded").is_some() {
+        return Status::current("reconciled");
+    }
+    Status::in_progress("not reconciled yet")
+}
+
 /// Any other kind: the newest generation is seen where it is reported, `Reconciling` and `Stalled`
 /// say what they say, and `Ready` is true where it exists.
 pub(super) fn generic(object: &Object) -> Status {

@@ -7,9 +7,11 @@ mod condition;
 mod generic;
 mod job;
 mod pod;
+mod rule;
 mod workload;
 
 pub use pod::doom;
+pub use rule::{ConditionRule, Meaning, Rule, stopped};
 
 use crate::object::{Gvk, Object};
 use condition::Condition;
@@ -33,8 +35,8 @@ pub enum State {
     Unknown,
 }
 
-/// Why a pod will not become ready without somebody's help. How long each is borne is the waiter's
-/// choice.
+/// Why an object will not become ready without somebody's help. How long each is borne is the
+/// waiter's choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase", tag = "reason")]
 pub enum Doom {
@@ -51,6 +53,12 @@ pub enum Doom {
     },
     /// No node takes the pod.
     Unschedulable,
+    /// The pods of a workload cannot even be made: a quota, an admission rule.
+    PodsRefused,
+    /// No volume can be had for a claim.
+    ClaimPending,
+    /// Somebody stopped the object: a Job that is suspended, a rollout that is paused.
+    Suspended,
 }
 
 /// What is known about an object.
@@ -60,9 +68,12 @@ pub struct Status {
     pub state: State,
     /// What it waits for or what is wrong: a short fragment, empty when there is nothing to say.
     pub message: String,
-    /// Why it will not get there, for pods.
+    /// Why it will not get there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub doomed: Option<Doom>,
+    /// Whether what comes after it need not wait any longer, though it is not ready.
+    #[serde(skip)]
+    pub unblocks: bool,
 }
 
 impl Status {
@@ -71,6 +82,7 @@ impl Status {
             state,
             message: message.into(),
             doomed: None,
+            unblocks: false,
         }
     }
 
@@ -84,6 +96,17 @@ impl Status {
 
     fn failed(message: impl Into<String>) -> Self {
         Self::new(State::Failed, message)
+    }
+}
+
+/// The status of a live object by the rule for it, where it has one.
+#[must_use]
+pub fn by(rule: Option<&Rule>, object: &Object) -> Status {
+    match rule {
+        Some(rule) if object.get(&["metadata", "deletionTimestamp"]).is_none() => {
+            rule::status(rule, object)
+        }
+        _ => of(object),
     }
 }
 
@@ -110,6 +133,10 @@ pub fn of(object: &Object) -> Status {
         ("apiregistration.k8s.io", "APIService") => generic::api_service(object),
         ("policy", "PodDisruptionBudget") => generic::disruption_budget(object),
         ("batch", "CronJob") => Status::current(""),
+        ("kappctrl.k14s.io", "App")
+        | ("packaging.carvel.dev", "PackageInstall" | "PackageRepository") => {
+            generic::kapp_controller(object)
+        }
         _ => generic::generic(object),
     }
 }
@@ -132,6 +159,11 @@ pub fn is_waited(gvk: &Gvk) -> bool {
             | ("apiextensions.k8s.io", "CustomResourceDefinition")
             | ("apiregistration.k8s.io", "APIService")
             | ("policy", "PodDisruptionBudget")
+            | ("kappctrl.k14s.io", "App")
+            | (
+                "packaging.carvel.dev",
+                "PackageInstall" | "PackageRepository"
+            )
     )
 }
 

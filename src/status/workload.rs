@@ -1,6 +1,6 @@
 //! Kinds that keep a number of pods running.
 
-use super::{State, Status, condition, unobserved};
+use super::{Doom, State, Status, condition, unobserved};
 use crate::object::Object;
 
 /// A Deployment: the newest generation is seen, all replicas are updated, available, and the old
@@ -11,6 +11,12 @@ use crate::object::Object;
 pub(super) fn deployment(object: &Object) -> Status {
     if let Some(status) = unobserved(object) {
         return status;
+    }
+    if object
+        .get(&["spec", "paused"])
+        .is_some_and(|paused| paused == true)
+    {
+        return Status::current("the rollout is paused");
     }
     if let Some(progressing) = condition::find(object, "Progressing")
         && progressing.status == "False"
@@ -60,9 +66,10 @@ pub(super) fn deployment(object: &Object) -> Status {
 /// On the way, with the cause when the pods cannot even be made (quota, admission).
 fn waiting(object: &Object, message: String) -> Status {
     match condition::find(object, "ReplicaFailure") {
-        Some(failure) if failure.status == "True" => {
-            Status::in_progress(format!("{message}; {}", failure.text()))
-        }
+        Some(failure) if failure.status == "True" => Status {
+            doomed: Some(Doom::PodsRefused),
+            ..Status::in_progress(format!("{message}; {}", failure.text()))
+        },
         _ => Status::in_progress(message),
     }
 }
@@ -153,7 +160,10 @@ pub(super) fn replica_set(object: &Object) -> Status {
     if let Some(failure) = condition::find(object, "ReplicaFailure")
         && failure.status == "True"
     {
-        return Status::in_progress(failure.text());
+        return Status {
+            doomed: Some(Doom::PodsRefused),
+            ..Status::in_progress(failure.text())
+        };
     }
     for (field, done) in [
         ("replicas", "made"),

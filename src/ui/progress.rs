@@ -140,6 +140,29 @@ impl Progress {
                     &format!("{message} ({})", seconds(*passed)),
                 )),
             },
+            Event::StillWaiting {
+                objects,
+                longest,
+                message,
+                seconds: passed,
+            } => {
+                let head = paint(colored, Label::Dim, "waiting ");
+                let count = super::count(*objects, "object");
+                let note = format!("{message} ({})", seconds(*passed));
+                self.line(&format!("{head} for {count}, longest {longest}: {note}"));
+            }
+            Event::Log {
+                pod,
+                container,
+                line,
+            } => {
+                let head = paint(
+                    colored,
+                    Label::Dim,
+                    &format!("{} > {container} |", pod.name),
+                );
+                self.line(&format!("{head} {line}"));
+            }
             Event::WaitFinished {
                 object,
                 source,

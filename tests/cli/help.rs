@@ -30,6 +30,7 @@ fn without_arguments_the_short_help_is_shown() {
       delete   Delete everything an app owns, in reverse order, and wait
       inspect  Show the objects of an app and how they are
       list     List the apps of a namespace or a cluster
+      logs     Show the logs of the pods of an app
 
     Options:
       -h, --help     Print help (see more with '--help')

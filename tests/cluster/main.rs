@@ -7,6 +7,7 @@ mod deploy;
 mod faults;
 #[path = "../cli/support.rs"]
 mod folder;
+mod logs;
 mod lookup;
 mod oracle;
 mod program;
@@ -15,5 +16,6 @@ mod registry;
 mod safety;
 mod secrets;
 mod support;
+mod trouble;
 mod unchanged;
 mod waiting;

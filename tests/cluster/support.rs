@@ -122,6 +122,22 @@ pub(crate) async fn scale(namespace: &str, name: &str, replicas: u32) {
     send(request, &json!({"spec": {"replicas": replicas}})).await;
 }
 
+/// Writes conditions into the status of an object, as its controller does.
+pub(crate) async fn patch_status(
+    kind: &windlass::cluster::Kind,
+    target: &ObjectRef,
+    conditions: &Value,
+) {
+    let path = format!(
+        "{}/{}/status",
+        kind.path(target.namespace.as_deref()),
+        target.name
+    );
+    let request =
+        http::Request::patch(path).header("content-type", "application/strategic-merge-patch+json");
+    send(request, &json!({"status": {"conditions": conditions}})).await;
+}
+
 /// Creates as a client does that knows no server-side apply.
 pub(crate) async fn post(path: String, object: &Value) {
     let request = http::Request::post(path).header("content-type", "application/json");

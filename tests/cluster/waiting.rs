@@ -113,7 +113,7 @@ fn names_the_finalizer_that_holds_a_deleted_object() {
         assert!(report.is_not_ready());
         assert_eq!(
             report.outcomes[0].reason,
-            "not ready after 3 s: held by finalizers example.com/hold"
+            "not gone after 3 s: waits for finalizers: example.com/hold"
         );
         let target = report.outcomes[0].target.clone();
         let free = json!({"metadata": {"finalizers": null}});

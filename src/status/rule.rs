@@ -1,0 +1,217 @@
+//! Readiness by rules that somebody wrote down: kapp's `waitRules`, and conditions that an
+//! annotation names.
+//!
+//! Which object a rule is for is decided by whoever hands it in.
+
+use super::{Condition, Doom, Status, condition};
+use crate::object::Object;
+
+/// The annotation, on an object or on the definition of its kind, that names the condition to wait
+/// for, for example `Ready`.
+const WAIT_FOR: &str = "windlass.dev/wait-for";
+
+/// When an object is ready. Follows kapp's `waitRules` (`pkg/kapp/resourcesmisc/custom_waiting_resource.go`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// Whether `status.observedGeneration` must be that of the object.
+    pub observed_generation: bool,
+    /// The conditions, in order.
+    pub conditions: Vec<ConditionRule>,
+}
+
+/// What a condition means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConditionRule {
+    /// Its type.
+    pub kind: String,
+    /// Its status: `True`, `False` or `Unknown`.
+    pub status: String,
+    /// What it means when it has that status.
+    pub meaning: Meaning,
+    /// Whether it counts only when its own `observedGeneration` is that of the object.
+    pub observed_generation: bool,
+}
+
+/// What a condition means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// The object is ready.
+    Success,
+    /// It will not become ready.
+    Failure,
+    /// It is not ready, but what comes after it may begin.
+    Unblocks,
+}
+
+impl Rule {
+    /// The rule that an object, or the definition of its kind, asks for by an annotation.
+    #[must_use]
+    pub fn annotated(object: &Object) -> Option<Self> {
+        let kind = object.annotation(WAIT_FOR)?.trim();
+        let rule = |kind: &str, meaning| ConditionRule {
+            kind: kind.to_owned(),
+            status: "True".to_owned(),
+            meaning,
+            observed_generation: false,
+        };
+        let conditions = vec![
+            rule(kind, Meaning::Success),
+            rule("Stalled", Meaning::Failure),
+        ];
+        (!kind.is_empty()).then_some(Self {
+            observed_generation: true,
+            conditions,
+        })
+    }
+}
+
+/// The status of an object by a rule. Failures count before successes, whatever their order.
+pub(super) fn status(rule: &Rule, object: &Object) -> Status {
+    let generation = object.int(&["metadata", "generation"]).unwrap_or_default();
+    let observed = object.int(&["status", "observedGeneration"]);
+    if rule.observed_generation && observed.is_some_and(|observed| observed != generation) {
+        return Status::in_progress(format!("generation {generation} is not observed yet"));
+    }
+    let mut stale = false;
+    let mut found = |meaning: Meaning| -> Option<Condition<'_>> {
+        let rules = rule
+            .conditions
+            .iter()
+            .filter(|rule| rule.meaning == meaning);
+        for wanted in rules {
+            let matching = condition::all(object)
+                .find(|found| found.kind == wanted.kind && found.status == wanted.status);
+            let Some(matching) = matching else { continue };
+            let seen = matching.observed_generation;
+            if wanted.observed_generation && seen.is_some_and(|seen| seen != generation) {
+                stale = true;
+                continue;
+            }
+            return Some(matching);
+        }
+        None
+    };
+    if let Some(failed) = found(Meaning::Failure) {
+        return Status::failed(failed.text());
+    }
+    if let Some(ready) = found(Meaning::Success) {
+        return Status::current(ready.text());
+    }
+    if let Some(unblocks) = found(Meaning::Unblocks) {
+        return Status {
+            unblocks: true,
+            ..Status::in_progress(unblocks.text())
+        };
+    }
+    if stale {
+        return Status::in_progress(format!(
+            "generation {generation} is not observed by its conditions yet"
+        ));
+    }
+    Status::in_progress(told(rule, object))
+}
+
+/// What the conditions that are waited for say now.
+fn told(rule: &Rule, object: &Object) -> String {
+    let wanted = rule
+        .conditions
+        .iter()
+        .filter(|rule| rule.meaning == Meaning::Success);
+    let mut missing = Vec::new();
+    for wanted in wanted {
+        match condition::find(object, &wanted.kind) {
+            Some(found) => return format!("{} is {}: {}", found.kind, found.status, found.text()),
+            None => missing.push(wanted.kind.as_str()),
+        }
+    }
+    format!("no condition {} yet", missing.join(" or "))
+}
+
+/// The doom of an object that somebody else stopped: its manifest does not ask for it, and nobody
+/// queues it.
+#[must_use]
+pub fn stopped(desired: Option<&Object>, live: &Object) -> Option<(Doom, &'static str)> {
+    let (field, text) = match live.kind() {
+        "Job" => (
+            "suspend",
+            "it is suspended, and its manifest does not ask for that",
+        ),
+        "Deployment" => (
+            "paused",
+            "its rollout is paused, and its manifest does not ask for that",
+        ),
+        _ => return None,
+    };
+    let is_set = |object: &Object| object.get(&["spec", field]).is_some_and(|set| set == true);
+    let queued = live.label("kueue.x-k8s.io/queue-name").is_some();
+    (is_set(live) && !queued && !desired.is_some_and(is_set)).then_some((Doom::Suspended, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::status::{State, by};
+    use serde_json::json;
+
+    fn rule(kind: &str, status: &str, meaning: Meaning) -> ConditionRule {
+        ConditionRule {
+            kind: kind.to_owned(),
+            status: status.to_owned(),
+            meaning,
+            observed_generation: true,
+        }
+    }
+
+    fn object(conditions: &serde_json::Value) -> Object {
+        Object::new(json!({"kind": "Backup", "metadata": {"generation": 2},
+            "status": {"observedGeneration": 2, "conditions": conditions}}))
+        .unwrap()
+    }
+
+    #[test]
+    fn failures_count_before_successes_and_stale_conditions_not_at_all() {
+        let rule = Rule {
+            observed_generation: true,
+            conditions: vec![
+                rule("Ready", "True", Meaning::Success),
+                rule("Failed", "True", Meaning::Failure),
+                rule("Progressing", "True", Meaning::Unblocks),
+            ],
+        };
+        let state = |conditions| by(Some(&rule), &object(&conditions)).state;
+        let ready = json!({"type": "Ready", "status": "True"});
+        assert_eq!(state(json!([ready])), State::Current);
+        let failed = json!({"type": "Failed", "status": "True"});
+        assert_eq!(state(json!([ready, failed])), State::Failed);
+        let stale = json!({"type": "Ready", "status": "True", "observedGeneration": 1});
+        assert_eq!(state(json!([stale])), State::InProgress);
+        let going = json!([{"type": "Progressing", "status": "True"}]);
+        let status = by(Some(&rule), &object(&going));
+        assert_eq!((status.state, status.unblocks), (State::InProgress, true));
+        assert_eq!(
+            by(Some(&rule), &object(&json!([]))).message,
+            "no condition Ready yet"
+        );
+    }
+
+    #[test]
+    fn an_annotation_names_the_condition_to_wait_for() {
+        let mut object = object(&json!([{"type": "Synced", "status": "False", "message": "no"}]));
+        assert_eq!(Rule::annotated(&object), None);
+        object.set_metadata("annotations", WAIT_FOR, "Synced");
+        let rule = Rule::annotated(&object).unwrap();
+        assert_eq!(by(Some(&rule), &object).message, "Synced is False: no");
+    }
+
+    #[test]
+    fn a_suspended_job_is_stopped_unless_its_manifest_says_so_or_it_is_queued() {
+        let job = |suspend: bool| {
+            Object::new(json!({"kind": "Job", "spec": {"suspend": suspend}})).unwrap()
+        };
+        assert!(stopped(Some(&job(false)), &job(true)).is_some());
+        assert!(stopped(Some(&job(true)), &job(true)).is_none());
+        let mut queued = job(true);
+        queued.set_metadata("labels", "kueue.x-k8s.io/queue-name", "q");
+        assert!(stopped(Some(&job(false)), &queued).is_none());
+    }
+}
