@@ -84,6 +84,18 @@ commit "more replicas"
 run windlass diff --exit-code || [ $? = 3 ]
 run windlass deploy --yes
 
+title "a rollout that cannot succeed: each pod wants more processors than a node has"
+run windlass deploy --yes --wait-timeout 5s --set demo-service.resources.requests.cpu=5000 || [ $? = 6 ]
+
+title "Ctrl-C in the middle of a deploy, and the next one goes on from there"
+printf '\n\033[1m$ %s\033[0m\n' "windlass deploy --yes --set demo-service.resources.requests.cpu=6000"
+windlass deploy --yes --set demo-service.resources.requests.cpu=6000 2>&1 | tee interrupted.log &
+until grep -q '^updated' interrupted.log 2>/dev/null; do sleep 0.1; done
+kill -INT "$(pgrep -P $$ -x windlass)"
+wait $! || [ $? = 130 ]
+rm interrupted.log
+run windlass deploy --yes
+
 title "inspect and list"
 run windlass inspect
 run windlass inspect --images
