@@ -248,7 +248,36 @@ impl<'a> Runner<'a> {
                 }
             }
         }
+        self.tell_rest();
         (self.outcomes, self.after, self.stopped_by, complete)
+    }
+
+    /// Tells of what was not done, and of what was and is not ready yet.
+    fn tell_rest(&mut self) {
+        for (outcome, step) in self.outcomes.iter().zip(&self.prepared.plan.steps) {
+            let (object, reason) = (outcome.target.clone(), outcome.reason.clone());
+            let source = step.change.source.clone();
+            if outcome.actuation == Actuation::Skipped && outcome.op != Op::Noop {
+                self.sink.emit(Event::StepFinished {
+                    object,
+                    source,
+                    op: word(outcome.op).to_owned(),
+                    actuation: Actuation::Skipped,
+                    reason,
+                });
+            } else if outcome.actuation == Actuation::Succeeded
+                && outcome.reconcile == Reconcile::Skipped
+                && !reason.is_empty()
+            {
+                self.sink.emit(Event::WaitFinished {
+                    object,
+                    source,
+                    reconcile: Reconcile::Skipped,
+                    reason,
+                    seconds: 0,
+                });
+            }
+        }
     }
 }
 

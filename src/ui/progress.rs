@@ -175,6 +175,7 @@ impl Progress {
                     Reconcile::Succeeded => (Label::Added, "ready"),
                     Reconcile::Failed => (Label::Error, "failed"),
                     Reconcile::Timeout => (Label::Error, "timeout"),
+                    Reconcile::Skipped if !reason.is_empty() => (Label::Dim, "pending"),
                     Reconcile::Pending | Reconcile::Skipped => return,
                 };
                 let note = if reason.is_empty() && *passed > 0 {
@@ -249,7 +250,6 @@ impl Progress {
     }
 }
 
-/// One line about an object, with a note where there is one.
 /// An object with the template that it came from.
 fn named(object: &ObjectRef, source: Option<&Source>) -> String {
     match source {
@@ -258,6 +258,7 @@ fn named(object: &ObjectRef, source: Option<&Source>) -> String {
     }
 }
 
+/// One line about an object, with a note where there is one.
 fn row(head: &str, object: &str, note: &str) -> String {
     if note.is_empty() {
         format!("{head} {object}")

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use windlass::cluster::{Cluster, Options, Verb};
 use windlass::deploy::{self, Error};
 use windlass::diff::Op;
+use windlass::event::{Event, Reconcile};
 use windlass::inventory::{DeployResult, PART_OF};
 
 #[test]
@@ -460,6 +461,19 @@ fn cancelling_skips_the_rest_and_records_it() {
         );
         let (report, ()) = tokio::join!(running, stop);
         assert_eq!(report.unwrap().result, DeployResult::Interrupted);
+        let pending = lab.events.iter().find_map(|event| match event {
+            Event::WaitFinished {
+                object,
+                reason,
+                reconcile: Reconcile::Skipped,
+                ..
+            } => Some(format!("{} {reason}", object.name)),
+            _ => None,
+        });
+        assert_eq!(
+            pending.unwrap(),
+            "web the run was stopped before it was ready"
+        );
         let history = deploy::history(&lab.cluster, &lab.app("web"))
             .await
             .unwrap();
