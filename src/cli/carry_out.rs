@@ -9,6 +9,7 @@ use crate::diff::{Masker, Op};
 use crate::event::{Actuation, Event, Reconcile, Sink};
 use crate::inventory::{DeployResult, Origin};
 use crate::ui;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
@@ -42,6 +43,33 @@ pub(super) fn confirm(question: &str, yes: bool, context: &Context) -> Result<()
     } else {
         Err(Error::failed("stopped: the changes were not confirmed"))
     }
+}
+
+/// Stops before a deletion takes data or objects of others with it, unless its kind may be deleted,
+/// or somebody is there who has read the warning and answers.
+pub(super) fn check_risks(
+    prepared: &Prepared,
+    apply: &flags::Apply,
+    context: &Context,
+) -> Result<(), Error> {
+    let allowed = |kind: &str| {
+        let names = |name: &String| name == "all" || name.eq_ignore_ascii_case(kind);
+        apply.allow_delete.iter().any(names)
+    };
+    let risks = prepared.risks.iter();
+    let open: Vec<_> = risks.filter(|risk| !allowed(&risk.target.kind)).collect();
+    if open.is_empty() || (!apply.yes && context.ui.can_ask()) {
+        return Ok(());
+    }
+    let each = open
+        .iter()
+        .map(|risk| format!("{}: {}", risk.target, risk.why));
+    let each = each.collect::<Vec<_>>().join("\n");
+    let kinds: BTreeSet<&str> = open.iter().map(|risk| risk.target.kind.as_str()).collect();
+    let kinds = kinds.into_iter().collect::<Vec<_>>().join(",");
+    let text = format!("deleting takes more with it than objects of this app:\n{each}");
+    Err(Error::new(Exit::Unsafe, anyhow::Error::msg(text))
+        .hinted(format!("if that is meant, add `--allow-delete {kinds}`")))
 }
 
 /// Runs the plan to its end, or to the first Ctrl-C or SIGTERM, or until the time is over.

@@ -18,6 +18,9 @@ pub(super) struct Args {
     cluster: flags::Cluster,
     #[command(flatten)]
     apply: flags::Apply,
+    /// Exit with 0 when the app is not deployed
+    #[arg(long)]
+    ignore_not_found: bool,
     /// Stop after showing what would be deleted
     #[arg(long, help_heading = "Apply")]
     dry_run: bool,
@@ -39,13 +42,17 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         })
         .await;
     progress.clear();
-    // What is gone is gone: a teardown job may run twice.
     let Some(prepared) = prepared? else {
-        context.ui.note(&format!(
-            "App {} is not deployed in namespace {}.",
-            target.app.name, target.app.namespace
-        ));
-        return Ok(Exit::Done);
+        let (app, namespace) = (&target.app.name, &target.app.namespace);
+        if args.ignore_not_found {
+            context.ui.note(&format!(
+                "App {app} is not deployed in namespace {namespace}."
+            ));
+            return Ok(Exit::Done);
+        }
+        let text = format!("app `{app}` is not deployed in namespace `{namespace}`");
+        let hint = "`windlass list -A` shows all apps; a teardown that may run twice adds `--ignore-not-found`";
+        return Err(Error::failed(text).hinted(hint));
     };
     let changes: Vec<&Change> = prepared
         .plan
@@ -65,9 +72,15 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
             .ui
             .data(format!("{text}\n{}\n", ui::summary(changes)).as_bytes())?;
     }
+    for risk in &prepared.risks {
+        context
+            .ui
+            .warning(&format!("deleting {}: {}", risk.target, risk.why));
+    }
     if args.dry_run {
         return Ok(Exit::Done);
     }
+    carry_out::check_risks(&prepared, &args.apply, context)?;
     let question = format!(
         "Delete {} of namespace {} of {}?",
         target.app.name,

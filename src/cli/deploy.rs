@@ -51,6 +51,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     if args.dry_run {
         return Ok(Exit::Done);
     }
+    carry_out::check_risks(&prepared, &args.apply, context)?;
     if prepared.writes() {
         let question = format!("Deploy {} to {}?", target.app.name, place(&target));
         carry_out::confirm(&question, args.apply.yes, context)?;

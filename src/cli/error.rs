@@ -261,7 +261,8 @@ impl From<deploy::Error> for Error {
             ),
             E::Contested(_) => (
                 Exit::Unsafe,
-                "leave the fields out of the chart, or take them over: `--force-conflicts`",
+                "leave the fields out of the chart, leave them to their owners: `--conflicts PATH=yield`, \
+                 or take them over: `--conflicts PATH=force`, `--force-conflicts` for all",
             ),
             E::Locked { .. } => (
                 Exit::Locked,
@@ -275,7 +276,11 @@ impl From<deploy::Error> for Error {
             E::NoNamespace { .. } => (Exit::Failed, "create it, or add `--create-namespace`"),
             E::NotDeployed { .. } => (Exit::Failed, "`windlass list -A` shows all apps"),
             E::OtherNamespace { .. } => (Exit::Usage, "name its namespace: `-n NAMESPACE`"),
-            E::Plan(_) | E::Inventory(_) | E::Refused(_) | E::Unlistable { .. } => {
+            E::Plan(_)
+            | E::Inventory(_)
+            | E::Refused(_)
+            | E::Adopt { .. }
+            | E::Unlistable { .. } => {
                 return Self::new(Exit::Failed, error);
             }
         };

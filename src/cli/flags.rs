@@ -1,7 +1,7 @@
 //! What can be typed: the groups of flags that the subcommands share. A flag means the same in
 //! every subcommand that has it. What is meant by them is decided in `project.rs`.
 
-use crate::deploy;
+use crate::deploy::{self, FieldPolicy};
 use crate::object::Manifest;
 use clap::ArgAction::Set;
 use clap::Args;
@@ -308,6 +308,14 @@ pub(super) struct Apply {
         hide_short_help = true
     )]
     pub(super) lock_wait: std::time::Duration,
+    /// Kinds whose deletion may take data or objects of others with it, or `all`
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    pub(super) allow_delete: Vec<String>,
     /// Do not keep other deploys of the app out, nor wait for them
     #[arg(long, conflicts_with = "lock_wait", hide_short_help = true)]
     pub(super) no_lock: bool,
@@ -347,6 +355,9 @@ pub(super) struct Upsert {
     /// Take fields over from other field managers
     #[arg(long, hide_short_help = true)]
     pub(super) force_conflicts: bool,
+    /// What to do about fields of other managers: [KIND[/NAME]:]PATH=fail|force|yield
+    #[arg(long, value_name = "POLICY", hide_short_help = true)]
+    pub(super) conflicts: Vec<FieldPolicy>,
     /// Take objects over from this app, Helm release or owner
     #[arg(long, value_name = "APP", hide_short_help = true)]
     pub(super) take_ownership: Vec<String>,
@@ -362,10 +373,12 @@ impl Upsert {
         app: deploy::App,
         manifests: Vec<Manifest>,
         cluster: &Cluster,
+        project: &[FieldPolicy],
     ) -> deploy::Request {
         deploy::Request {
             take_from: self.take_ownership.clone(),
             force: self.force_conflicts,
+            policies: [&self.conflicts, project].concat(),
             prune: self.prune,
             create_namespace: self.create_namespace,
             concurrency: cluster.concurrency.max(1),

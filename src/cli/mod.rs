@@ -2,6 +2,7 @@
 //!
 //! A file a subcommand. Flags end here: below, no code knows that they exist.
 
+mod adopt;
 mod carry_out;
 mod deadline;
 mod delete;
@@ -115,6 +116,7 @@ enum Command {
     Inspect(inspect::Args),
     List(list::Args),
     Logs(logs::Args),
+    Adopt(adopt::Args),
 }
 
 /// What every subcommand needs beside its own flags.
@@ -177,6 +179,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Inspect(args) => online(inspect::run(&args, context)),
         Command::List(args) => online(list::run(&args, context)),
         Command::Logs(args) => online(logs::run(&args, context)),
+        Command::Adopt(args) => online(adopt::run(&args, context)),
     }
 }
 

@@ -4,6 +4,7 @@ use super::environment::Environment;
 use super::error::Error;
 use super::{Context, flags, git, stages};
 use crate::config::{self, Project, Settings};
+use crate::deploy::FieldPolicy;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -37,6 +38,8 @@ pub(super) struct Request {
     pub(super) lookup: bool,
     /// Whether objects say in an annotation where their images come from.
     pub(super) images_annotation: bool,
+    /// What is done about fields that other managers own.
+    pub(super) conflicts: Vec<FieldPolicy>,
     /// The kubeconfig context.
     pub(super) context: Option<String>,
     /// The folder of the project.
@@ -104,9 +107,19 @@ pub(super) fn resolve(
         },
         is_project: project.chart.is_none() && project_path(&project.file).exists(),
         lock_command: lock_command(project, locks),
+        conflicts: conflicts(settings.conflicts)?,
         context: settings.context,
         folder,
     })
+}
+
+/// The policies that the project file names.
+fn conflicts(texts: Vec<String>) -> Result<Vec<FieldPolicy>, Error> {
+    let read = |text: String| {
+        let wrong = |error| Error::usage(format!("{PROJECT_FILE}: conflicts: {error}"));
+        text.parse().map_err(wrong)
+    };
+    texts.into_iter().map(read).collect()
 }
 
 /// The `windlass lock` of the same chart, project and locks.

@@ -81,12 +81,20 @@ pub(super) async fn compare(
         let (manifests, images) =
             desired(&target, &request, wish, unlocked, &masker, context).await?;
         let is_empty = manifests.is_empty();
-        let prepared = prepare(&target, manifests, wish, &masker, context).await?;
+        let prepared = prepare(&target, &request, manifests, wish, &masker, context).await?;
         Ok::<_, Error>((prepared, is_empty, images))
     };
     let (prepared, is_empty, images) = target.deadline.bound(work).await?;
     for warning in &prepared.warnings {
         context.ui.warning(warning);
+    }
+    for note in &prepared.notes {
+        context.ui.note(note);
+    }
+    for risk in &prepared.risks {
+        context
+            .ui
+            .warning(&format!("deleting {}: {}", risk.target, risk.why));
     }
     Ok(Comparison {
         request,
@@ -100,14 +108,18 @@ pub(super) async fn compare(
 
 async fn prepare(
     target: &Target,
+    request: &Request,
     manifests: Vec<Manifest>,
     wish: &flags::Wish,
     masker: &Masker,
     context: &Context,
 ) -> Result<Prepared, Error> {
-    let wanted = wish
-        .upsert
-        .request(target.app.clone(), manifests, &wish.cluster);
+    let wanted = wish.upsert.request(
+        target.app.clone(),
+        manifests,
+        &wish.cluster,
+        &request.conflicts,
+    );
     let mut progress = context.progress();
     let prepared = deploy::prepare(&target.cluster, wanted, masker, &mut progress).await?;
     progress.clear();

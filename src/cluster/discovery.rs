@@ -85,6 +85,14 @@ impl Discovery {
             .find(|known| known.gvk.group == group && known.gvk.kind == kind)
     }
 
+    /// All kinds, each in the version that the server prefers.
+    pub fn kinds(&self) -> impl Iterator<Item = &Kind> {
+        let mut seen = BTreeSet::new();
+        self.kinds
+            .iter()
+            .filter(move |kind| seen.insert((&kind.gvk.group, &kind.gvk.kind)))
+    }
+
     /// Whether the server of a group did not answer, so that its kinds may be missing.
     #[must_use]
     pub fn is_stale(&self, group: &str) -> bool {

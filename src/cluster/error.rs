@@ -12,6 +12,20 @@ pub struct FieldConflict {
     pub manager: String,
     /// The field, for example `.spec.replicas`.
     pub field: String,
+    /// When the manager last wrote the object; empty when that is not known. No answer of the server
+    /// has it: whoever has the live object adds it.
+    pub since: String,
+}
+
+impl std::fmt::Display for FieldConflict {
+    /// `.spec.replicas is owned by kubectl, scale since 2026-01-02T03:04:05Z`
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} is owned by {}", self.field, self.manager)?;
+        match self.since.as_str() {
+            "" => Ok(()),
+            since => write!(f, " since {since}"),
+        }
+    }
 }
 
 /// An error of the cluster stage. Every answer of the server names the verb, the object and the place.
@@ -213,10 +227,7 @@ fn list(names: &[String]) -> String {
 }
 
 fn conflicts_text(conflicts: &[FieldConflict]) -> String {
-    let each: Vec<_> = conflicts
-        .iter()
-        .map(|conflict| format!("{} is owned by {}", conflict.field, conflict.manager))
-        .collect();
+    let each: Vec<_> = conflicts.iter().map(ToString::to_string).collect();
     format!("conflict with another field manager: {}", each.join("; "))
 }
 
@@ -292,6 +303,7 @@ fn conflicts(status: &serde_json::Value) -> Vec<FieldConflict> {
             let message = cause["message"].as_str().unwrap_or_default();
             FieldConflict {
                 manager: manager_of(message),
+                since: String::new(),
                 field: cause["field"].as_str().unwrap_or_default().to_owned(),
             }
         })

@@ -150,6 +150,26 @@ impl Cluster {
 }
 
 impl Cluster {
+    /// The metadata of the objects of a kind that match: no more than one page of them.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn metadata(
+        &self,
+        kind: &Kind,
+        namespace: Option<&str>,
+        selector: &Selector,
+    ) -> Result<Vec<Object>, Error> {
+        let action = list_action(Verb::List, kind, namespace);
+        let path = kind.path(namespace);
+        let path = format!("{path}?limit={PAGE}{}", selector.query());
+        let mut request = Request::get(Verb::List, &action, path);
+        request.headers.push((http::header::ACCEPT, METADATA_ONLY));
+        let page: Page = parse(&action, &self.send(request).await?.body)?;
+        let items = page.items.unwrap_or_default().into_iter();
+        Ok(items.filter_map(|item| complete(item, kind)).collect())
+    }
+
     /// The names of all objects of a kind in a namespace, without their content; `None` when there
     /// are more than `pages` pages of them.
     ///

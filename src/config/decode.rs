@@ -8,7 +8,7 @@ use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
 const VERSION: &str = "1";
 
 /// The keys of [`Settings`], which stand at the top level and in each environment.
-const SETTINGS: [&str; 8] = [
+const SETTINGS: [&str; 9] = [
     "name",
     "namespace",
     "chart",
@@ -16,6 +16,7 @@ const SETTINGS: [&str; 8] = [
     "locks",
     "frozen",
     "lookup",
+    "conflicts",
     "context",
 ];
 
@@ -131,6 +132,7 @@ impl Reader<'_> {
             "locks" => settings.locks = Some(self.text(value)?),
             "frozen" => settings.frozen = Some(self.flag(value)?),
             "lookup" => settings.lookup = Some(self.flag(value)?),
+            "conflicts" => settings.conflicts = self.texts(value)?,
             "context" => settings.context = Some(self.text(value)?),
             _ => return Ok(false),
         }

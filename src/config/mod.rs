@@ -43,13 +43,15 @@ pub struct Settings {
     pub frozen: Option<bool>,
     /// Whether `lookup` in templates asks the cluster.
     pub lookup: Option<bool>,
+    /// What is done about fields that other managers own, as `--conflicts` has it.
+    pub conflicts: Vec<String>,
     /// The kubeconfig context.
     pub context: Option<String>,
 }
 
 impl Settings {
-    /// These settings completed by those they stand above: its values files come first, of all else
-    /// the own one wins.
+    /// These settings completed by those they stand above: its values files come first and its
+    /// policies for conflicts last, of all else the own one wins.
     #[must_use]
     pub fn over(self, base: Self) -> Self {
         Self {
@@ -60,6 +62,7 @@ impl Settings {
             locks: self.locks.or(base.locks),
             frozen: self.frozen.or(base.frozen),
             lookup: self.lookup.or(base.lookup),
+            conflicts: self.conflicts.into_iter().chain(base.conflicts).collect(),
             context: self.context.or(base.context),
         }
     }

@@ -117,6 +117,14 @@ pub enum Error {
         /// The change as it would be now; `None` when the object is gone.
         now: Option<Box<Change>>,
     },
+    /// The record of another deployer cannot be read.
+    #[error("{record}: {reason}")]
+    Adopt {
+        /// The record.
+        record: ObjectRef,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The app was deployed by somebody else after the plan was shown.
     #[error("app `{app}` was deployed by somebody else after this plan was made")]
     Overtaken {
@@ -189,12 +197,11 @@ fn refused_text(refusals: &[Refusal]) -> String {
 
 fn contested_text(contested: &[Contested]) -> String {
     let each = contested.iter().flat_map(|object| {
-        object.fields.iter().map(|conflict| {
-            format!(
-                "{}: {} is owned by {}",
-                object.target, conflict.field, conflict.manager
-            )
-        })
+        let target = &object.target;
+        object
+            .fields
+            .iter()
+            .map(move |conflict| format!("{target}: {conflict}"))
     });
     format!(
         "conflict with other field managers: {}",

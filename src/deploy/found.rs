@@ -1,6 +1,6 @@
 //! What is live of an app: members of its set, and objects that it wants and others made.
 
-use super::owner::{Owner, SET, controller, owner};
+use super::owner::{KAPP, Owner, SET, controller, owner};
 use super::{Error, Owned, store};
 use crate::cluster::{Cluster, Discovery, Kind, Selector};
 use crate::inventory::{GroupKind, PART_OF, Parent};
@@ -130,7 +130,16 @@ pub(super) async fn check_owners(
                 owner = Owner { kind: "app", name };
             }
         }
-        if !take_from.iter().any(|name| is_named(&owner.name, name)) {
+        let mut names = vec![owner.name.clone()];
+        if owner.kind == KAPP
+            && let Some(name) =
+                store::kapp_app(cluster, target.namespace.as_deref(), &owner.name).await
+        {
+            names.push(name.clone());
+            owner.name = name;
+        }
+        let may_take = |name: &String| names.iter().any(|owner| is_named(owner, name));
+        if !take_from.iter().any(may_take) {
             owned.push(Owned {
                 target: target.clone(),
                 owner,

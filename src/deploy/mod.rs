@@ -2,6 +2,7 @@
 //! record. Reads like the line of `ARCHITECTURE.md`: [`prepare`] up to the plan, [`run`] the rest.
 
 mod act;
+mod adopt;
 mod beside;
 mod cause;
 mod error;
@@ -12,9 +13,11 @@ mod logs;
 mod look;
 mod owner;
 mod plain;
+mod policy;
 mod predict;
 mod prepare;
 mod record;
+mod risk;
 mod run;
 mod runner;
 mod store;
@@ -22,14 +25,17 @@ mod trial;
 mod wait;
 mod watches;
 
+pub use adopt::{Adoptable, Deployer, adoptable, forget};
 pub use error::{Contested, Error, Holder, Owned, Refusal};
 pub use grace::Graces;
 pub use lock::unlock;
 pub use logs::{Tail, tail};
 pub use look::{Listed, Seen, history, inspect, list};
 pub use owner::Owner;
+pub use policy::{FieldPolicy, Policy};
 pub use prepare::{Prepared, Request, prepare, prepare_delete};
 pub use record::remember;
+pub use risk::Risk;
 pub use run::{Options, Outcome, Report, run};
 
 /// Which app is meant.

@@ -20,14 +20,18 @@ impl fmt::Display for Owner {
     }
 }
 
+/// What an owner is called whose name stands in its record.
+pub(super) const KAPP: &str = "kapp app";
 /// What an owner is called that is known by its label alone.
 pub(super) const SET: &str = "ApplySet";
 
 /// Marks that deployers put on objects: label or annotation, and what it means.
-const LABELS: [(&str, &str); 3] = [
-    ("kapp.k14s.io/app", "kapp app"),
+const LABELS: [(&str, &str); 5] = [
+    ("kapp.k14s.io/app", KAPP),
     ("kustomize.toolkit.fluxcd.io/name", "Flux Kustomization"),
     ("helm.toolkit.fluxcd.io/name", "Flux HelmRelease"),
+    ("argocd.argoproj.io/instance", "Argo CD application"),
+    ("objectset.rio.cattle.io/hash", "Rancher Fleet bundle"),
 ];
 const ANNOTATIONS: [(&str, &str); 3] = [
     ("meta.helm.sh/release-name", "Helm release"),
@@ -52,7 +56,8 @@ pub(super) fn is_left_by_clients(error: &cluster::Error) -> bool {
     match error {
         cluster::Error::Conflict { conflicts, .. } => conflicts
             .iter()
-            .all(|conflict| CLIENT_SIDE.contains(&conflict.manager.as_str())),
+            .map(|conflict| conflict.manager.as_str())
+            .all(|manager| CLIENT_SIDE.contains(&manager) || manager.starts_with("kapp-")),
         _ => false,
     }
 }

@@ -1,8 +1,10 @@
 //! From manifests or a record to a plan. Reads only.
 
 use super::found::{self, Found, is_foreign};
+use super::policy::{self, FieldPolicy};
+use super::risk::{self, Risk};
 use super::trial::{Trials, Tried};
-use super::{App, Error, store};
+use super::{App, Error, Refusal, adopt, store};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op};
 use crate::event::{Event, Sink};
@@ -23,6 +25,8 @@ pub struct Request {
     pub take_from: Vec<String>,
     /// Whether fields are taken from other managers.
     pub force: bool,
+    /// What is done about fields that other managers own; the first that is about a field decides.
+    pub policies: Vec<FieldPolicy>,
     /// Whether objects that are no longer wanted are deleted.
     pub prune: bool,
     /// Whether the namespace of the app is created when it does not exist.
@@ -42,6 +46,7 @@ impl Request {
             manifests,
             take_from: Vec::new(),
             force: false,
+            policies: Vec::new(),
             prune: true,
             create_namespace: false,
             wait_rules: BTreeMap::new(),
@@ -61,6 +66,10 @@ pub struct Prepared {
     pub phase: Phase,
     /// What is worth knowing before one agrees.
     pub warnings: Vec<String>,
+    /// What is left to others, one sentence each.
+    pub notes: Vec<String>,
+    /// Deletions that take data or objects of others with them.
+    pub risks: Vec<Risk>,
     /// Objects that are no longer wanted and stay, since pruning is off.
     pub unpruned: Vec<ObjectRef>,
     /// Members that have no step: those that stay unpruned, and hooks that do not run this time.
@@ -73,6 +82,8 @@ pub struct Prepared {
     /// Objects that exist outside of the app and are taken in.
     pub(super) taken: BTreeSet<ObjectRef>,
     pub(super) force: bool,
+    /// Objects of which fields are taken over from others.
+    pub(super) forced: BTreeSet<ObjectRef>,
     pub(super) create_namespace: bool,
 }
 
@@ -171,7 +182,7 @@ async fn plan_of(
             "kind {kind} of an earlier deploy no longer exists: its objects are gone with it"
         ));
     }
-    follow_autoscalers(&mut request.manifests, &found);
+    let notes = leave(&mut request, &found)?;
     let phase = phase(&parent);
     let trials = Trials {
         cluster,
@@ -179,6 +190,7 @@ async fn plan_of(
         masker,
         found: &found,
         force: request.force,
+        policies: &request.policies,
         concurrency: request.concurrency,
     };
     let (hooks, rest): (Vec<Manifest>, Vec<Manifest>) = request
@@ -189,30 +201,19 @@ async fn plan_of(
     let Tried {
         mut changes,
         fingerprints,
+        mut forced,
     } = trials.changes(&parent, &rest).await?;
     let unpruned = prune(&request, &found, masker, &mut changes);
     let active = changes.iter().any(|change| change.op != Op::Noop) || !parent.record.is_settled();
     let hooks = hook_manifests(hooks, phase, active);
-    changes.extend(
-        trials
-            .changes(&parent, &hooks)
-            .await?
-            .changes
-            .into_iter()
-            .map(|change| rerun(change, masker)),
-    );
+    let hooks = trials.changes(&parent, &hooks).await?;
+    forced.extend(hooks.forced);
+    let hooks = hooks.changes.into_iter();
+    changes.extend(hooks.map(|change| rerun(change, masker)));
     let rules = rules(&request);
     let mut plan = plan::order(changes, phase)?;
-    for step in &mut plan.steps {
-        let upserts = matches!(
-            step.change.op,
-            Op::Create | Op::Update | Op::Replace | Op::Exists
-        );
-        let ruled = rules.contains_key(&step.change.target);
-        if upserts && ruled && step.change.desired.as_ref().is_some_and(plan::is_waited) {
-            step.wait = Wait::Reconcile;
-        }
-    }
+    wait_by_rules(&mut plan, &rules);
+    let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
     let idle = idle(&plan, &found, &parent.id());
     let members: Vec<ObjectRef> = plan
         .steps
@@ -227,6 +228,8 @@ async fn plan_of(
         plan,
         phase,
         warnings,
+        notes,
+        risks,
         unpruned,
         idle,
         rules,
@@ -234,6 +237,7 @@ async fn plan_of(
         fingerprints,
         taken: found.strangers,
         force: request.force,
+        forced,
         create_namespace: request.create_namespace,
     })
 }
@@ -266,11 +270,15 @@ pub async fn prepare_delete(
         .values()
         .map(|live| diff::removal(live, masker))
         .collect();
+    let plan = plan::order(changes, Phase::Delete)?;
+    let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
     Ok(Prepared {
         app: app.clone(),
-        plan: plan::order(changes, Phase::Delete)?,
+        plan,
         phase: Phase::Delete,
         warnings: Vec::new(),
+        notes: Vec::new(),
+        risks,
         unpruned: Vec::new(),
         idle: Vec::new(),
         rules: BTreeMap::new(),
@@ -278,6 +286,7 @@ pub async fn prepare_delete(
         fingerprints: BTreeMap::new(),
         taken: BTreeSet::new(),
         force: false,
+        forced: BTreeSet::new(),
         create_namespace: false,
     })
 }
@@ -346,13 +355,44 @@ fn desired(
     Ok(warnings)
 }
 
-/// Leaves the number of replicas to the autoscalers of the app.
-fn follow_autoscalers(manifests: &mut [Manifest], found: &Found) {
-    let scaled = diff::autoscaled(manifests);
-    for manifest in manifests {
+/// Takes out of the manifests what is left to others, and tells of it; what kapp's labels made
+/// unchangeable stays.
+fn leave(request: &mut Request, found: &Found) -> Result<Vec<String>, Error> {
+    let mut notes = policy::follow_autoscalers(&mut request.manifests, &found.objects);
+    let mut refused = Vec::new();
+    for manifest in &mut request.manifests {
         let target = manifest.object.reference();
-        if scaled.contains_key(&target) {
-            diff::follow_replicas(&mut manifest.object, found.objects.get(&target));
+        let Some(live) = found.objects.get(&target) else {
+            continue;
+        };
+        adopt::keep_scope(&mut manifest.object, live);
+        match policy::policies(&manifest.object, &request.policies, false) {
+            Ok(policies) => notes.extend(policy::leave_to_others(manifest, live, &policies)),
+            Err(message) => refused.push(Refusal {
+                target,
+                source: Some(manifest.source.clone()),
+                message,
+            }),
+        }
+    }
+    if refused.is_empty() {
+        Ok(notes)
+    } else {
+        Err(Error::Refused(refused))
+    }
+}
+
+/// Waits for objects that a rule is for, also those of kinds that are not waited for without.
+fn wait_by_rules(plan: &mut Plan, rules: &BTreeMap<ObjectRef, Rule>) {
+    for step in &mut plan.steps {
+        let change = &step.change;
+        let upserts = matches!(
+            change.op,
+            Op::Create | Op::Update | Op::Replace | Op::Exists
+        );
+        let ruled = upserts && rules.contains_key(&change.target);
+        if ruled && change.desired.as_ref().is_some_and(plan::is_waited) {
+            step.wait = Wait::Reconcile;
         }
     }
 }
@@ -454,7 +494,11 @@ fn prune(
             continue;
         }
         if request.prune {
-            removed.push(diff::removal(live, masker));
+            let mut change = diff::removal(live, masker);
+            if change.op == Op::Delete {
+                "no longer rendered".clone_into(&mut change.reason);
+            }
+            removed.push(change);
         } else {
             kept.push(target.clone());
         }

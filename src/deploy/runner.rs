@@ -160,7 +160,7 @@ impl<'a> Runner<'a> {
             let sender = Sender {
                 cluster: self.cluster,
                 masker: self.masker,
-                force: self.prepared.force,
+                force: self.prepared.force || self.prepared.forced.contains(&change.target),
                 taken: &self.prepared.taken,
                 patience: self.options.wait_timeout,
             };

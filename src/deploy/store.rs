@@ -97,6 +97,31 @@ pub(super) async fn read_all(
     Ok((parents, broken))
 }
 
+/// The name of the kapp app whose objects have this label; `None` when its record is not to be seen.
+pub(super) async fn kapp_app(
+    cluster: &Cluster,
+    namespace: Option<&str>,
+    label: &str,
+) -> Option<String> {
+    let discovery = cluster.discovery().await.ok()?;
+    let kind = discovery.preferred("", "ConfigMap")?;
+    let selector = Selector {
+        labels: "kapp.k14s.io/is-app".to_owned(),
+        fields: String::new(),
+    };
+    let apps = match cluster.list(kind, None, &selector).await {
+        Ok(apps) => apps,
+        Err(_) => cluster.list(kind, Some(namespace?), &selector).await.ok()?,
+    };
+    let has_label = |app: &&Object| {
+        let spec: Option<serde_json::Value> =
+            serde_json::from_str(app.text(&["data", "spec"])).ok();
+        spec.is_some_and(|spec| spec["labelValue"] == label)
+    };
+    let name = apps.iter().find(has_label)?.name();
+    Some(name.trim_end_matches(".apps.k14s.io").to_owned())
+}
+
 /// The name of the app whose set has this id, looked for in some namespaces. Whoever may not look
 /// goes without the name.
 pub(super) async fn app_of_set(

@@ -1,6 +1,7 @@
 //! What each object would become: decided locally where that is certain, by a dry run elsewhere.
 
 use super::found::Found;
+use super::policy::{self, FieldPolicy};
 use super::predict::predict;
 use super::{Contested, Error, Refusal, plain};
 use crate::cluster::{self, Cluster, Discovery};
@@ -9,7 +10,7 @@ use crate::inventory::{PART_OF, Parent};
 use crate::object::managed_fields::MANAGER;
 use crate::object::{Fingerprint, Manifest, Object, ObjectRef, fingerprint};
 use futures::stream::{self, StreamExt as _};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What trials need to know.
 pub(super) struct Trials<'a> {
@@ -19,6 +20,8 @@ pub(super) struct Trials<'a> {
     pub(super) found: &'a Found,
     /// Whether fields are taken from other managers.
     pub(super) force: bool,
+    /// What is done about fields of others.
+    pub(super) policies: &'a [FieldPolicy],
     pub(super) concurrency: usize,
 }
 
@@ -29,6 +32,8 @@ pub(super) struct Tried {
     pub(super) changes: Vec<Change>,
     /// The fingerprints of objects that only a dry run found unchanged.
     pub(super) fingerprints: BTreeMap<ObjectRef, Fingerprint>,
+    /// Objects of which fields are taken over from others.
+    pub(super) forced: BTreeSet<ObjectRef>,
 }
 
 /// Why there is no change.
@@ -57,7 +62,10 @@ impl Trials<'_> {
         let (mut found, mut refused, mut contested) = (Tried::default(), Vec::new(), Vec::new());
         for tried in tried {
             match tried {
-                Ok((change, fingerprint)) => {
+                Ok((change, fingerprint, forced)) => {
+                    if forced {
+                        found.forced.insert(change.target.clone());
+                    }
                     let named = fingerprint.map(|print| (change.target.clone(), print));
                     found.fingerprints.extend(named);
                     found.changes.push(change);
@@ -82,7 +90,7 @@ impl Trials<'_> {
         worth_a_trial: bool,
         kept: &BTreeMap<&ObjectRef, &Fingerprint>,
         key: &[u8],
-    ) -> Result<(Change, Option<Fingerprint>), Trouble> {
+    ) -> Result<(Change, Option<Fingerprint>, bool), Trouble> {
         let target = manifest.object.reference();
         let live = self.found.objects.get(&target);
         if let Some(live) =
@@ -90,25 +98,26 @@ impl Trials<'_> {
         {
             let reason = "it is being deleted";
             let change = diff::replace(manifest, live, None, reason, self.masker);
-            return Ok((change, None));
+            return Ok((change, None, false));
         }
         let fingerprint = kept.get(&target).copied();
         match (
             diff::verdict(&manifest.object, live, fingerprint, key, MANAGER),
             live,
         ) {
-            (Verdict::Noop, Some(live)) => Ok((diff::unchanged(manifest, live), None)),
+            (Verdict::Noop, Some(live)) => Ok((diff::unchanged(manifest, live), None, false)),
             (Verdict::Ask, Some(live)) => {
-                let change = self.ask(manifest, live).await?;
+                let (change, forced) = self.ask(manifest, live).await?;
                 let fingerprint = unchanged(&change, key).filter(|new| Some(new) != fingerprint);
-                Ok((change, fingerprint))
+                Ok((change, fingerprint, forced))
             }
-            _ => Ok((self.creation(manifest, worth_a_trial).await?, None)),
+            _ => Ok((self.creation(manifest, worth_a_trial).await?, None, false)),
         }
     }
 
-    /// Asks the server what an existing object would become.
-    async fn ask(&self, manifest: &Manifest, live: &Object) -> Result<Change, Trouble> {
+    /// Asks the server what an existing object would become, and tells whether fields are taken
+    /// from others for it.
+    async fn ask(&self, manifest: &Manifest, live: &Object) -> Result<(Change, bool), Trouble> {
         let stop = Trouble::Stop;
         let gvk = manifest.object.gvk();
         let Some(kind) = self.discovery.find(&gvk) else {
@@ -132,7 +141,20 @@ impl Trials<'_> {
         };
         let is_stranger = self.found.strangers.contains(&manifest.object.reference());
         let desired = &manifest.object;
-        match predict(self.cluster, kind, desired, live, self.force, is_stranger).await {
+        let mut tried = predict(self.cluster, kind, desired, live, self.force, is_stranger).await;
+        let mut forced = false;
+        if let Err(cluster::Error::Conflict { conflicts, .. }) = &tried {
+            let policies = policy::policies(desired, self.policies, is_stranger)
+                .map_err(|message| self.refused(manifest, message))?;
+            if policy::forces(&policies, conflicts) {
+                forced = true;
+                tried = predict(self.cluster, kind, desired, live, true, is_stranger).await;
+            }
+        }
+        if let Err(cluster::Error::Conflict { conflicts, .. }) = &mut tried {
+            policy::date(conflicts, live);
+        }
+        match tried {
             Ok(found) => {
                 self.masker.learn(&found.live);
                 let (live, after) = (Some(&*found.live), Some(&found.after));
@@ -140,7 +162,7 @@ impl Trials<'_> {
                 if is_stranger && change.reason.is_empty() {
                     "it exists already and becomes part of the app".clone_into(&mut change.reason);
                 }
-                Ok(change)
+                Ok((change, forced))
             }
             Err(cluster::Error::Invalid {
                 problems,
@@ -148,7 +170,8 @@ impl Trials<'_> {
                 ..
             }) if may_replace(&manifest.object) => {
                 let reason = self.words(&problems);
-                Ok(diff::replace(manifest, live, None, &reason, self.masker))
+                let change = diff::replace(manifest, live, None, &reason, self.masker);
+                Ok((change, forced))
             }
             Err(error) => Err(self.trouble(manifest, error)),
         }
@@ -180,6 +203,14 @@ impl Trials<'_> {
             .map(|problem| self.masker.scrub(problem))
             .collect();
         cluster::problems_text(&clean)
+    }
+
+    fn refused(&self, manifest: &Manifest, message: String) -> Trouble {
+        Trouble::Refused(Refusal {
+            target: manifest.object.reference(),
+            source: Some(manifest.source.clone()),
+            message,
+        })
     }
 
     fn trouble(&self, manifest: &Manifest, error: cluster::Error) -> Trouble {

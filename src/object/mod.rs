@@ -3,6 +3,7 @@
 //! Nothing here talks to a cluster. What is known about kinds is where their pods and keyed lists are.
 
 mod error;
+pub mod field_path;
 mod fingerprint;
 mod keyed;
 pub mod managed_fields;

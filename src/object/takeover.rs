@@ -24,7 +24,8 @@ fn is_left(manager: &str, operation: &str, subresource: &str, api_version: (&str
     subresource.is_empty()
         && api_version.0 == api_version.1
         && match operation {
-            "Update" => UPDATERS.contains(&manager),
+            // kapp writes under the name of its file, which releases call `kapp-linux-amd64`.
+            "Update" => UPDATERS.contains(&manager) || manager.starts_with("kapp-"),
             "Apply" => APPLIERS.contains(&manager),
             _ => false,
         }

@@ -31,6 +31,7 @@ fn without_arguments_the_short_help_is_shown() {
       inspect  Show the objects of an app and how they are
       list     List the apps of a namespace or a cluster
       logs     Show the logs of the pods of an app
+      adopt    Take over a Helm release or a kapp app, whole and as it is
 
     Options:
       -h, --help     Print help (see more with '--help')

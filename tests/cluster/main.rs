@@ -3,6 +3,7 @@
 //! Each test of the cluster works in a namespace of its own and removes it.
 
 mod build;
+mod deletion;
 mod deploy;
 mod faults;
 #[path = "../cli/support.rs"]
@@ -15,6 +16,7 @@ mod proxy;
 mod registry;
 mod safety;
 mod secrets;
+mod sharing;
 mod support;
 mod trouble;
 mod unchanged;

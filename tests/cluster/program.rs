@@ -186,10 +186,11 @@ fn what_is_no_longer_rendered_is_pruned_and_delete_leaves_nothing() {
     let listed = case.run(&["list"]);
     assert!(!ok(&listed).stdout.contains("shop"), "{}", listed.all());
     let again = case.run(&["delete", "shop", "--yes"]);
-    assert_eq!(
-        again.code,
-        0,
-        "deleting what is gone is done: {}",
+    assert_eq!(again.code, 1, "{}", again.all());
+    let again = case.run(&["delete", "shop", "--yes", "--ignore-not-found"]);
+    assert!(
+        ok(&again).stderr.contains("App shop is not deployed"),
+        "{}",
         again.all()
     );
 }

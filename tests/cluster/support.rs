@@ -115,8 +115,13 @@ async fn send(request: http::request::Builder, body: &Value) {
 
 /// Scales as `kubectl scale` does: through the subresource, under kubectl's name.
 pub(crate) async fn scale(namespace: &str, name: &str, replicas: u32) {
+    scale_as("kubectl", namespace, name, replicas).await;
+}
+
+/// Scales through the subresource under a name.
+pub(crate) async fn scale_as(manager: &str, namespace: &str, name: &str, replicas: u32) {
     let request = http::Request::patch(format!(
-        "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale?fieldManager=kubectl"
+        "/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale?fieldManager={manager}"
     ))
     .header("content-type", "application/merge-patch+json");
     send(request, &json!({"spec": {"replicas": replicas}})).await;

@@ -1,0 +1,159 @@
+//! Deletions that take more with them than objects of the app, and those that do not come to an end.
+
+use crate::program::Case;
+use crate::support::{Lab, apply, config_map, lab, reference, remove};
+use serde_json::{Value, json};
+use std::time::Duration;
+use windlass::deploy::{self, Prepared};
+use windlass::event::Reconcile;
+
+async fn deletion(lab: &mut Lab) -> Prepared {
+    let app = lab.app("web");
+    deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events)
+        .await
+        .unwrap()
+}
+
+const CLAIM: &str = "{{ if not .Values.less }}
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+{{ end }}";
+
+#[test]
+fn a_claim_with_data_is_not_pruned_unless_that_is_meant() {
+    let case = Case::new("claim");
+    case.template("claim.yaml", CLAIM).template(
+        "a.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+    );
+    let deployed = case.deploy(&[]);
+    assert_eq!(deployed.code, 0, "{}", deployed.all());
+    let refused = case.deploy(&["--set", "less=true"]);
+    assert_eq!(refused.code, 7, "{}", refused.all());
+    for part in [
+        "no longer rendered",
+        "PersistentVolumeClaim/data",
+        "the data of its volume goes with it",
+        "--allow-delete PersistentVolumeClaim",
+    ] {
+        assert!(refused.all().contains(part), "{}", refused.all());
+    }
+    let refused = case.run(&["delete", "shop", "--yes"]);
+    assert_eq!(refused.code, 7, "{}", refused.all());
+    let deleted = case.run(&[
+        "delete",
+        "shop",
+        "--yes",
+        "--allow-delete",
+        "persistentvolumeclaim",
+    ]);
+    assert_eq!(deleted.code, 0, "{}", deleted.all());
+}
+
+#[test]
+fn a_namespace_goes_only_with_a_list_of_what_is_not_the_apps() {
+    lab(|mut lab| async move {
+        let name = format!("{}-own", lab.namespace);
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let mut ours = config_map("ours", "1");
+        ours["metadata"]["namespace"] = name.as_str().into();
+        lab.deploy_well("web", &[namespace, ours]).await;
+        // What every namespace has is made by controllers a moment later.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(deletion(&mut lab).await.risks, []);
+
+        let mut theirs = config_map("theirs", "1");
+        theirs["metadata"]["namespace"] = name.as_str().into();
+        apply(&lab.cluster, theirs).await;
+        let prepared = deletion(&mut lab).await;
+        assert_eq!(prepared.risks.len(), 1, "{:?}", prepared.risks);
+        let why = format!("objects that are not of this app go with it: ConfigMap/theirs ({name})");
+        assert_eq!(prepared.risks[0].why, why);
+        lab.delete_well("web").await;
+    });
+}
+
+/// A definition of a kind in a group of the test's own.
+fn definition(lab: &Lab, plural: &str, kind: &str) -> (String, Value) {
+    let group = format!("{}.deletion.windlass.dev", lab.namespace);
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}")},
+        "spec": {"group": group, "scope": "Namespaced",
+            "names": {"plural": plural, "singular": plural.trim_end_matches('s'), "kind": kind},
+            "versions": [{"name": "v1", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object"}}}]}});
+    (group, definition)
+}
+
+#[test]
+fn a_definition_goes_only_with_a_list_of_foreign_resources() {
+    lab(|mut lab| async move {
+        let (group, definition) = definition(&lab, "widgets", "Widget");
+        let widget = |name: &str| {
+            json!({"apiVersion": format!("{group}/v1"), "kind": "Widget",
+                "metadata": {"name": name, "namespace": lab.namespace}})
+        };
+        let (ours, theirs) = (widget("ours"), widget("theirs"));
+        lab.deploy_well("web", &[definition, ours]).await;
+        assert_eq!(deletion(&mut lab).await.risks, []);
+        apply(&lab.cluster, theirs).await;
+        let risks = deletion(&mut lab).await.risks;
+        assert_eq!(risks.len(), 1);
+        assert!(risks[0].why.contains("/theirs ("), "{risks:?}");
+        lab.delete_well("web").await;
+    });
+}
+
+#[test]
+fn a_definition_whose_names_are_taken_ends_the_wait() {
+    lab(|mut lab| async move {
+        let (_, first) = definition(&lab, "gadgets", "Gadget");
+        lab.deploy_well("first", &[first]).await;
+        let (_, second) = definition(&lab, "gizmos", "Gadget");
+        let report = lab.deploy("second", &[second]).await;
+        assert_eq!(
+            report.outcomes[0].reconcile,
+            Reconcile::Failed,
+            "{report:#?}"
+        );
+        let reason = &report.outcomes[0].reason;
+        assert!(reason.contains("is already in use"), "{reason}");
+        lab.delete_well("second").await;
+        lab.delete_well("first").await;
+    });
+}
+
+#[test]
+fn a_namespace_that_does_not_go_says_what_holds_it() {
+    lab(|mut lab| async move {
+        let name = format!("{}-held", lab.namespace);
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        lab.deploy_well("web", &[namespace]).await;
+        let mut held = config_map("held", "1");
+        held["metadata"]["namespace"] = name.as_str().into();
+        held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+        apply(&lab.cluster, held).await;
+        let prepared = deletion(&mut lab).await;
+        let mut options = deploy::Options::new(jiff::Timestamp::now());
+        options.wait_timeout = Duration::from_secs(10);
+        let report = lab.run_with(&prepared, &options).await.unwrap();
+        let reason = &report.outcomes[0].reason;
+        for part in [
+            "not gone after 10 s",
+            "configmaps. has 1 resource instances",
+            "example.com/hold",
+        ] {
+            assert!(reason.contains(part), "{reason}");
+        }
+        let target = reference("", "ConfigMap", Some(&name), "held");
+        let free = json!({"metadata": {"finalizers": null}});
+        lab.cluster.merge_patch(&target, &free).await.unwrap();
+        lab.delete_well("web").await;
+        remove(&lab.cluster, &reference("", "Namespace", None, &name)).await;
+    });
+}
