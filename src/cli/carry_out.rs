@@ -32,11 +32,8 @@ pub(super) fn confirm(question: &str, yes: bool, context: &Context) -> Result<()
         return Ok(());
     }
     if !context.ui.can_ask() {
-        return Err(
-            Error::usage("nobody is here to confirm the changes").hinted(
-                "add `--yes` to go ahead without asking, or `--dry-run` to stop after the diff",
-            ),
-        );
+        return Err(Error::usage("nobody is here to confirm the changes")
+            .hinted("add `--yes` to go ahead without asking"));
     }
     if context.ui.ask(question)? {
         Ok(())

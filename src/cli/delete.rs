@@ -1,9 +1,8 @@
 //! `delete`: remove everything an app owns, in reverse order, and wait until it is gone.
 
-use super::{Context, Error, Exit, carry_out, flags, project, target};
+use super::{Context, Error, Exit, carry_out, flags, origin, project, target};
 use crate::deploy;
 use crate::diff::Change;
-use crate::inventory::Origin;
 use crate::ui::{self, Shown};
 
 /// Delete everything an app owns, in reverse order, and wait
@@ -88,6 +87,6 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         target.cluster.context()
     );
     carry_out::confirm(&question, args.apply.yes, context)?;
-    let origin = Origin::default();
+    let origin = origin::of_run(&request, context);
     carry_out::run(&target, &prepared, &args.apply, origin, &masker, context).await
 }

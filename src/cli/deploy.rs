@@ -1,9 +1,8 @@
 //! `deploy`: diff, confirm, apply in order, wait, prune, record.
 
 use super::locking::Unlocked;
-use super::project::Request;
 use super::target::{self, Comparison, Target};
-use super::{Context, Error, Exit, carry_out, flags};
+use super::{Context, Error, Exit, carry_out, flags, origin};
 use crate::deploy::{self, Prepared};
 use crate::diff::Change;
 use crate::inventory::Origin;
@@ -58,7 +57,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     }
     let origin = Origin {
         images,
-        ..origin(&request, context)
+        ..origin::of_deploy(&request, args.wish.manifests.manifests.is_empty(), context)
     };
     carry_out::run(&target, &prepared, &args.apply, origin, &masker, context).await
 }
@@ -117,27 +116,4 @@ fn place(target: &Target) -> String {
         target.app.namespace,
         target.cluster.context()
     )
-}
-
-/// Where the deploy comes from, as the record keeps it.
-fn origin(request: &Request, context: &Context) -> Origin {
-    let environment = &context.environment;
-    let folder = if request.folder.as_os_str().is_empty() {
-        std::path::Path::new(".")
-    } else {
-        &request.folder
-    };
-    let commit = super::git::commit(folder).or_else(|| environment.ci_commit.clone());
-    Origin {
-        git_commit: commit.unwrap_or_default(),
-        chart: request
-            .chart
-            .as_ref()
-            .map(|path| path.display().to_string())
-            .unwrap_or_default(),
-        who: environment.user.clone().unwrap_or_default(),
-        host: environment.host.clone().unwrap_or_default(),
-        ci_url: environment.ci_url.clone().unwrap_or_default(),
-        ..Origin::default()
-    }
 }

@@ -34,7 +34,9 @@ pub(super) struct Environment {
     pub(super) ci_commit: Option<String>,
     /// The page of the CI job.
     pub(super) ci_url: Option<String>,
-    /// Who runs windlass: the CI user, else the user of the system.
+    /// The user that a CI job runs for.
+    pub(super) ci_user: Option<String>,
+    /// The user of the system.
     pub(super) user: Option<String>,
     /// The name of the machine.
     pub(super) host: Option<String>,
@@ -79,7 +81,15 @@ impl Environment {
             .or_else(github_run)
             .or_else(azure_run)
             .or_else(bitbucket_run),
-            user: first(&["GITLAB_USER_LOGIN", "GITHUB_ACTOR", "USER"]),
+            ci_user: first(&[
+                "GITLAB_USER_LOGIN",
+                "GITHUB_ACTOR",
+                "BUILDKITE_BUILD_CREATOR",
+                "CIRCLE_USERNAME",
+                "BUILD_REQUESTEDFOR",
+                "DRONE_COMMIT_AUTHOR",
+            ]),
+            user: first(&["USER", "LOGNAME"]),
             host: first(&["HOSTNAME"]).or_else(|| {
                 let name = std::fs::read_to_string("/etc/hostname").ok()?;
                 Some(name.trim().to_owned())

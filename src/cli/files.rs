@@ -2,6 +2,7 @@
 
 use super::{Context, Error, stages};
 use crate::diff::{self, Change, Masker};
+use crate::image::Locks;
 use crate::object::{Manifest, ObjectRef, Problem, manifest, normalize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -38,8 +39,10 @@ pub(super) fn changes(
 fn read(path: &Path, context: &Context) -> Result<BTreeMap<ObjectRef, Manifest>, Error> {
     let mut found: BTreeMap<ObjectRef, Manifest> = BTreeMap::new();
     let mut problems = Vec::new();
-    for (source, text) in stages::read_all(&[PathBuf::from(path)])? {
-        for mut manifest in manifest::parse(&text, &source)? {
+    // The Configs of kbld among them are no objects.
+    let mut locks = Locks::default();
+    for file in stages::files_and_configs(&[PathBuf::from(path)], &mut locks)? {
+        for mut manifest in manifest::parse(&file.text, file.lines())? {
             for warning in normalize(&mut manifest.object) {
                 context
                     .ui

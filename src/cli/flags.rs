@@ -1,11 +1,12 @@
 //! What can be typed: the groups of flags that the subcommands share. A flag means the same in
 //! every subcommand that has it. What is meant by them is decided in `project.rs`.
 
+use super::{Context, Error, stages};
 use crate::deploy::{self, FieldPolicy};
 use crate::object::Manifest;
 use clap::ArgAction::Set;
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The value name of a flag that is true alone, and takes `=true` or `=false`.
 pub(super) const SWITCH: &str = "BOOL";
@@ -33,8 +34,50 @@ pub(super) fn with_switches(command: clap::Command) -> clap::Command {
 #[command(next_help_heading = "Output")]
 pub(super) struct Output {
     /// Write to this file in place of stdout
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, alias = "lock-output", value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+}
+
+impl Output {
+    /// The file; `None` is stdout.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.output
+            .as_deref()
+            .filter(|file| file.as_os_str() != "-")
+    }
+}
+
+/// In which form a report is printed, and where to.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Output")]
+pub(super) struct Report {
+    /// Form of the report
+    #[arg(long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
+    format: Format,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Text,
+    Json,
+}
+
+impl Report {
+    /// Prints it: the text for people, or the document for scripts.
+    pub(super) fn print(
+        &self,
+        text: impl FnOnce() -> String,
+        document: impl FnOnce() -> serde_json::Value,
+        context: &Context,
+    ) -> Result<(), Error> {
+        let text = match self.format {
+            Format::Text => text(),
+            Format::Json => format!("{:#}\n", document()),
+        };
+        stages::emit(self.output.file(), text.as_bytes(), context)
+    }
 }
 
 /// Which app, chart and project.
@@ -138,6 +181,20 @@ pub(super) struct Values {
     /// Set a string with no escapes at all
     #[arg(long, value_name = "K=TEXT", hide_short_help = true)]
     pub(super) set_literal: Vec<String>,
+}
+
+impl Values {
+    /// Whether anything is set.
+    pub(super) fn any(&self) -> bool {
+        let texts = [
+            &self.set,
+            &self.set_string,
+            &self.set_json,
+            &self.set_file,
+            &self.set_literal,
+        ];
+        !self.values.is_empty() || texts.iter().any(|texts| !texts.is_empty())
+    }
 }
 
 /// How the chart is rendered.

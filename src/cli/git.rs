@@ -20,6 +20,39 @@ pub(super) fn commit(folder: &Path) -> Option<String> {
     })
 }
 
+/// The address of the remote, without credentials.
+pub(super) fn remote(folder: &Path) -> Option<String> {
+    let remote = git(folder, &["ls-remote", "--get-url"]);
+    // Without a remote, git prints the name of the default one.
+    remote
+        .filter(|url| url.contains([':', '/']))
+        .map(|url| without_credentials(&url))
+}
+
+/// The name of whoever commits here.
+pub(super) fn user(folder: &Path) -> Option<String> {
+    git(folder, &["config", "user.name"])
+}
+
+/// Whether a commit comes before another; `None` where one of them is not known here.
+pub(super) fn is_ancestor(folder: &Path, first: &str, then: &str) -> Option<bool> {
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_hexdigit());
+    if !is_name(first) || !is_name(then) {
+        return None;
+    }
+    let output = Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["merge-base", "--is-ancestor", first, then])
+        .output()
+        .ok()?;
+    match output.status.code() {
+        Some(0) => Some(true),
+        Some(1) => Some(false),
+        _ => None,
+    }
+}
+
 /// What git prints, if it prints something. A missing git is no error: the record then has no commit.
 fn git(folder: &Path, arguments: &[&str]) -> Option<String> {
     let output = Command::new("git")
@@ -48,13 +81,9 @@ pub(super) struct Source {
 /// The sources in a folder; `None` outside a repository.
 pub(super) fn source(folder: &Path) -> Option<Source> {
     git(folder, &["rev-parse", "--git-dir"])?;
-    let remote = git(folder, &["ls-remote", "--get-url"]);
     let tags = git(folder, &["tag", "--points-at", "HEAD"]).unwrap_or_default();
     Some(Source {
-        // Without a remote, git prints the name of the default one.
-        remote: remote
-            .filter(|url| url.contains([':', '/']))
-            .map_or_else(|| "<unknown>".to_owned(), |url| without_credentials(&url)),
+        remote: remote(folder).unwrap_or_else(|| "<unknown>".to_owned()),
         commit: git(folder, &["rev-parse", "HEAD"]).unwrap_or_else(|| "<no commits>".to_owned()),
         dirty: git(folder, &["status", "--short"]).is_some(),
         tags: tags.lines().map(str::to_owned).collect(),

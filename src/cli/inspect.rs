@@ -1,9 +1,11 @@
 //! `inspect`: the objects of an app and how they are.
 
-use super::{Context, Error, Exit, flags, project, target};
+use super::{Context, Error, Exit, flags, history, project, target};
 use crate::deploy::{self, Seen};
+use crate::inventory::ImageSource;
 use crate::ui;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 /// Show the objects of an app and how they are
 #[derive(clap::Args, Debug)]
@@ -18,13 +20,15 @@ pub(super) struct Args {
     images: bool,
     #[command(flatten)]
     cluster: flags::Cluster,
+    #[command(flatten)]
+    report: flags::Report,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let request = project::of_app(&args.name, context)?;
     let target = target::connect(&request, &args.cluster, context).await?;
     if args.images {
-        return images(&target, context).await;
+        return images(&target, &args.report, context).await;
     }
     let seen = target
         .deadline
@@ -32,32 +36,57 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         .await?;
     let rows: Vec<Vec<String>> = seen.iter().map(|seen| row(seen, context.now())).collect();
     let headings = ["NAMESPACE", "OBJECT", "STATUS", "AGE", "MESSAGE"];
-    context
-        .ui
-        .data(ui::plain_table(&headings, &rows).as_bytes())?;
+    let app = &target.app;
+    let document = || {
+        json!({
+            "schemaVersion": 1,
+            "app": app.name,
+            "namespace": app.namespace,
+            "objects": seen.iter().map(document).collect::<Vec<_>>(),
+        })
+    };
+    args.report
+        .print(|| ui::plain_table(&headings, &rows), document, context)?;
     Ok(Exit::Done)
 }
 
-async fn images(target: &target::Target, context: &Context) -> Result<Exit, Error> {
+fn document(seen: &Seen) -> Value {
+    json!({
+        "object": seen.target,
+        "status": format!("{:?}", seen.status.state),
+        "created": seen.created,
+        "message": seen.status.message,
+    })
+}
+
+async fn images(
+    target: &target::Target,
+    report: &flags::Report,
+    context: &Context,
+) -> Result<Exit, Error> {
     let history = deploy::history(&target.cluster, &target.app);
     let history = target.deadline.bound(history).await?;
-    let rows: Vec<Vec<String>> = history
-        .last()
-        .iter()
-        .flat_map(|deploy| &deploy.origin.images)
-        .map(|image| {
-            let lock = match image.lock.as_str() {
-                "" => "not locked",
-                place => place,
-            };
-            vec![image.from.clone(), image.image.clone(), lock.to_owned()]
-        })
-        .collect();
+    let Some(last) = history.last() else {
+        return Err(Error::failed("nothing was deployed yet"));
+    };
+    let images = &last.origin.images;
     let headings = ["IMAGE", "DEPLOYED AS", "LOCKED BY"];
-    context
-        .ui
-        .data(ui::plain_table(&headings, &rows).as_bytes())?;
+    let rows: Vec<Vec<String>> = images.iter().map(image_row).collect();
+    report.print(
+        || ui::plain_table(&headings, &rows),
+        || json!({ "schemaVersion": 1, "revision": last.revision, "images": images }),
+        context,
+    )?;
+    if last.dropped.images > 0 {
+        let more = ui::count(last.dropped.images, "more image");
+        context.ui.note(&format!("{more} not remembered."));
+    }
     Ok(Exit::Done)
+}
+
+fn image_row(image: &ImageSource) -> Vec<String> {
+    let lock = history::locked_by(image).to_owned();
+    vec![image.from.clone(), image.image.clone(), lock]
 }
 
 fn row(seen: &Seen, now: Timestamp) -> Vec<String> {

@@ -1,11 +1,12 @@
 //! `list`: the apps of a namespace or a cluster.
 
 use super::deadline::Deadline;
-use super::{Context, Error, Exit, flags, inspect};
+use super::{Context, Error, Exit, flags, history, inspect};
 use crate::cluster::{self, Cluster};
 use crate::deploy::{self, Listed};
 use crate::ui;
 use jiff::Timestamp;
+use serde_json::{Value, json};
 
 /// List the apps of a namespace or a cluster
 #[derive(clap::Args, Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Args {
     all_namespaces: bool,
     #[command(flatten)]
     cluster: flags::Cluster,
+    #[command(flatten)]
+    report: flags::Report,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
@@ -55,10 +58,28 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         "AGE",
         "COMMIT",
     ];
-    context
-        .ui
-        .data(ui::plain_table(&headings, &rows).as_bytes())?;
+    let document = || {
+        let apps: Vec<Value> = apps.iter().map(document).collect();
+        json!({ "schemaVersion": 1, "apps": apps })
+    };
+    args.report
+        .print(|| ui::plain_table(&headings, &rows), document, context)?;
     Ok(Exit::Done)
+}
+
+fn document(app: &Listed) -> Value {
+    let last = app.last.as_ref();
+    json!({
+        "app": app.app,
+        "namespace": app.namespace,
+        "recordNamespace": app.record_namespace,
+        "namespaces": app.namespaces,
+        "objects": app.objects,
+        "revision": last.map(|deploy| deploy.revision),
+        "result": last.map(|deploy| deploy.result),
+        "started": last.map(|deploy| deploy.started),
+        "gitCommit": last.map(|deploy| &deploy.origin.git_commit),
+    })
 }
 
 fn row(app: &Listed, now: Timestamp) -> Vec<String> {
@@ -74,14 +95,6 @@ fn row(app: &Listed, now: Timestamp) -> Vec<String> {
         text(last.map(|deploy| deploy.result.to_string())),
         app.objects.to_string(),
         inspect::age(last.map(|deploy| deploy.started), now),
-        text(last.map(|deploy| short(&deploy.origin.git_commit))),
+        text(last.map(|deploy| history::short(&deploy.origin.git_commit))),
     ]
-}
-
-/// A commit as people name it: its first twelve digits, and whether files differed from it.
-fn short(commit: &str) -> String {
-    let (digits, dirty) = commit
-        .split_once('-')
-        .map_or((commit, ""), |(d, _)| (d, "-dirty"));
-    format!("{}{dirty}", digits.get(..12).unwrap_or(digits))
 }

@@ -6,7 +6,7 @@ use super::{Context, Error, stages};
 use crate::image::{self, Found, Locks};
 use crate::inventory::ImageSource;
 use crate::object::Lines;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What becomes of an image that no lock names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +34,21 @@ impl Unlocked {
 
 /// The work on all texts of a render.
 pub(super) struct Locking {
-    locks: Locks,
+    /// The locks.
+    pub(super) locks: Locks,
     /// Whether objects say in an annotation where their images come from.
     annotates: bool,
     unlocked: Vec<Found>,
-    images: BTreeSet<ImageSource>,
+    /// By image as deployed, as in the chart, and entry.
+    images: BTreeMap<[String; 3], ImageSource>,
+}
+
+/// A text with its images locked.
+pub(super) struct Locked {
+    /// The text.
+    pub(super) text: Vec<u8>,
+    /// The line of the input behind each of its lines, where they moved.
+    pub(super) lines: Vec<usize>,
 }
 
 impl Locking {
@@ -48,7 +58,7 @@ impl Locking {
             locks: stages::locks(request)?,
             annotates: request.images_annotation,
             unlocked: Vec::new(),
-            images: BTreeSet::new(),
+            images: BTreeMap::new(),
         })
     }
 
@@ -58,7 +68,7 @@ impl Locking {
         text: &[u8],
         lines: impl Into<Lines<'a>>,
         context: &Context,
-    ) -> Result<Vec<u8>, Error> {
+    ) -> Result<Locked, Error> {
         let rewritten = match self.annotates {
             true => image::rewrite_annotated(text, lines, &self.locks)?,
             false => image::rewrite(text, lines, &self.locks)?,
@@ -67,28 +77,39 @@ impl Locking {
             context.ui.warning(&warning.to_string());
         }
         for replaced in rewritten.replaced {
-            self.images.insert(ImageSource {
+            let entry = self.locks.find(&replaced.found.image);
+            self.add(ImageSource {
                 image: replaced.new_image,
-                from: replaced.found.image,
                 lock: format!("{}:{}", replaced.lock.file, replaced.lock.line),
+                origins: entry.map(image::public_origins).unwrap_or_default(),
+                from: replaced.found.image,
             });
         }
-        for found in &rewritten.unlocked {
-            self.images.insert(ImageSource {
+        for found in rewritten.unlocked.iter().chain(&rewritten.pinned) {
+            self.add(ImageSource {
                 image: found.image.clone(),
                 from: found.image.clone(),
-                lock: String::new(),
+                ..ImageSource::default()
             });
         }
         self.unlocked.extend(rewritten.unlocked);
-        Ok(rewritten.text)
+        Ok(Locked {
+            text: rewritten.text,
+            lines: rewritten.lines,
+        })
+    }
+
+    fn add(&mut self, image: ImageSource) {
+        let key = [&image.image, &image.from, &image.lock].map(Clone::clone);
+        self.images.insert(key, image);
     }
 
     /// Ends with the images and where they come from, unless some are not locked and have to be.
+    /// `advice` says what locks them.
     pub(super) fn finish(
         self,
         unlocked: Unlocked,
-        request: &Request,
+        advice: &str,
         context: &Context,
     ) -> Result<Vec<ImageSource>, Error> {
         let names: BTreeSet<&str> = self
@@ -100,26 +121,17 @@ impl Locking {
             1 => "1 image is not locked".to_owned(),
             number => format!("{number} images are not locked"),
         };
-        let images: Vec<&str> = names.iter().copied().collect();
-        let of_manifests = format!("windlass lock resolve {} -o FILE", images.join(" "));
         match unlocked {
             Unlocked::Warned if !names.is_empty() => context.ui.warning(&format!(
-                "{told}, and `windlass deploy` would refuse that; `{}` locks every image",
-                request.lock_command
+                "{told}, and `windlass deploy` would refuse that; {advice}"
             )),
             Unlocked::Refused => image::require_locked(self.unlocked).map_err(|error| {
                 let mut error = Error::from(error);
-                error.hints = vec![match request.chart {
-                    Some(_) => {
-                        let command = &request.lock_command;
-                        format!("`{command}` locks every image; give it the same values")
-                    }
-                    None => format!("`{of_manifests}` writes a lock; name it with `--locks`"),
-                }];
+                error.hints = vec![advice.to_owned()];
                 error
             })?,
             _ => {}
         }
-        Ok(self.images.into_iter().collect())
+        Ok(self.images.into_values().collect())
     }
 }

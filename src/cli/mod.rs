@@ -15,6 +15,7 @@ mod exit;
 mod files;
 mod flags;
 mod git;
+mod history;
 mod inspect;
 mod interrupt;
 mod list;
@@ -22,6 +23,7 @@ mod lock;
 mod locking;
 mod logs;
 mod lookup;
+mod origin;
 mod project;
 mod remote;
 mod render;
@@ -30,6 +32,7 @@ mod source_map;
 mod stages;
 mod target;
 mod tree;
+mod unlock;
 mod values_key;
 
 pub use error::Error;
@@ -114,9 +117,11 @@ enum Command {
     Deploy(deploy::Args),
     Delete(delete::Args),
     Inspect(inspect::Args),
+    History(history::Args),
     List(list::Args),
     Logs(logs::Args),
     Adopt(adopt::Args),
+    Unlock(unlock::Args),
 }
 
 /// What every subcommand needs beside its own flags.
@@ -177,9 +182,11 @@ fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Deploy(args) => online(deploy::run(&args, context)),
         Command::Delete(args) => online(delete::run(&args, context)),
         Command::Inspect(args) => online(inspect::run(&args, context)),
+        Command::History(args) => online(history::run(&args, context)),
         Command::List(args) => online(list::run(&args, context)),
         Command::Logs(args) => online(logs::run(&args, context)),
         Command::Adopt(args) => online(adopt::run(&args, context)),
+        Command::Unlock(args) => online(unlock::run(&args, context)),
     }
 }
 

@@ -70,6 +70,16 @@ pub(super) fn resolve(
     locks: &flags::Locks,
     environment: &Environment,
 ) -> Result<Request, Error> {
+    resolve_or(None, project, locks, environment)
+}
+
+/// The same for work that needs no app: this is its name where nothing says another.
+pub(super) fn resolve_or(
+    nameless: Option<&str>,
+    project: &flags::Project,
+    locks: &flags::Locks,
+    environment: &Environment,
+) -> Result<Request, Error> {
     let (file, folder) = read(&project.file)?;
     let settings = choose(file, &project.file, environment, &folder)?;
     let app = project
@@ -77,6 +87,7 @@ pub(super) fn resolve(
         .clone()
         .or_else(|| project.app_flag.clone())
         .or(settings.name)
+        .or_else(|| nameless.map(str::to_owned))
         .ok_or_else(|| {
             Error::usage("no app is named").hinted(format!(
                 "name it as the first argument, or set `name` in {PROJECT_FILE}"

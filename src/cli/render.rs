@@ -136,7 +136,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let mut rendered = rendered?;
     stages::warn(&rendered, context);
     let unlocked = Unlocked::of(&request, Unlocked::Allowed);
-    stages::rewrite(&mut rendered, &request, unlocked, context)?;
+    let has_locks = !request.locks.is_empty() || request.image_map.is_some();
+    if has_locks || unlocked != Unlocked::Allowed {
+        stages::rewrite(&mut rendered, &request, unlocked, context)?;
+    }
     match &args.output_dir {
         Some(folder) => tree::write(&rendered, folder, &request.folder, context)?,
         None => {
@@ -153,12 +156,15 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
 
 /// Locks the images of manifest files and prints them as one stream.
 fn rewrite_files(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let mut project = args.project.clone();
-    // Files need no app; the name is only asked for by the project's rules.
-    project.app.get_or_insert_with(|| "manifests".to_owned());
-    let request = project::resolve(&project, &args.locks, &context.environment)?;
+    let request = project::resolve_or(
+        Some("manifests"),
+        &args.project,
+        &args.locks,
+        &context.environment,
+    )?;
     let mut stream = Vec::new();
-    for (_, text) in stages::files(&args.manifests.manifests, &request, context)?.0 {
+    for file in stages::files(&args.manifests.manifests, &request, context)?.0 {
+        let text = file.text;
         if stream.is_empty() {
             stream = text;
             continue;

@@ -4,7 +4,7 @@
 use super::locking::{Locking, Unlocked};
 use super::project::Request;
 use super::{Context, Error, Exit, flags, repeat, values_key};
-use crate::image::Locks;
+use crate::image::{self, Locks};
 use crate::inventory::ImageSource;
 use crate::object::{Lines, Manifest, Source, manifest};
 use std::collections::BTreeMap;
@@ -113,15 +113,36 @@ pub(super) fn rewrite(
     unlocked: Unlocked,
     context: &Context,
 ) -> Result<Vec<ImageSource>, Error> {
-    let has_locks = !request.locks.is_empty() || request.image_map.is_some();
-    if !has_locks && unlocked == Unlocked::Allowed {
-        return Ok(Vec::new());
-    }
     let mut locking = Locking::new(request)?;
+    take_configs(rendered, &mut locking.locks)?;
     for document in &mut rendered.documents {
-        document.text = locking.text(&document.text, lines(document), context)?;
+        let locked = locking.text(&document.text, lines(document), context)?;
+        document.text = locked.text;
+        if !locked.lines.is_empty() {
+            document.lines = locked.lines;
+        }
     }
-    locking.finish(unlocked, request, context)
+    let command = &request.lock_command;
+    let advice = format!("`{command}` locks every image; give it the same values");
+    locking.finish(unlocked, &advice, context)
+}
+
+/// Takes the kbld Configs out of a rendered chart and adds them to the locks, as kbld does with its
+/// input.
+pub(super) fn take_configs(rendered: &mut Rendered, locks: &mut Locks) -> Result<(), Error> {
+    let mut taken = Ok(());
+    rendered.documents.retain(|document| {
+        if !image::is_config(&document.text) {
+            return true;
+        }
+        let added = image::config(&document.template, &document.text)
+            .and_then(|config| locks.add_config(config));
+        if taken.is_ok() {
+            taken = added;
+        }
+        false
+    });
+    Ok(taken?)
 }
 
 /// The locks of a request.
@@ -159,14 +180,32 @@ pub(super) fn manifests_of_files(
 ) -> Result<(Vec<Manifest>, Vec<ImageSource>), Error> {
     let (files, images) = files(paths, request, context)?;
     let mut found = Vec::new();
-    for (source, text) in &files {
-        found.extend(manifest::parse(text, source)?);
+    for file in &files {
+        found.extend(manifest::parse(&file.text, file.lines())?);
     }
     Ok((found, images))
 }
 
-/// Files and their texts.
-type Files = Vec<(Source, Vec<u8>)>;
+/// A manifest file.
+pub(super) struct ManifestFile {
+    /// Its name.
+    pub(super) name: String,
+    /// Its text.
+    pub(super) text: Vec<u8>,
+    /// The line of the file behind each line of the text, where they differ.
+    written: Vec<usize>,
+}
+
+impl ManifestFile {
+    /// Where its lines stand.
+    pub(super) fn lines(&self) -> Lines<'_> {
+        Lines {
+            file: &self.name,
+            first: 1,
+            written: &self.written,
+        }
+    }
+}
 
 /// Manifest files, with their images locked, and where those come from. They are given by hand: only
 /// who says so wants them frozen.
@@ -174,15 +213,81 @@ pub(super) fn files(
     paths: &[PathBuf],
     request: &Request,
     context: &Context,
-) -> Result<(Files, Vec<ImageSource>), Error> {
-    let mut files = read_all(paths)?;
+) -> Result<(Vec<ManifestFile>, Vec<ImageSource>), Error> {
     let mut locking = Locking::new(request)?;
-    for (source, text) in &mut files {
-        *text = locking.text(text, &*source, context)?;
+    let mut files = files_and_configs(paths, &mut locking.locks)?;
+    for file in &mut files {
+        let locked = locking.text(&file.text, file.lines(), context)?;
+        file.text = locked.text;
+        if !locked.lines.is_empty() {
+            file.written = locked.lines;
+        }
     }
     let unlocked = Unlocked::of(request, Unlocked::Allowed);
-    let images = locking.finish(unlocked, request, context)?;
+    let advice = format!("`{}` locks every image", lock_command(paths, request));
+    let images = locking.finish(unlocked, &advice, context)?;
     Ok((files, images))
+}
+
+/// What to type to lock the images of manifest files.
+fn lock_command(paths: &[PathBuf], request: &Request) -> String {
+    let mut words = vec![request.lock_command.clone()];
+    words.extend(paths.iter().map(|path| format!("-m {}", path.display())));
+    if request.locks.is_empty() {
+        words.push("-o FILE".to_owned());
+    }
+    words.join(" ")
+}
+
+/// Manifest files; the kbld Configs in them are taken out and added to the locks, as kbld does with
+/// its input.
+pub(super) fn files_and_configs(
+    paths: &[PathBuf],
+    locks: &mut Locks,
+) -> Result<Vec<ManifestFile>, Error> {
+    let mut files = Vec::new();
+    for (source, text) in read_all(paths)? {
+        let name = source.file;
+        let kept = without_configs(&text);
+        if kept.is_some() {
+            locks.add_config(image::config(&name, &text)?)?;
+        }
+        let (text, written) = kept.unwrap_or((text, Vec::new()));
+        files.push(ManifestFile {
+            name,
+            text,
+            written,
+        });
+    }
+    Ok(files)
+}
+
+/// The text without the kbld Configs in it, and the line behind each of its lines; `None` when there
+/// are none.
+fn without_configs(text: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
+    let mut parts: Vec<(usize, Vec<&[u8]>)> = vec![(1, Vec::new())];
+    for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        if line.starts_with(b"---") {
+            parts.push((number + 1, Vec::new()));
+        }
+        if let Some((_, part)) = parts.last_mut() {
+            part.push(line);
+        }
+    }
+    let before = parts.len();
+    parts.retain(|(_, part)| !image::is_config(&part.concat()));
+    if parts.len() == before {
+        return None;
+    }
+    let written = parts
+        .iter()
+        .flat_map(|(first, part)| *first..first + part.len());
+    let written = written.collect();
+    let kept: Vec<&[u8]> = parts
+        .iter()
+        .flat_map(|(_, part)| part.iter().copied())
+        .collect();
+    Some((kept.concat(), written))
 }
 
 /// The manifest files below the paths, in order; `-` is stdin.

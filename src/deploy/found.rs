@@ -275,6 +275,8 @@ mod tests {
             finished: None,
             origin: Origin::default(),
             summary: String::new(),
+            changes: Vec::new(),
+            dropped: crate::inventory::Dropped::default(),
         });
         parent
     }

@@ -129,17 +129,65 @@ pub(super) async fn acquire(
     }
 }
 
-/// Removes the Lease of an app whoever holds it, and says who did.
+/// The lock of an app, as it was found.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// Who holds it.
+    pub holder: Holder,
+    /// When the server last saw it renewed.
+    pub renewed: Option<Timestamp>,
+    /// When it ends unless it is renewed.
+    pub expires: Option<Timestamp>,
+    /// Whether its holder renewed it in time.
+    pub lives: bool,
+    lease: Object,
+}
+
+/// The lock of an app, if somebody holds it.
 ///
 /// # Errors
 /// When the server refuses.
-pub async fn unlock(cluster: &Cluster, app: &App) -> Result<Option<Holder>, Error> {
-    let reference = reference(app);
-    let Some(lease) = cluster.get(&reference).await? else {
+pub async fn held(cluster: &Cluster, app: &App) -> Result<Option<Held>, Error> {
+    let lease = cluster.get(&reference(app)).await?;
+    let Some(lease) = lease.filter(|lease| !lease.text(&["spec", "holderIdentity"]).is_empty())
+    else {
         return Ok(None);
     };
-    cluster.delete(&reference, lease.uid(), None).await?;
-    Ok(Some(holder_of(&lease)))
+    let renewed = last_written(&lease);
+    let lasts = SignedDuration::try_from(lasts(&lease)).unwrap_or_default();
+    Ok(Some(Held {
+        holder: holder_of(&lease),
+        renewed,
+        expires: renewed.and_then(|renewed| renewed.checked_add(lasts).ok()),
+        lives: !is_free(cluster, &lease, None),
+        lease,
+    }))
+}
+
+/// Takes a lock away as it was found. A holder that lives after all writes nothing more: it finds the
+/// lock with `by`.
+///
+/// # Errors
+/// When the server refuses, and when the lock was renewed or given back meanwhile.
+pub async fn unlock(cluster: &Cluster, held: &Held, by: &Origin) -> Result<(), Error> {
+    let lease = &held.lease;
+    if !held.lives {
+        let version = Some(lease.resource_version());
+        cluster
+            .delete(&lease.reference(), lease.uid(), version)
+            .await?;
+        return Ok(());
+    }
+    let mut freed = lease.clone();
+    freed.tree_mut()["spec"]["holderIdentity"] = "".into();
+    for (key, value) in [(WHO, &by.who), (HOST, &by.host), (CI_URL, &by.ci_url)] {
+        freed.set_metadata("annotations", key, value);
+    }
+    let kind = cluster
+        .kind(&Gvk::new("coordination.k8s.io/v1", "Lease"), Duration::ZERO)
+        .await?;
+    cluster.update(&kind, &freed).await?;
+    Ok(())
 }
 
 impl Lock {
@@ -324,10 +372,7 @@ fn is_free(cluster: &Cluster, lease: &Object, seen: Option<&(Object, Instant)>) 
     if lease.text(&["spec", "holderIdentity"]).is_empty() {
         return true;
     }
-    let lasts = lease
-        .int(&["spec", "leaseDurationSeconds"])
-        .and_then(|seconds| u64::try_from(seconds).ok());
-    let lasts = lasts.map_or(LASTS, Duration::from_secs);
+    let lasts = lasts(lease);
     let written = last_written(lease);
     let age = cluster
         .server_time()
@@ -342,6 +387,14 @@ fn is_free(cluster: &Cluster, lease: &Object, seen: Option<&(Object, Instant)>) 
     seen.is_some_and(|(last, since)| {
         last.resource_version() == lease.resource_version() && since.elapsed() > lasts
     })
+}
+
+/// How long a holder that stops renewing keeps the Lease.
+fn lasts(lease: &Object) -> Duration {
+    let lasts = lease
+        .int(&["spec", "leaseDurationSeconds"])
+        .and_then(|seconds| u64::try_from(seconds).ok());
+    lasts.map_or(LASTS, Duration::from_secs)
 }
 
 /// When the server last saw the Lease written.

@@ -1,8 +1,8 @@
 //! Looking at what is deployed; changes nothing.
 
-use super::{App, Error, found, store};
+use super::{App, Error, found, lock, store};
 use crate::cluster::Cluster;
-use crate::inventory::{self, Deploy};
+use crate::inventory::{self, Deploy, DeployResult};
 use crate::object::{Object, ObjectRef};
 use crate::status::{self, Status};
 
@@ -15,6 +15,8 @@ pub struct Listed {
     pub namespace: String,
     /// The namespaces of its objects.
     pub namespaces: Vec<String>,
+    /// The namespace of its record.
+    pub record_namespace: String,
     /// How many objects it has.
     pub objects: usize,
     /// Its last deploy.
@@ -45,12 +47,21 @@ pub async fn list(
     let (parents, broken) = store::read_all(cluster, namespace).await?;
     let listed = parents.into_iter().map(|parent| Listed {
         namespaces: parent.all_namespaces().into_iter().collect(),
+        record_namespace: parent.record_namespace,
         objects: parent.record.objects.len(),
         last: parent.record.last().cloned(),
         app: parent.record.app,
         namespace: parent.record.namespace,
     });
     let mut listed: Vec<Listed> = listed.collect();
+    for app in &mut listed {
+        let name = App {
+            name: app.app.clone(),
+            namespace: app.namespace.clone(),
+            record_namespace: Some(app.record_namespace.clone()),
+        };
+        settle(cluster, &name, app.last.as_mut()).await?;
+    }
     listed.sort_by(|a, b| (&a.namespace, &a.app).cmp(&(&b.namespace, &b.app)));
     Ok((listed, broken))
 }
@@ -80,7 +91,8 @@ pub(super) async fn live(cluster: &Cluster, app: &App) -> Result<Vec<Object>, Er
     Ok(found.objects.into_values().collect())
 }
 
-/// The last deploys of an app, the newest last.
+/// The last deploys of an app, the newest last. One that runs by its record, but holds no lock any
+/// more, was interrupted.
 ///
 /// # Errors
 /// When the app does not exist or the server refuses.
@@ -88,7 +100,21 @@ pub async fn history(cluster: &Cluster, app: &App) -> Result<Vec<Deploy>, Error>
     let parent = store::read(cluster, app)
         .await?
         .ok_or_else(|| not_deployed(app))?;
-    Ok(parent.record.history)
+    let mut history = parent.record.history;
+    settle(cluster, app, history.last_mut()).await?;
+    Ok(history)
+}
+
+/// Tells a deploy that runs from one whose process died.
+async fn settle(cluster: &Cluster, app: &App, last: Option<&mut Deploy>) -> Result<(), Error> {
+    if let Some(last) = last.filter(|deploy| deploy.result == DeployResult::Running)
+        && !lock::held(cluster, app)
+            .await?
+            .is_some_and(|held| held.lives)
+    {
+        last.result = DeployResult::Interrupted;
+    }
+    Ok(())
 }
 
 fn not_deployed(app: &App) -> Error {

@@ -28,7 +28,7 @@ mod watches;
 pub use adopt::{Adoptable, Deployer, adoptable, forget};
 pub use error::{Contested, Error, Holder, Owned, Refusal};
 pub use grace::Graces;
-pub use lock::unlock;
+pub use lock::{Held, held, unlock};
 pub use logs::{Tail, tail};
 pub use look::{Listed, Seen, history, inspect, list};
 pub use owner::Owner;

@@ -2,12 +2,12 @@
 
 use super::lock::Lock;
 use super::prepare::Prepared;
-use super::run::{Options, Report};
+use super::run::{Options, Outcome, Report};
 use super::{Error, store};
 use crate::cluster::Cluster;
 use crate::diff::Op;
 use crate::event::{Actuation, Reconcile};
-use crate::inventory::{Deploy, DeployResult, Member, PART_OF, Parent};
+use crate::inventory::{Changed, Deploy, DeployResult, Dropped, Member, PART_OF, Parent};
 use crate::object::managed_fields::MANAGER;
 use crate::object::{Object, ObjectRef, fingerprint};
 use crate::plan::{Phase, hook};
@@ -35,14 +35,18 @@ pub(super) async fn open(
     for step in &prepared.plan.steps {
         parent.widen(&step.change.target);
     }
-    parent.record.push(Deploy {
+    let mut deploy = Deploy {
         revision: parent.record.next_revision(),
         result: DeployResult::Running,
         started: options.started,
         finished: None,
         origin: options.origin.clone(),
         summary: summary(prepared),
-    });
+        changes: Vec::new(),
+        dropped: Dropped::default(),
+    };
+    deploy.set_changes(changed(prepared, None));
+    parent.record.push(deploy);
     store::write(cluster, parent).await
 }
 
@@ -89,6 +93,30 @@ fn summary(prepared: &Prepared) -> String {
         .iter()
         .map(|(op, count)| format!("{count} {}", word(*op)));
     each.collect::<Vec<_>>().join(", ")
+}
+
+/// The changes as the record keeps them; before the run none has ended badly.
+fn changed(prepared: &Prepared, report: Option<&Report>) -> Vec<Changed> {
+    let steps = prepared.plan.steps.iter().enumerate();
+    let changes = steps.filter(|(_, step)| step.change.op != Op::Noop);
+    let each = changes.map(|(index, step)| Changed {
+        op: word(step.change.op).to_owned(),
+        object: step.change.target.clone(),
+        state: report
+            .map_or("", |report| state(&report.outcomes[index]))
+            .to_owned(),
+    });
+    each.collect()
+}
+
+/// How a change ended, in a word; nothing when it ended well.
+fn state(outcome: &Outcome) -> &'static str {
+    match (outcome.actuation, outcome.reconcile) {
+        (Actuation::Failed, _) => "failed",
+        (Actuation::Pending | Actuation::Skipped, _) => "skipped",
+        (_, Reconcile::Failed | Reconcile::Timeout) => "not ready",
+        _ => "",
+    }
 }
 
 /// The word for an op in events and records.
@@ -139,6 +167,7 @@ pub(super) async fn close(
         members.iter().for_each(|member| parent.widen(member));
     }
     if let Some(deploy) = parent.record.history.last_mut() {
+        deploy.set_changes(changed(prepared, Some(report)));
         deploy.result = report.result;
         deploy.finished = Some(ended);
     }

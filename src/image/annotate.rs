@@ -63,10 +63,17 @@ fn is_sequence(document: &Document, node: NodeId) -> bool {
     )
 }
 
+/// The `origins` of an entry without what is nobody's business: paths of a machine, and credentials
+/// in the URL of a remote.
+#[must_use]
+pub fn public_origins(entry: &Override) -> Vec<Value> {
+    let given = entry.origins.as_ref().and_then(Value::as_array);
+    given.into_iter().flatten().filter_map(public).collect()
+}
+
 /// What the annotation says about an image; `None` when nothing is known about it.
 fn described(entry: &Override) -> Option<Value> {
-    let given = entry.origins.as_ref().and_then(Value::as_array);
-    let mut origins: Vec<Value> = given.into_iter().flatten().filter_map(public).collect();
+    let mut origins = public_origins(entry);
     let preresolved = json!({ "preresolved": { "url": entry.new_image } });
     if entry.preresolved && !origins.contains(&preresolved) {
         origins.push(preresolved);
@@ -74,7 +81,6 @@ fn described(entry: &Override) -> Option<Value> {
     (!origins.is_empty()).then(|| json!({ "origins": origins, "url": entry.new_image }))
 }
 
-/// An origin without what is nobody's business: local paths, and credentials in the URL of a remote.
 fn public(origin: &Value) -> Option<Value> {
     let mut origin = origin.clone();
     let fields = origin.as_object_mut()?;

@@ -25,10 +25,14 @@ pub struct Rewritten {
     pub text: Vec<u8>,
     /// What was replaced, in the order of the text.
     pub replaced: Vec<Replaced>,
+    /// The images that stay, since they bring a digest of their own, in the order of the text.
+    pub pinned: Vec<Found>,
     /// The images that still name no manifest by digest, in the order of the text.
     pub unlocked: Vec<Found>,
     /// Fields that look like a mistake.
     pub warnings: Vec<Warning>,
+    /// The line of the input behind each line of the text; empty while they have the same number.
+    pub lines: Vec<usize>,
 }
 
 /// Replaces the images of a text by what the locks say. No registry is asked: an image without an
@@ -87,8 +91,10 @@ fn replace(
     let mut out = Rewritten {
         text: Vec::with_capacity(text.len() + 64 * search.images.len()),
         replaced: Vec::new(),
+        pinned: Vec::new(),
         unlocked: Vec::new(),
         warnings: search.warnings,
+        lines: Vec::new(),
     };
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     let mut origins = Vec::new();
@@ -106,6 +112,8 @@ fn replace(
                 new_image: entry.new_image.clone(),
                 lock: entry.place.clone(),
             });
+        } else if is_locked(&found.image, None) {
+            out.pinned.push(found);
         }
     }
     if annotated && !origins.is_empty() {
@@ -113,6 +121,7 @@ fn replace(
     }
     // The parts of an image may stand around another image.
     edits.sort_by_key(|(span, _)| span.start);
+    out.lines = moved(text, lines, &edits);
     let mut copied = 0;
     for (span, new) in edits {
         out.text.extend_from_slice(&text[copied..span.start]);
@@ -121,6 +130,31 @@ fn replace(
     }
     out.text.extend_from_slice(&text[copied..]);
     Ok(out)
+}
+
+/// The line of the input behind each line of the edited text; nothing where no edit moves a line.
+fn moved(text: &[u8], lines: Lines<'_>, edits: &[(Range<usize>, String)]) -> Vec<usize> {
+    let ends = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
+    if edits
+        .iter()
+        .all(|(span, new)| ends(&text[span.clone()]) == ends(new.as_bytes()))
+    {
+        return Vec::new();
+    }
+    let (mut line, mut copied) = (1, 0);
+    let mut behind = vec![line];
+    for (span, new) in edits {
+        for _ in 0..ends(&text[copied..span.start]) {
+            line += 1;
+            behind.push(line);
+        }
+        behind.extend(std::iter::repeat_n(line, ends(new.as_bytes())));
+        line += ends(&text[span.clone()]);
+        copied = span.end;
+    }
+    let rest = ends(&text[copied..]);
+    behind.extend((1..=rest).map(|after| line + after));
+    behind.into_iter().map(|line| lines.at(line).line).collect()
 }
 
 /// Fails when some images are not locked: the check of `--frozen`.
@@ -338,6 +372,24 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_move_are_known_by_their_lines_in_the_input() {
+        let text = "image: |-\n  web\nb:\n  image: web # c\nc: 1\n";
+        let out = rewrite(text.as_bytes(), &source(), &locks("")).unwrap();
+        assert_eq!(out.lines, [1, 3, 4, 5, 6]);
+        let out = rewrite_annotated(b"a: b\nimage: web\n", &source(), &locks("")).unwrap();
+        let shown = String::from_utf8(out.text).unwrap();
+        let a = shown.lines().position(|line| line == "a: b").unwrap();
+        assert_eq!(out.lines.len(), shown.lines().count() + 1);
+        assert_eq!(out.lines[a..], [1, 2, 3]);
+        assert!(
+            rewrite(b"image: web\n", &source(), &locks(""))
+                .unwrap()
+                .lines
+                .is_empty()
+        );
+    }
+
+    #[test]
     fn what_has_no_digest_is_reported() {
         let text = format!(
             "a: {{image: tagged}}\nb: {{image: renamed}}\nc: {{image: web}}\n\
@@ -350,6 +402,7 @@ mod tests {
             .map(|found| found.image.as_str())
             .collect();
         assert_eq!(unlocked, ["tagged", "other:1"]);
+        assert_eq!(out.pinned[0].image, format!("other@{DIGEST}"));
         let replaced: Vec<_> = out.replaced.iter().map(|r| r.new_image.as_str()).collect();
         let renamed = format!("a.io/renamed@{DIGEST}");
         assert_eq!(

@@ -7,4 +7,6 @@ mod record;
 
 pub use label::{GroupKind, ID, PART_OF, TOOLING, set_id};
 pub use parent::{Error, PREFIX, Parent};
-pub use record::{Deploy, ImageSource, Member, Origin, Record, Result as DeployResult};
+pub use record::{
+    Changed, Deploy, Dropped, ImageSource, LockFile, Member, Origin, Record, Result as DeployResult,
+};

@@ -233,6 +233,8 @@ impl Parent {
             return Ok(());
         }
         let mut record = self.record.clone();
+        // Objects go before the details of old deploys.
+        while record.forget_oldest() {}
         record.objects = members
             .iter()
             .map(|object| rehearsed(record.key(), object))
@@ -257,24 +259,23 @@ impl Parent {
     }
 
     /// The Secret as it is to be written. Its resource version, when it has one, is the precondition.
+    /// Where the record is too large for it, the oldest deploys lose their details.
     ///
     /// # Errors
     /// When the record cannot be packed.
-    pub fn write(&self) -> Result<Object, Error> {
+    pub fn write(&mut self) -> Result<Object, Error> {
         let reference = self.reference();
+        let namespace = self.record_namespace.clone();
         let failed = |reason: String| Error::Record {
             name: reference.name.clone(),
-            namespace: self.record_namespace.clone(),
+            namespace: namespace.clone(),
             reason,
         };
-        let text = serde_json::to_vec(&self.record).map_err(|error| failed(error.to_string()))?;
-        let (field, bytes) = if text.len() < PACK_FROM {
-            (PLAIN, text)
-        } else {
-            (
-                PACKED,
-                pack(&text).map_err(|error| failed(error.to_string()))?,
-            )
+        let (field, bytes) = loop {
+            let packed = packed(&self.record).map_err(|error| failed(error.to_string()))?;
+            if packed.1.len() <= LARGEST_PACKED || !self.record.forget_oldest() {
+                break packed;
+            }
         };
         let namespaces: Vec<&str> = self
             .namespaces
@@ -304,6 +305,15 @@ impl Parent {
         }
         Object::new(tree).ok_or_else(|| failed("it is not an object".to_owned()))
     }
+}
+
+/// The record as it stands in the Secret: the field, and its bytes.
+fn packed(record: &Record) -> std::io::Result<(&'static str, Vec<u8>)> {
+    let text = serde_json::to_vec(record)?;
+    Ok(match text.len() < PACK_FROM {
+        true => (PLAIN, text),
+        false => (PACKED, pack(&text)?),
+    })
 }
 
 /// A member with a fingerprint that compresses as badly as a real one.
@@ -385,7 +395,7 @@ mod tests {
         parent
     }
 
-    fn stored(parent: &Parent) -> Object {
+    fn stored(parent: &mut Parent) -> Object {
         let mut secret = parent.write().unwrap();
         secret.tree_mut()["metadata"]["uid"] = "u".into();
         secret.tree_mut()["metadata"]["resourceVersion"] = "7".into();
@@ -395,8 +405,8 @@ mod tests {
     #[test]
     fn reads_what_it_wrote_small_and_large() {
         for members in [1, 2000] {
-            let parent = sample(members);
-            let read = Parent::read(&stored(&parent)).unwrap();
+            let mut parent = sample(members);
+            let read = Parent::read(&stored(&mut parent)).unwrap();
             assert_eq!(read.record, parent.record);
             assert_eq!(read.kinds, parent.kinds);
             assert_eq!(read.namespaces, parent.namespaces);
@@ -422,7 +432,7 @@ mod tests {
             .iter()
             .map(|object| rehearsed(parent.record.key(), object))
             .collect();
-        let secret = stored(&parent);
+        let secret = stored(&mut parent);
         let size = secret.text(&["data", PACKED]).len() * 3 / 4;
         assert!(size < 300_000, "{size}");
         assert_eq!(Parent::read(&secret).unwrap().record, parent.record);
@@ -455,20 +465,20 @@ mod tests {
 
     #[test]
     fn refuses_sets_of_other_tools_and_copies() {
-        let mut secret = stored(&sample(1));
+        let mut secret = stored(&mut sample(1));
         secret.set_metadata("annotations", TOOLING, "kubectl/v1.36.0");
         assert!(matches!(
             Parent::read(&secret),
             Err(Error::OtherTool { .. })
         ));
-        let mut copy = stored(&sample(1));
+        let mut copy = stored(&mut sample(1));
         copy.set_namespace("elsewhere");
         assert!(matches!(Parent::read(&copy), Err(Error::WrongId { .. })));
     }
 
     #[test]
     fn refuses_a_record_of_a_later_format() {
-        let mut secret = stored(&sample(1));
+        let mut secret = stored(&mut sample(1));
         secret.tree_mut()["data"]["record"] = STANDARD.encode(r#"{"formatVersion":99}"#).into();
         let error = Parent::read(&secret).unwrap_err().to_string();
         assert!(

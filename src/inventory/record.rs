@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How many deploys are remembered.
-const KEPT: usize = 10;
-
-/// How many images all remembered deploys together name at most: a record has to fit a Secret.
-const KEPT_IMAGES: usize = 2000;
+const KEPT: usize = 50;
+/// How many bytes of JSON they take before the oldest lose their details: a record has to fit a
+/// Secret, and its objects need room too.
+const KEPT_BYTES: usize = 512 * 1024;
+/// How many changes, images and lock files of one deploy are remembered, each.
+const KEPT_DETAILS: usize = 1000;
 
 /// The present format. A record of a later one is refused.
 pub(super) const FORMAT: u32 = 1;
@@ -62,6 +64,69 @@ pub struct Deploy {
     /// What was done, for example `2 create, 1 update`.
     #[serde(default)]
     pub summary: String,
+    /// What was done to which object. Of a deploy that was killed: what was about to be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Changed>,
+    /// How many details are no longer remembered.
+    #[serde(default, skip_serializing_if = "Dropped::is_nothing")]
+    pub dropped: Dropped,
+}
+
+/// A change of a deploy. Holds no value of the object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// `create`, `update`, `replace`, `delete`, …
+    pub op: String,
+    /// The object.
+    pub object: ObjectRef,
+    /// How it ended when it did not end well: `failed`, `skipped` or `not ready`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub state: String,
+}
+
+/// How many details of a deploy are no longer remembered, since a record is bounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Dropped {
+    /// Changes.
+    pub changes: usize,
+    /// Images.
+    pub images: usize,
+    /// Lock files.
+    pub locks: usize,
+}
+
+impl Dropped {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Deploy {
+    /// Sets what was done to which object; of very many changes the first are remembered.
+    pub fn set_changes(&mut self, changes: Vec<Changed>) {
+        self.changes = changes;
+        self.dropped.changes = 0;
+        self.cut(KEPT_DETAILS);
+    }
+
+    /// Forgets all details but so many of each kind; says whether there were more.
+    fn cut(&mut self, kept: usize) -> bool {
+        let before = self.dropped;
+        let cut = |length: usize| length.saturating_sub(kept);
+        let Origin { images, locks, .. } = &mut self.origin;
+        self.dropped.changes += cut(self.changes.len());
+        self.dropped.images += cut(images.len());
+        self.dropped.locks += cut(locks.len());
+        self.changes.truncate(kept);
+        images.truncate(kept);
+        locks.truncate(kept);
+        self.dropped != before
+    }
+
+    fn bytes(&self) -> usize {
+        serde_json::to_vec(self).map_or(0, |text| text.len())
+    }
 }
 
 /// How a deploy ended.
@@ -93,18 +158,21 @@ impl std::fmt::Display for Result {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Origin {
-    /// The git commit of the configuration.
+    /// The remote of the git repository of the configuration, without credentials.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub git_remote: String,
+    /// Its commit, marked `-dirty` when files differed from it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub git_commit: String,
     /// The chart, `name-version`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub chart: String,
-    /// A digest over the chart and its values.
+    /// A digest over the files of the chart, `sha256:…`; that of the archive when it is one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub chart_digest: String,
-    /// A digest over the lock files.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub lock_digest: String,
+    /// The lock files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockFile>,
     /// Who deployed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub who: String,
@@ -119,8 +187,18 @@ pub struct Origin {
     pub images: Vec<ImageSource>,
 }
 
+/// A lock file of a deploy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LockFile {
+    /// Its path as it was given.
+    pub file: String,
+    /// The digest of its bytes, `sha256:…`.
+    pub digest: String,
+}
+
 /// An image of a deploy, and the entry of a lock that it comes from.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageSource {
     /// The image as it was deployed.
@@ -130,6 +208,9 @@ pub struct ImageSource {
     /// File and line of the entry, `app-locks/web.yml:4`; empty when no lock names the image.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub lock: String,
+    /// The `origins` of the entry, without credentials and paths of a machine.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<serde_json::Value>,
 }
 
 impl Record {
@@ -181,18 +262,30 @@ impl Record {
             .map_or(1, |deploy| deploy.revision.saturating_add(1))
     }
 
-    /// Adds a deploy and forgets the oldest, and the images of old ones where they are too many.
-    pub fn push(&mut self, deploy: Deploy) {
+    /// Adds a deploy; forgets the oldest, and the details of old ones where all of them take too much.
+    /// A deploy before it that did not end was killed.
+    pub fn push(&mut self, mut deploy: Deploy) {
+        if let Some(last) = self.history.last_mut()
+            && last.result == Result::Running
+        {
+            last.result = Result::Interrupted;
+        }
+        deploy.cut(KEPT_DETAILS);
         self.history.push(deploy);
         let excess = self.history.len().saturating_sub(KEPT);
         self.history.drain(..excess);
-        let mut images = 0;
+        let mut bytes = 0;
         for deploy in self.history.iter_mut().rev() {
-            images += deploy.origin.images.len();
-            if images > KEPT_IMAGES {
-                deploy.origin.images.clear();
+            bytes += deploy.bytes();
+            if bytes > KEPT_BYTES {
+                deploy.cut(0);
             }
         }
+    }
+
+    /// Forgets the details of the oldest deploy that has any; says whether there was one.
+    pub(super) fn forget_oldest(&mut self) -> bool {
+        self.history.iter_mut().any(|deploy| deploy.cut(0))
     }
 }
 
@@ -208,13 +301,29 @@ mod tests {
             finished: None,
             origin: Origin::default(),
             summary: String::new(),
+            changes: Vec::new(),
+            dropped: Dropped::default(),
         }
     }
 
+    fn changes(count: usize) -> Vec<Changed> {
+        let changed = |number| Changed {
+            op: "update".to_owned(),
+            object: ObjectRef {
+                group: "apps".to_owned(),
+                kind: "Deployment".to_owned(),
+                namespace: Some("prod".to_owned()),
+                name: format!("some-service-{number}"),
+            },
+            state: String::new(),
+        };
+        (0..count).map(changed).collect()
+    }
+
     #[test]
-    fn remembers_the_last_ten_deploys() {
+    fn remembers_the_last_fifty_deploys() {
         let mut record = Record::new("web", "prod", b"k");
-        for revision in 1..=12 {
+        for revision in 1..=60 {
             record.push(deploy(revision));
         }
         let revisions: Vec<_> = record
@@ -222,24 +331,54 @@ mod tests {
             .iter()
             .map(|deploy| deploy.revision)
             .collect();
-        assert_eq!(revisions, (3..=12).collect::<Vec<_>>());
-        assert_eq!(record.next_revision(), 13);
+        assert_eq!(revisions, (11..=60).collect::<Vec<_>>());
+        assert_eq!(record.next_revision(), 61);
     }
 
     #[test]
-    fn forgets_the_images_of_old_deploys_first() {
+    fn forgets_the_details_of_old_deploys_first_and_says_how_many() {
         let mut record = Record::new("web", "prod", b"k");
-        for revision in 1..=4 {
+        for revision in 1..=60 {
             let mut deploy = deploy(revision);
-            deploy.origin.images = vec![ImageSource::default(); KEPT_IMAGES / 3];
+            deploy.set_changes(changes(1200));
+            deploy.origin.images = vec![ImageSource::default(); 300];
             record.push(deploy);
         }
-        let images = record
-            .history
-            .iter()
-            .map(|deploy| deploy.origin.images.len());
-        let third = KEPT_IMAGES / 3;
-        assert_eq!(images.collect::<Vec<_>>(), [0, third, third, third]);
+        let text = serde_json::to_vec(&record).unwrap();
+        assert!(text.len() < KEPT_BYTES + 50 * 300, "{}", text.len());
+        let newest = record.last().unwrap();
+        assert_eq!((newest.changes.len(), newest.dropped.changes), (1000, 200));
+        let oldest = &record.history[0];
+        let dropped = Dropped {
+            changes: 1200,
+            images: 300,
+            locks: 0,
+        };
+        assert_eq!((oldest.changes.len(), oldest.dropped), (0, dropped));
+        assert!(oldest.origin.images.is_empty());
+    }
+
+    #[test]
+    fn a_deploy_that_never_ended_was_interrupted() {
+        let mut record = Record::new("web", "prod", b"k");
+        record.push(Deploy {
+            result: Result::Running,
+            ..deploy(1)
+        });
+        record.push(deploy(2));
+        assert_eq!(record.history[0].result, Result::Interrupted);
+    }
+
+    #[test]
+    fn records_of_before_are_read() {
+        let text = r#"{"formatVersion":1,"app":"web","namespace":"prod","key":"00","objects":[],
+            "history":[{"revision":1,"result":"succeeded","started":"2026-11-01T10:00:00Z",
+            "origin":{"gitCommit":"abc","lockDigest":"sha256:1",
+            "images":[{"image":"a@sha256:1","from":"a:1","lock":"l.yml:4"}]},"summary":"1 create"}]}"#;
+        let record: Record = serde_json::from_str(text).unwrap();
+        let deploy = record.last().unwrap();
+        assert_eq!(deploy.origin.images[0].lock, "l.yml:4");
+        assert!(deploy.changes.is_empty() && deploy.dropped.is_nothing());
     }
 
     #[test]

@@ -71,6 +71,20 @@ impl Client {
         .await
     }
 
+    /// Reads the manifest of an image with a digest, and checks its bytes.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says why it cannot be read, or that it is another one.
+    pub(super) async fn read(&self, image: &str) -> Result<(), Error> {
+        let image = Reference::parse(image)?;
+        let Some(digest) = &image.digest else {
+            return Ok(());
+        };
+        let read = async |place: &Endpoint| self.manifest(&image, place, digest.as_str()).await;
+        self.at_each(&image, true, read).await.map(drop)
+    }
+
     /// Whether all of an image with a digest is there: its manifests, whose bytes are checked, and
     /// of a single image its config and layers. Of an index the images of the given platforms are
     /// looked at in this way, of the others only the manifests. Returns the platforms that it is

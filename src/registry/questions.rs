@@ -3,7 +3,7 @@
 use super::{Client, Error};
 use crate::image::{Digest, Question, Reference, TagSelection, select_tag};
 use futures::StreamExt as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What an image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,13 @@ pub struct Answer {
 }
 
 /// Answers questions, each once, at most [`Settings::concurrency`](super::Settings::concurrency) at a
-/// time, and keeps going when one fails. The answers have the order of the questions.
-pub async fn resolve_all(client: &Client, questions: &[Question]) -> Vec<Result<Answer, Error>> {
+/// time, and keeps going when one fails. The answers have the order of the questions. Registries may
+/// state any digest in a header: the manifest of each that is not `known` is read and hashed.
+pub async fn resolve_all(
+    client: &Client,
+    questions: &[Question],
+    known: &BTreeSet<&str>,
+) -> Vec<Result<Answer, Error>> {
     let mut distinct: BTreeMap<String, &Question> = BTreeMap::new();
     for question in questions {
         distinct.entry(question.key()).or_insert(question);
@@ -28,7 +33,24 @@ pub async fn resolve_all(client: &Client, questions: &[Question]) -> Vec<Result<
         .buffer_unordered(client.concurrency())
         .collect()
         .await;
-    let of = |question: &Question| answers[&question.key()].clone();
+    let stated = answers.values().flatten().filter(|answer| {
+        let was_asked = answer.tag.is_some() || answer.index.is_some();
+        was_asked && !known.contains(answer.reference.as_str())
+    });
+    let stated: BTreeSet<&str> = stated.map(|answer| answer.reference.as_str()).collect();
+    let wrong: BTreeMap<&str, Error> = futures::stream::iter(stated)
+        .map(|reference| async move { Some((reference, client.read(reference).await.err()?)) })
+        .buffer_unordered(client.concurrency())
+        .filter_map(|wrong| async { wrong })
+        .collect()
+        .await;
+    let of = |question: &Question| {
+        let answer = answers[&question.key()].clone()?;
+        match wrong.get(answer.reference.as_str()) {
+            Some(error) => Err(error.clone()),
+            None => Ok(answer),
+        }
+    };
     questions.iter().map(of).collect()
 }
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 const COMMANDS: &[&str] = &[
-    "render", "lock", "diff", "deploy", "delete", "inspect", "list",
+    "render", "lock", "diff", "deploy", "delete", "inspect", "history", "list", "logs", "unlock",
 ];
 /// A screen, with room for the prompt before and after.
 const SCREEN: usize = 45;
@@ -29,9 +29,11 @@ fn without_arguments_the_short_help_is_shown() {
       deploy   Bring an app to the desired state: diff, confirm, apply in order, wait, prune, record
       delete   Delete everything an app owns, in reverse order, and wait
       inspect  Show the objects of an app and how they are
+      history  Show the deploys of an app
       list     List the apps of a namespace or a cluster
       logs     Show the logs of the pods of an app
       adopt    Take over a Helm release or a kapp app, whole and as it is
+      unlock   Take away the lock of an app whose deploy died
 
     Options:
       -h, --help     Print help (see more with '--help')

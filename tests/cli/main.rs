@@ -10,5 +10,6 @@ mod lock;
 mod publish;
 mod render;
 mod repeat;
+mod reports;
 mod support;
 mod ways;

@@ -2,10 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-use super::support::{Shown, TestEnv};
-use std::fs;
+use super::support::{Shown, TestEnv, script};
 use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 
 const DIGEST: &str = "sha256:f798cfd4c6a6a1d1d1e2d3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8";
@@ -50,10 +48,8 @@ fn commit(env: &TestEnv, message: &str) {
     git(env, "other", &["push", "-q", "origin", "HEAD"]);
 }
 
-fn hook(env: &TestEnv, path: &str, script: &str) {
-    env.write(path, &format!("#!/bin/sh\n{script}"));
-    let file = env.path().join(path);
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+fn hook(env: &TestEnv, path: &str, text: &str) {
+    script(&env.path().join(path), text);
 }
 
 fn lock(image: &str, letter: char) -> String {
@@ -444,4 +440,49 @@ fn what_would_break_the_config_repository_is_not_pushed() {
         git(&env, "config.git", &["rev-list", "--count", "main"]),
         "3\n"
     );
+}
+
+/// A lock of an image built at that time from a commit.
+fn built(letter: char, commit: &str, time: &str) -> String {
+    let git = "  - git:\n      dirty: false\n      remoteURL: https://git.example.com/web.git\n      sha: 1a2b3c\n";
+    let origins = git.replace("1a2b3c", commit);
+    lock("web", letter).replace(
+        git,
+        &format!("{origins}  - built:\n      builder: docker\n      time: '{time}'\n"),
+    )
+}
+
+#[test]
+fn an_older_lock_is_not_put_over_a_newer_one_by_accident() {
+    let env = env();
+    let to = ["--config-repo", "config.git"];
+    let put = |letter, commit: &str, time: &str, more: &[&str]| {
+        env.write("web.yml", &built(letter, commit, time));
+        publish(&env, "web.yml", &[&to, more].concat())
+    };
+    let (early, late) = ("2026-11-20T10:00:00Z", "2026-11-20T11:00:00Z");
+    assert_eq!(put('a', "aaaa", late, &[]).code, 0);
+    let refused = put('b', "bbbb", early, &[]);
+    assert_eq!(
+        refused.all(),
+        "exit: 7\n--- stdout\n--- stderr\n\
+         error: web.yml is older than app-locks/web.yml in the config repository: \
+         `web` was built at 2026-11-20T10:00:00Z, there it was built at 2026-11-20T11:00:00Z\n\
+         hint: add `--force` to publish it all the same, for example to roll back\n"
+    );
+    assert_eq!(put('b', "bbbb", early, &["--force"]).code, 0);
+
+    // Commits that follow each other say more than times.
+    git(&env, ".", &["init", "-q"]);
+    let commit = || {
+        git(&env, ".", &["commit", "-q", "--allow-empty", "-m", "x"]);
+        git(&env, ".", &["rev-parse", "HEAD"]).trim().to_owned()
+    };
+    let (first, second) = (commit(), commit());
+    assert_eq!(put('c', &second, late, &[]).code, 0);
+    let refused = put('d', &first, "2026-11-20T12:00:00Z", &[]);
+    assert_eq!(refused.code, 7, "{}", refused.all());
+    let reason = format!("is of commit {first}, there it is of its descendant {second}");
+    assert!(refused.stderr.contains(&reason), "{}", refused.all());
+    assert_eq!(put('e', &commit(), early, &[]).code, 0);
 }

@@ -70,6 +70,19 @@ impl TestEnv {
     }
 }
 
+/// Writes a program. Another process does it: a file that this one has open for writing cannot be run
+/// while a child of another test still has it open too.
+pub(crate) fn script(file: &Path, text: &str) {
+    let folder = file.parent().expect("a file is in a folder");
+    fs::create_dir_all(folder).expect("a folder can be made");
+    let draft = file.with_extension("draft");
+    fs::write(&draft, format!("#!/bin/sh\n{text}")).expect("a file can be written");
+    let mut install = Command::new("install");
+    install.args(["-m", "755"]).arg(&draft).arg(file);
+    assert!(install.status().is_ok_and(|status| status.success()));
+    fs::remove_file(draft).expect("a file can be removed");
+}
+
 /// What a run printed and how it ended.
 pub(crate) struct Shown {
     /// Data.

@@ -8,6 +8,7 @@ mod deploy;
 mod faults;
 #[path = "../cli/support.rs"]
 mod folder;
+mod history;
 mod logs;
 mod lookup;
 mod oracle;

@@ -6,6 +6,8 @@
     reason = "helpers of tests fail the test"
 )]
 
+use super::folder::script;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use windlass::image::{Locks, Question, Reference, lock, rewrite};
@@ -177,7 +179,7 @@ async fn many_images_of_one_registry_are_resolved_at_once() {
         images.push(Question::of(&image));
     }
     let client = Client::new(Settings::default()).unwrap();
-    let answers = resolve_all(&client, &images).await;
+    let answers = resolve_all(&client, &images, &BTreeSet::new()).await;
     assert_eq!(answers.len(), 10);
     assert!(answers.iter().all(Result::is_ok), "{answers:?}");
 }
@@ -244,7 +246,6 @@ fn the_program_locks_a_chart_and_renders_it_frozen() {
 /// A project of one pod with this image, in a folder with a login for the registry with TLS that a
 /// credential helper knows.
 fn project(image: &str) -> tempfile::TempDir {
-    use std::os::unix::fs::PermissionsExt as _;
     let folder = tempfile::tempdir().unwrap();
     let write = |path: &str, text: &str| {
         let file = folder.path().join(path);
@@ -258,11 +259,9 @@ fn project(image: &str) -> tempfile::TempDir {
     let pod = format!("kind: Pod\napiVersion: v1\nmetadata: {{name: web}}\nimage: {image}\n");
     write("chart/templates/pod.yaml", &pod);
     write(".docker/config.json", "{\"credsStore\": \"test\"}");
-    let helper = "#!/bin/sh\nread server\necho \"$1 $server\" >> \"$HOME/asked\"\n\
+    let helper = "read server\necho \"$1 $server\" >> \"$HOME/asked\"\n\
                   echo '{\"Username\": \"windlass\", \"Secret\": \"testbed\"}'\n";
-    write("docker-credential-test", helper);
-    let mode = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(folder.path().join("docker-credential-test"), mode).unwrap();
+    script(&folder.path().join("docker-credential-test"), helper);
     folder
 }
 

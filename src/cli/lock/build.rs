@@ -10,9 +10,7 @@ use crate::build::{self, Builder, Built, Program, Push, Task};
 use crate::cli::interrupt::Interrupt;
 use crate::cli::stages::read_all;
 use crate::image::lock::{self, Basis};
-use crate::image::{
-    self, API_VERSION, Destination, Found, ImageMatcher, Locks, Override, Question, Reference,
-};
+use crate::image::{self, Destination, Found, ImageMatcher, Locks, Override, Question, Reference};
 use crate::registry::is_local;
 use crate::ui::count;
 use futures::StreamExt as _;
@@ -53,15 +51,8 @@ pub(super) struct Args {
     build_concurrency: usize,
     #[command(flatten)]
     registry: Registry,
-    /// Write the lock to this file in place of stdout
-    #[arg(
-        short,
-        long,
-        visible_alias = "lock-output",
-        value_name = "FILE",
-        help_heading = "Output"
-    )]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    output: flags::Output,
 }
 
 /// The program of that name.
@@ -104,7 +95,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let mut wanted = plan.resolve;
         wanted.extend(pushed(&jobs, &built));
         let flags = Resolve::by(&args.registry);
-        let digests = resolve(&wanted, &found, &flags, context).await?;
+        let digests = resolve(&wanted, &found, &config, &flags, context).await?;
         tag(&jobs, &digests, &args.registry, context).await?;
         Ok::<_, Error>(entries(&jobs, &built, digests, context))
     };
@@ -128,7 +119,7 @@ fn read(files: &[PathBuf]) -> Result<(Locks, Vec<Found>), Error> {
     for (mut source, text) in files {
         // That it is YAML has been seen by now.
         for document in yaml::split_documents(&text).unwrap_or_default() {
-            if !is_config(document) {
+            if !image::is_config(document) {
                 found.extend(image::find(document, &source, &config.search_rules)?.images);
             }
             // The separator is a line too.
@@ -136,15 +127,6 @@ fn read(files: &[PathBuf]) -> Result<(Locks, Vec<Found>), Error> {
         }
     }
     Ok((config, found))
-}
-
-fn is_config(document: &[u8]) -> bool {
-    let document = yaml::parse_first(document).ok().flatten();
-    document.is_some_and(|document| {
-        let version = document.get(document.root(), "apiVersion");
-        let version = version.and_then(|version| document.text(version));
-        version.is_some_and(|version| version == API_VERSION || version.starts_with("imgpkg."))
-    })
 }
 
 /// The builds of all images that have a source. Tags of one repository are built once.
@@ -355,10 +337,7 @@ fn write(
     built: usize,
     context: &Context,
 ) -> Result<Exit, Error> {
-    let file = args
-        .output
-        .as_deref()
-        .filter(|file| file.as_os_str() != "-");
+    let file = args.output.file();
     let old = match file.filter(|file| file.exists()) {
         Some(file) => Locks::load(&[file.to_owned()])?,
         None => Locks::default(),

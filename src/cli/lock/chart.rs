@@ -5,6 +5,7 @@ use super::target::{self, Target};
 use super::{Args, Chart, Context, Error, Exit, project, stages};
 use crate::image::lock::{self, Basis, Plan};
 use crate::image::{self, Found, Locks, Override};
+use crate::object::Lines;
 use crate::ui::count;
 use project::Request;
 use std::collections::BTreeSet;
@@ -12,9 +13,9 @@ use std::collections::BTreeSet;
 /// Runs `lock`.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let request = args.chart.request(context)?;
-    let target = Target::new(args.output.as_deref(), &request)?;
-    let (locks, own) = target.load(&request)?;
-    let found = find_images(&args.chart, &request, &locks, context)?;
+    let target = Target::new(args.output.output.as_deref(), &request)?;
+    let (mut locks, own) = target.load(&request)?;
+    let found = find_images(&args.chart, &request, &mut locks, context)?;
     let map = request.image_map.as_ref();
     let map = map.map(|file| file.display().to_string());
     let basis = Basis {
@@ -31,7 +32,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
             "`{image}` stays as it is: nothing tells from which tag it was locked"
         ));
     }
-    let resolved = resolve(&plan.resolve, &found, &args.resolve, context).await?;
+    let resolved = resolve(&plan.resolve, &found, &locks, &args.resolve, context).await?;
     let mut entries = plan.kept;
     entries.extend(resolved.iter().cloned());
     let rules = if target.stands_alone {
@@ -61,23 +62,36 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// Renders the chart and finds its images.
+/// Renders the chart, or reads the manifests in its place, and finds their images. The kbld Configs
+/// among them are added to the locks.
 pub(super) fn find_images(
     args: &Chart,
     request: &Request,
-    locks: &Locks,
+    locks: &mut Locks,
     context: &Context,
 ) -> Result<Vec<Found>, Error> {
-    let options = stages::options(&args.render);
-    let release = stages::release(&request.app, request.offline_namespace(), false, 1);
-    let rendered = stages::render(request, &args.values, &release, &options, context)?;
     let mut found = Vec::new();
-    for document in &rendered.documents {
-        let search = image::find(&document.text, stages::lines(document), &locks.search_rules)?;
+    let mut search = |text: &[u8], lines: Lines<'_>, locks: &Locks| -> Result<(), Error> {
+        let search = image::find(text, lines, &locks.search_rules)?;
         for warning in &search.warnings {
             context.ui.warning(&warning.to_string());
         }
         found.extend(search.images);
+        Ok(())
+    };
+    let manifests = &args.manifests.manifests;
+    if !manifests.is_empty() {
+        for file in stages::files_and_configs(manifests, locks)? {
+            search(&file.text, file.lines(), locks)?;
+        }
+        return Ok(found);
+    }
+    let options = stages::options(&args.render);
+    let release = stages::release(&request.app, request.offline_namespace(), false, 1);
+    let mut rendered = stages::render(request, &args.values, &release, &options, context)?;
+    stages::take_configs(&mut rendered, locks)?;
+    for document in &rendered.documents {
+        search(&document.text, stages::lines(document), locks)?;
     }
     Ok(found)
 }

@@ -1,7 +1,7 @@
 //! `lock diff`: what two locks lock differently.
 
-use super::form::{Form, Line, place};
-use super::{Context, Error, Exit};
+use super::form::{self, Line, place};
+use super::{Context, Error, Exit, flags};
 use crate::image::{ImageMatcher, Locks, Override};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,7 @@ pub(super) struct Args {
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
-    form: Form,
+    report: flags::Report,
 }
 
 /// Runs `lock diff`.
@@ -35,11 +35,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         .filter_map(|image| line(old.get(image).copied(), new.get(image).copied()))
         .collect();
     let differ = !lines.is_empty();
-    if differ {
-        let headings = ["CHANGE", "IMAGE", "OLD", "NEW", "BY"];
-        args.form.print(&headings, lines, context)?;
-    } else {
-        args.form.print(&[], lines, context)?;
+    let head = ["CHANGE", "IMAGE", "OLD", "NEW", "BY"];
+    let head = if differ { &head[..] } else { &[] };
+    form::print(&args.report, ("entries", head), lines, context)?;
+    if !differ {
         context.ui.note("No differences.");
     }
     Ok(match differ && args.exit_code {
@@ -72,7 +71,7 @@ fn line(old: Option<&Override>, new: Option<&Override>) -> Option<Line> {
         _ => "changed",
     };
     let entry = new.or(old)?;
-    let image = super::form::image(entry);
+    let image = form::image(entry);
     let told = |entry: Option<&Override>| entry.map(|entry| entry.new_image.clone());
     let (old, new) = (told(old), told(new));
     let cell = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".to_owned());

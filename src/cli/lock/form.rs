@@ -1,5 +1,6 @@
 //! The forms of a report: a table for people, JSON for scripts.
 
+use super::flags::Report;
 use super::{Context, Error};
 use crate::image::{ImageMatcher, Override};
 use crate::ui::plain_table;
@@ -10,42 +11,25 @@ const SCHEMA_VERSION: u32 = 1;
 /// How much of a digest is shown where it is only to be told from others.
 const SHORT: usize = "sha256:".len() + 12;
 
-/// In which form a report is printed.
-#[derive(clap::Args, Clone, Copy, Debug)]
-#[command(next_help_heading = "Output")]
-pub(super) struct Form {
-    /// Form of the report
-    #[arg(long, value_enum, default_value_t = Format::Text, hide_default_value = true)]
-    format: Format,
-}
-
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
-    Text,
-    Json,
-}
-
 /// One line of a report: its cells, and the same as JSON.
 pub(super) type Line = (Vec<String>, Value);
 
-impl Form {
-    /// Prints a report about entries of locks.
-    pub(super) fn print(
-        self,
-        headings: &[&str],
-        lines: Vec<Line>,
-        context: &Context,
-    ) -> Result<(), Error> {
-        let (rows, entries): (Vec<Vec<String>>, Vec<Value>) = lines.into_iter().unzip();
-        let text = match self.format {
-            Format::Text => plain_table(headings, &rows),
-            Format::Json => {
-                let document = json!({ "schemaVersion": SCHEMA_VERSION, "entries": entries });
-                format!("{document:#}\n")
-            }
-        };
-        Ok(context.ui.data(text.as_bytes())?)
-    }
+/// Prints a report; `key` is what its lines are called in JSON.
+pub(super) fn print(
+    report: &Report,
+    (key, headings): (&str, &[&str]),
+    lines: Vec<Line>,
+    context: &Context,
+) -> Result<(), Error> {
+    let (rows, entries): (Vec<Vec<String>>, Vec<Value>) = lines.into_iter().unzip();
+    report.print(
+        || match headings {
+            [] => String::new(),
+            _ => plain_table(headings, &rows),
+        },
+        || json!({ "schemaVersion": SCHEMA_VERSION, key: entries }),
+        context,
+    )
 }
 
 /// Which images an entry is about, for people.

@@ -1,12 +1,9 @@
 //! `lock list`: what the locks say, and which images of the manifests they lock.
 
-use super::{Context, Error, Exit, Paths, flags, project, stages};
+use super::form::{self, Line};
+use super::{Context, Error, Exit, Paths, chart, flags};
 use crate::image::{self, Found, Locks, Override, Place};
-use crate::object::Lines;
-use crate::ui::plain_table;
-use project::Request;
 use serde_json::{Value, json};
-use std::path::PathBuf;
 
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
@@ -17,97 +14,55 @@ pub(super) struct Args {
     /// List every image of the chart: where it stands, and which entry locks it
     #[arg(long)]
     images: bool,
-    /// List every image of this manifest file or directory (`-` = stdin)
-    #[arg(short, long, value_name = "PATH")]
-    manifests: Vec<PathBuf>,
-    /// How images are written
-    #[arg(long, value_name = "FORMAT", value_parser = ["text", "json"], default_value = "text")]
-    format: String,
     #[command(flatten)]
     paths: Paths,
+    #[command(flatten)]
+    report: flags::Report,
 }
 
 /// Runs `lock list`.
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    if args.images || !args.manifests.is_empty() {
-        return images(args, &request(args, context)?, context);
+    if args.images || args.paths.names_images() {
+        return images(args, context);
     }
-    let mut entries = args.paths.load(context)?.overrides().to_vec();
+    let mut entries = args.paths.load(context)?.1;
     entries.sort_by(|a, b| a.matcher.cmp(&b.matcher).then(a.place.cmp(&b.place)));
-    let rows: Vec<Vec<String>> = entries.iter().map(row).collect();
-    context
-        .ui
-        .data(plain_table(&["IMAGE", "LOCKED TO", "BY"], &rows).as_bytes())?;
+    let lines = entries.iter().map(line).collect();
+    let head = ["IMAGE", "LOCKED TO", "BY"];
+    form::print(&args.report, ("entries", &head), lines, context)?;
     Ok(Exit::Done)
 }
 
-fn row(entry: &Override) -> Vec<String> {
-    let Place { file, line, .. } = &entry.place;
-    let image = match &entry.matcher {
-        image::ImageMatcher::Image(image) => image.clone(),
-        image::ImageMatcher::Repository(repository) => format!("{repository} (any tag)"),
+fn line(entry: &Override) -> Line {
+    let state = match entry.preresolved {
+        true => "",
+        false => " (not final)",
     };
-    let state = if entry.preresolved {
-        ""
-    } else {
-        " (not final)"
-    };
-    vec![
-        image,
+    let row = vec![
+        form::image(entry),
         format!("{}{state}", entry.new_image),
-        format!("{file}:{line}"),
-    ]
-}
-
-/// The locks that are meant, and the chart of the project unless there are manifests in its place.
-fn request(args: &Args, context: &Context) -> Result<Request, Error> {
-    let project = flags::Project {
-        file: args.paths.project.clone(),
-        // Manifests need no app; the name is only asked for by the project's rules.
-        app: (!args.manifests.is_empty()).then(|| "list".to_owned()),
-        ..flags::Project::default()
-    };
-    let locks = flags::Locks {
-        locks: args.paths.locks.clone(),
-        ..flags::Locks::default()
-    };
-    project::resolve(&project, &locks, &context.environment)
+        form::place(entry),
+    ];
+    let json = json!({
+        "image": form::image(entry),
+        "locked": entry.preresolved,
+        "newImage": entry.new_image,
+        "origins": image::public_origins(entry),
+        "lock": form::place(entry),
+    });
+    (row, json)
 }
 
 /// Lists every image, the entry that locks it and where it stands.
-fn images(args: &Args, request: &Request, context: &Context) -> Result<Exit, Error> {
-    let locks = stages::locks(request)?;
-    let mut found = Vec::new();
-    let mut search = |text: &[u8], lines: Lines<'_>| -> Result<(), Error> {
-        let search = image::find(text, lines, &locks.search_rules)?;
-        for warning in &search.warnings {
-            context.ui.warning(&warning.to_string());
-        }
-        found.extend(search.images);
-        Ok(())
-    };
-    if args.manifests.is_empty() {
-        let options = stages::options(&flags::Render::default());
-        let release = stages::release(&request.app, request.offline_namespace(), false, 1);
-        let values = flags::Values::default();
-        let rendered = stages::render(request, &values, &release, &options, context)?;
-        for document in &rendered.documents {
-            search(&document.text, stages::lines(document))?;
-        }
-    } else {
-        for (source, text) in stages::read_all(&args.manifests)? {
-            search(&text, Lines::from(&source))?;
-        }
-    }
-    let text = if args.format == "json" {
-        let images: Vec<Value> = found.iter().map(|f| image_json(f, &locks)).collect();
-        format!("{:#}\n", json!({ "schemaVersion": 1, "images": images }))
-    } else {
-        let rows: Vec<Vec<String>> = found.iter().map(|f| image_row(f, &locks)).collect();
-        let head = ["IMAGE", "LOCKED TO", "BY", "OBJECT", "PLACE", "FIELD"];
-        plain_table(&head, &rows)
-    };
-    context.ui.data(text.as_bytes())?;
+fn images(args: &Args, context: &Context) -> Result<Exit, Error> {
+    let chart = args.paths.chart();
+    let request = chart.request(context)?;
+    let mut locks = Locks::load(&request.locks)?;
+    let found = chart::find_images(&chart, &request, &mut locks, context)?;
+    let line = |found: &Found| (image_row(found, &locks), image_json(found, &locks));
+    let lines = found.iter().map(line).collect();
+    let head = ["IMAGE", "LOCKED TO", "BY", "OBJECT", "PLACE", "FIELD"];
+    form::print(&args.report, ("images", &head), lines, context)?;
     Ok(Exit::Done)
 }
 

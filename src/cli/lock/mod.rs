@@ -17,7 +17,7 @@ mod target;
 mod verify;
 
 use super::{Context, Error, Exit, carry_out, flags, project, stages, target as cluster};
-use crate::image::Locks;
+use crate::image::{Locks, Override, lock};
 use std::path::PathBuf;
 
 /// Resolve every image of the chart to its digest and write the lock file
@@ -25,9 +25,8 @@ use std::path::PathBuf;
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
-  windlass lock                                # lock what is not locked yet
   windlass lock --update                       # ask again which digest each tag names
-  windlass lock my-app ./umbrella-chart -o -   # print a lock of all images"
+  windlass lock -m manifests/ -o my.lock.yml   # images of plain manifests"
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -39,15 +38,8 @@ pub(super) struct Args {
     update: bool,
     #[command(flatten)]
     resolve: resolving::Resolve,
-    /// Write the lock to this file (`-` = stdout) [default: LOCKS/APP.lock.yml]
-    #[arg(
-        short,
-        long,
-        alias = "lock-output",
-        value_name = "FILE",
-        help_heading = "Output"
-    )]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    output: target::File,
     /// Write an ImagesLock for imgpkg too
     #[arg(
         long,
@@ -63,6 +55,8 @@ pub(super) struct Args {
 struct Chart {
     #[command(flatten)]
     project: flags::Project,
+    #[command(flatten)]
+    manifests: flags::Manifests,
     #[command(flatten)]
     values: flags::Values,
     #[command(flatten)]
@@ -81,25 +75,57 @@ struct Chart {
 }
 
 impl Chart {
-    /// What is meant.
+    /// What is meant. Manifests need no app.
     fn request(&self, context: &Context) -> Result<project::Request, Error> {
+        match self.manifests.manifests.is_empty() {
+            true => self.resolve(None, context),
+            false => self.nameless(context),
+        }
+    }
+
+    /// What is meant, where no app need be named.
+    fn nameless(&self, context: &Context) -> Result<project::Request, Error> {
+        self.resolve(Some("manifests"), context)
+    }
+
+    fn resolve(
+        &self,
+        nameless: Option<&str>,
+        context: &Context,
+    ) -> Result<project::Request, Error> {
         let locks = flags::Locks {
             locks: self.locks.clone(),
             image_map_file: self.image_map_file.clone(),
             ..flags::Locks::default()
         };
-        project::resolve(&self.project, &locks, &context.environment)
+        project::resolve_or(nameless, &self.project, &locks, &context.environment)
     }
 }
 
-/// Locks, without a chart.
+/// Locks, and the chart that says which of their entries are meant.
 #[derive(clap::Args, Debug)]
 struct Paths {
     /// Lock file or directory [default: `locks` of windlass.yaml]
     #[arg(value_name = "LOCKS")]
+    paths: Vec<PathBuf>,
+    /// Lock file or directory, as a flag
+    #[arg(long, value_name = "PATH", conflicts_with = "paths", hide = true)]
     locks: Vec<PathBuf>,
+    /// Name of the app [default: `name` of windlass.yaml]
+    #[arg(short, long, value_name = "NAME", hide_short_help = true)]
+    app: Option<String>,
     #[command(flatten)]
     project: flags::ProjectFile,
+    /// Only the images of this chart: a directory or a .tgz
+    #[arg(long, value_name = "CHART")]
+    chart: Option<PathBuf>,
+    /// Only the images of this manifest file or directory (`-` = stdin)
+    #[arg(short, long, value_name = "PATH", conflicts_with_all = ["chart", "values"])]
+    manifests: Vec<PathBuf>,
+    #[command(flatten)]
+    values: flags::Values,
+    #[command(flatten)]
+    render: flags::Render,
 }
 
 #[derive(clap::Subcommand, Debug)]
@@ -139,22 +165,50 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
 }
 
 impl Paths {
-    /// The locks that are meant.
-    fn load(&self, context: &Context) -> Result<Locks, Error> {
-        if !self.locks.is_empty() {
-            return Ok(Locks::load(&self.locks)?);
+    /// The same as what `lock` itself takes.
+    fn chart(&self) -> Chart {
+        Chart {
+            project: flags::Project {
+                app: self.app.clone(),
+                chart: self.chart.clone(),
+                file: self.project.clone(),
+                ..flags::Project::default()
+            },
+            manifests: flags::Manifests {
+                manifests: self.manifests.clone(),
+            },
+            values: self.values.clone(),
+            render: self.render.clone(),
+            locks: [&self.paths[..], &self.locks].concat(),
+            image_map_file: None,
         }
-        let project = flags::Project {
-            // Locks belong to no app; the name is only asked for by the project's rules.
-            app: Some("locks".to_owned()),
-            file: self.project.clone(),
-            ..flags::Project::default()
+    }
+
+    /// Whether a chart or manifests are named, or what a chart is rendered with.
+    fn names_images(&self) -> bool {
+        self.chart.is_some() || !self.manifests.is_empty() || self.values.any()
+    }
+
+    /// The locks that are meant, and those of their entries that the named chart or manifests need;
+    /// without such, all.
+    fn load(&self, context: &Context) -> Result<(Locks, Vec<Override>), Error> {
+        let chart = self.chart();
+        let request = match self.names_images() {
+            true => chart.request(context)?,
+            false => chart.nameless(context)?,
         };
-        let request = project::resolve(&project, &flags::Locks::default(), &context.environment)?;
         if request.locks.is_empty() {
             return Err(Error::usage("no locks are named")
                 .hinted("name them after the command, or set `locks` in windlass.yaml"));
         }
-        Ok(Locks::load(&request.locks)?)
+        let mut locks = Locks::load(&request.locks)?;
+        let mut entries = locks.overrides().to_vec();
+        if self.names_images() {
+            let found = chart::find_images(&chart, &request, &mut locks, context)?;
+            let images = found.iter().map(|found| found.image.as_str()).collect();
+            let unused = lock::unused(&locks, &images);
+            entries.retain(|entry| !unused.contains(&entry));
+        }
+        Ok((locks, entries))
     }
 }

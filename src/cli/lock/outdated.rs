@@ -1,8 +1,8 @@
 //! `lock outdated`: tags that name another digest by now, and newer tags.
 
-use super::form::{self, Form, Line};
+use super::form::{self, Line};
 use super::resolving::{Registry, failed};
-use super::{Context, Error, Exit, Paths};
+use super::{Context, Error, Exit, Paths, flags};
 use crate::image::{ImageMatcher, Locks, Override, Question, lock, newer_tag};
 use crate::registry::{self, Answer, Client};
 use futures::StreamExt as _;
@@ -21,7 +21,7 @@ pub(super) struct Args {
     #[command(flatten)]
     registry: Registry,
     #[command(flatten)]
-    form: Form,
+    report: flags::Report,
 }
 
 /// What the registry says of an entry.
@@ -33,13 +33,9 @@ struct Now {
 
 /// Runs `lock outdated`.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let locks = args.paths.load(context)?;
+    let (locks, entries) = args.paths.load(context)?;
     let client = args.registry.client(&context.environment)?;
-    let entries: Vec<_> = locks
-        .overrides()
-        .iter()
-        .filter(|entry| entry.preresolved)
-        .collect();
+    let entries: Vec<_> = entries.iter().filter(|entry| entry.preresolved).collect();
     let answers: Vec<_> = futures::stream::iter(&entries)
         .map(|entry| async {
             match question(entry, &locks) {
@@ -62,7 +58,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         }
     }
     let headings = ["IMAGE", "STATE", "LOCKED", "NOW", "NEWER TAG", "BY"];
-    args.form.print(&headings, lines, context)?;
+    form::print(&args.report, ("entries", &headings), lines, context)?;
     if !failures.is_empty() {
         let of = crate::ui::count(entries.len(), "image");
         let head = format!("{} of {of} not asked for", failures.len());

@@ -4,7 +4,8 @@ use super::chart::find_images;
 use super::target;
 use super::{Chart, Context, Error, Exit, carry_out, flags, form, project};
 use crate::image::{Found, Locks, Override, lock};
-use crate::ui::{count, plain_table};
+use crate::ui::count;
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -18,6 +19,8 @@ pub(super) struct Args {
     /// Do not ask
     #[arg(short, long, env = "WINDLASS_YES", hide_env = true)]
     yes: bool,
+    #[command(flatten)]
+    report: flags::Report,
 }
 
 /// Runs `lock prune`.
@@ -27,10 +30,20 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         return Err(Error::usage("no locks are named")
             .hinted("name them with `--locks`, or set `locks` in windlass.yaml"));
     }
-    let locks = Locks::load(&request.locks)?;
-    let found = found_everywhere(args, &request, &locks, context)?;
+    let mut locks = Locks::load(&request.locks)?;
+    let found = found_everywhere(args, &request, &mut locks, context)?;
     let images: BTreeSet<&str> = found.iter().map(|found| found.image.as_str()).collect();
     let unused = lock::unused(&locks, &images);
+    let line = |entry: &&Override| {
+        let (image, place) = (form::image(entry), form::place(entry));
+        let row = vec![image.clone(), entry.new_image.clone(), place.clone()];
+        let json = json!({ "image": image, "newImage": entry.new_image, "lock": place });
+        (row, json)
+    };
+    let lines = unused.iter().map(line).collect();
+    let head = ["IMAGE", "LOCKED TO", "BY"];
+    let head = if unused.is_empty() { &[] } else { &head[..] };
+    form::print(&args.report, ("entries", head), lines, context)?;
     if unused.is_empty() {
         let entries = locks.overrides().len();
         let told = match entries {
@@ -42,16 +55,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
             .note(&format!("Nothing to prune: {told} in use."));
         return Ok(Exit::Done);
     }
-    let row = |entry: &&Override| {
-        vec![
-            form::image(entry),
-            entry.new_image.clone(),
-            form::place(entry),
-        ]
-    };
-    let rows: Vec<Vec<String>> = unused.iter().map(row).collect();
-    let table = plain_table(&["IMAGE", "LOCKED TO", "BY"], &rows);
-    context.ui.data(table.as_bytes())?;
     let entries = match unused.len() {
         1 => "this entry".to_owned(),
         number => format!("these {number} entries"),
@@ -75,12 +78,15 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
 fn found_everywhere(
     args: &Args,
     request: &project::Request,
-    locks: &Locks,
+    locks: &mut Locks,
     context: &Context,
 ) -> Result<Vec<Found>, Error> {
     let chart = &args.chart;
     let mut found = find_images(chart, request, locks, context)?;
-    if chart.project.file.env.is_some() || chart.project.chart.is_some() {
+    if chart.project.file.env.is_some()
+        || chart.project.chart.is_some()
+        || !chart.manifests.manifests.is_empty()
+    {
         return Ok(found);
     }
     for name in project::environments(&chart.project.file)? {

@@ -2,9 +2,10 @@
 
 use super::repository::{Pushed, Repository};
 use super::{Context, Error, Exit, flags, project};
+use crate::cli::git;
 use crate::cli::interrupt::Interrupt;
 use crate::cli::remote::Address;
-use crate::image::{Locks, lock};
+use crate::image::{Locks, Override, lock};
 use crate::ui::count;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -58,6 +59,9 @@ pub(super) struct Args {
         help_heading = "Config repository"
     )]
     author: Option<String>,
+    /// Publish a lock over a newer one, to roll back
+    #[arg(long, help_heading = "Config repository")]
+    force: bool,
 }
 
 /// A lock that is to be published.
@@ -171,7 +175,7 @@ async fn in_clone(
             return Err(Error::new(Exit::Unsafe, anyhow::Error::msg(message))
                 .hinted("run it again to put this lock over it"));
         }
-        let message = put(lock, &place, old.as_deref(), context)?;
+        let message = put(args, lock, &place, old.as_deref(), context)?;
         repository.commit(&place.path, &message).await?;
         if repository.push(&target).await? == Pushed::Yes {
             tell(&place, &target, &repository, context).await?;
@@ -213,7 +217,7 @@ async fn in_working_copy(
     if old.as_ref() == Some(&lock.text) {
         return Ok(nothing_to_do(&place, &branch, &repository, context));
     }
-    let message = put(lock, &place, old.as_deref(), context)?;
+    let message = put(args, lock, &place, old.as_deref(), context)?;
     repository.commit(&place.path, &message).await?;
     if !repository.has_remote().await {
         context.ui.note(&format!(
@@ -321,10 +325,19 @@ fn inside(folder: &Path, file: &Path) -> Result<String, Error> {
 }
 
 /// Writes the file, sees that no other lock contradicts it, and gives the message of the commit.
-fn put(lock: &Lock, place: &Place, old: Option<&str>, context: &Context) -> Result<String, Error> {
+fn put(
+    args: &Args,
+    lock: &Lock,
+    place: &Place,
+    old: Option<&str>,
+    context: &Context,
+) -> Result<String, Error> {
     let mut before = Locks::default();
     if let Some(old) = old {
         before.add(&place.path, old.as_bytes())?;
+    }
+    if !args.force {
+        refuse_older(lock, place, &before)?;
     }
     lock::write(&place.file, &lock.text)?;
     Locks::load(std::slice::from_ref(&place.folder)).map_err(|error| {
@@ -334,6 +347,64 @@ fn put(lock: &Lock, place: &Place, old: Option<&str>, context: &Context) -> Resu
             .hinted("nothing was pushed: remove one of the two entries first")
     })?;
     Ok(message(lock, place, &before, context))
+}
+
+/// Refuses a lock of which an image is older than the one that it would replace: a pipeline of an
+/// older commit that took longer, or was run again.
+fn refuse_older(lock: &Lock, place: &Place, before: &Locks) -> Result<(), Error> {
+    for entry in lock.locks.overrides() {
+        let mut known = before.overrides().iter();
+        let Some(old) = known.find(|old| old.matcher == entry.matcher) else {
+            continue;
+        };
+        if old.new_image == entry.new_image {
+            continue;
+        }
+        if let Some(reason) = older(entry, old) {
+            let message = format!(
+                "{} is older than {} in the config repository: `{}` {reason}",
+                lock.name,
+                place.path,
+                entry.matcher.text()
+            );
+            return Err(Error::new(Exit::Unsafe, anyhow::Error::msg(message))
+                .hinted("add `--force` to publish it all the same, for example to roll back"));
+        }
+    }
+    Ok(())
+}
+
+/// Why an entry is older than another, as far as its origins and the repository here tell: commits
+/// that follow each other say more than the times of builds.
+fn older(new: &Override, old: &Override) -> Option<String> {
+    let commits = (origin(new, "git", "sha"), origin(old, "git", "sha"));
+    if let (Some(new), Some(old)) = commits {
+        let is_ancestor = |a, b| git::is_ancestor(Path::new("."), a, b) == Some(true);
+        if new != old && is_ancestor(old, new) {
+            return None;
+        }
+        if new != old && is_ancestor(new, old) {
+            return Some(format!(
+                "is of commit {new}, there it is of its descendant {old}"
+            ));
+        }
+    }
+    let time = |entry| {
+        origin(entry, "built", "time")?
+            .parse::<jiff::Timestamp>()
+            .ok()
+    };
+    let (new, old) = (time(new)?, time(old)?);
+    (new < old).then(|| format!("was built at {new}, there it was built at {old}"))
+}
+
+/// A field of an origin of an entry.
+fn origin<'a>(entry: &'a Override, kind: &str, key: &str) -> Option<&'a str> {
+    let mut origins = entry.origins.as_ref()?.as_array()?.iter();
+    origins
+        .find_map(|origin| origin.get(kind))?
+        .get(key)?
+        .as_str()
 }
 
 /// What changes: each image, old → new, and where the new one comes from.
@@ -352,15 +423,7 @@ fn message(lock: &Lock, place: &Place, before: &Locks, context: &Context) -> Str
         names.push(image);
         lines.push(format!("{image}\n  old: {old}\n  new: {}", entry.new_image));
         for (kind, keys) in [("git", ["remoteURL", "sha"]), ("built", ["run", "time"])] {
-            let all = entry
-                .origins
-                .as_ref()
-                .and_then(|origins| origins.as_array());
-            let one = all.and_then(|all| all.iter().find_map(|origin| origin.get(kind)));
-            let text = |key| {
-                one.and_then(|one| one.get(key))
-                    .and_then(|value| value.as_str())
-            };
+            let text = |key| origin(entry, kind, key);
             let words: Vec<&str> = keys.into_iter().filter_map(text).collect();
             let label = if kind == "git" { "Source" } else { "Built" };
             let line = format!("{label}: {}", words.join(" "));

@@ -2,7 +2,7 @@
 
 use super::resolving::{Resolve, resolve};
 use super::{Context, Error, Exit, flags, stages};
-use crate::image::{Question, lock};
+use crate::image::{Locks, Question, lock};
 use std::collections::BTreeMap;
 
 #[derive(clap::Args, Debug)]
@@ -18,14 +18,16 @@ pub(super) struct Args {
 
 /// Runs `lock resolve`.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let entries = resolve(&pairs(&args.images), &[], &args.resolve, context).await?;
+    let entries = resolve(
+        &pairs(&args.images),
+        &[],
+        &Locks::default(),
+        &args.resolve,
+        context,
+    )
+    .await?;
     let text = lock::text(&entries, &[], "")?;
-    match args
-        .output
-        .output
-        .as_deref()
-        .filter(|file| file.as_os_str() != "-")
-    {
+    match args.output.file() {
         Some(file) => drop(lock::write(file, &text)?),
         None => stages::emit(None, text.as_bytes(), context)?,
     }

@@ -4,7 +4,7 @@ use super::{Context, Error, Exit};
 use crate::cli::environment::Environment;
 use crate::cli::flags::SWITCH;
 use crate::image::lock;
-use crate::image::{self, Found, Override, Platform, Question};
+use crate::image::{self, Found, Locks, Override, Platform, Question};
 use crate::registry::{self, Answer, Client, Mirrors, Settings, Variables};
 use crate::ui::count;
 use jiff::SignedDuration;
@@ -48,10 +48,12 @@ struct Resolved {
     asked: Option<jiff::Timestamp>,
 }
 
-/// The entries that lock images to the digests that registries give. Every failure is shown.
+/// The entries that lock images to the digests that registries give. Every failure is shown. A digest
+/// that no lock has yet is not taken from a header alone: its manifest is read, and hashed.
 pub(super) async fn resolve(
     wanted: &BTreeMap<String, Question>,
     found: &[Found],
+    locks: &Locks,
     flags: &Resolve,
     context: &Context,
 ) -> Result<Vec<Override>, Error> {
@@ -59,7 +61,7 @@ pub(super) async fn resolve(
         return Ok(Vec::new());
     }
     let questions: Vec<Question> = wanted.values().map(|question| flags.of(question)).collect();
-    let answers = ask(questions, flags, context).await?;
+    let answers = ask(questions, locks, flags, context).await?;
     let mut entries = Vec::new();
     let mut failures = Vec::new();
     for (image, answer) in wanted.keys().zip(answers) {
@@ -121,6 +123,7 @@ fn entry(image: &str, resolved: &Resolved) -> Override {
 /// cache at all.
 async fn ask(
     questions: Vec<Question>,
+    locks: &Locks,
     flags: &Resolve,
     context: &Context,
 ) -> Result<Vec<Result<Resolved, registry::Error>>, Error> {
@@ -158,7 +161,10 @@ async fn ask(
     context
         .ui
         .detail(&format!("asking for {}", count(unknown.len(), "digest")));
-    let mut answers = registry::resolve_all(&client, &unknown).await.into_iter();
+    let locked = locks.overrides().iter().filter(|entry| entry.preresolved);
+    let locked: BTreeSet<&str> = locked.map(|entry| entry.new_image.as_str()).collect();
+    let answers = registry::resolve_all(&client, &unknown, &locked).await;
+    let mut answers = answers.into_iter();
     let mut resolved = Vec::new();
     for (question, known) in questions.into_iter().zip(known) {
         let answer = match known {

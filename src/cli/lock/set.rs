@@ -27,9 +27,8 @@ pub(super) struct Args {
     locks: Vec<PathBuf>,
     #[command(flatten)]
     resolve: Resolve,
-    /// Write new entries to this file [default: LOCKS/APP.lock.yml]
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    output: target::File,
 }
 
 /// Runs `lock set`. An image that is locked already is locked anew in the file where it stands.
@@ -39,7 +38,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         app: args
             .app
             .clone()
-            .or_else(|| args.output.as_ref().map(|_| "locks".to_owned())),
+            .or_else(|| args.output.output.as_ref().map(|_| "locks".to_owned())),
         file: args.project.clone(),
         ..flags::Project::default()
     };
@@ -48,9 +47,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         ..flags::Locks::default()
     };
     let request = project::resolve(&project, &flags, &context.environment)?;
-    let target = Target::new(args.output.as_deref(), &request)?;
+    let target = Target::new(args.output.output.as_deref(), &request)?;
     let (locks, _) = target.load(&request)?;
-    let entries = resolve(&pairs(&args.images), &[], &args.resolve, context).await?;
+    let entries = resolve(&pairs(&args.images), &[], &locks, &args.resolve, context).await?;
     let mut by_file: BTreeMap<PathBuf, Vec<&Override>> = BTreeMap::new();
     for entry in &entries {
         let place = locks

@@ -6,6 +6,15 @@ use project::Request;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+/// Which file a lock is written to.
+#[derive(clap::Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Output")]
+pub(super) struct File {
+    /// Write the lock to this file (`-` = stdout) [default: LOCKS/APP.lock.yml]
+    #[arg(short, long, alias = "lock-output", value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
 /// Where the lock goes.
 pub(super) struct Target {
     /// `None` is stdout.

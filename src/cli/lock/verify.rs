@@ -1,9 +1,9 @@
 //! `lock verify`: every locked image is there, can be pulled and is for the right platforms.
 
-use super::form::{self, Form, Line};
+use super::form::{self, Line};
 use super::outdated::place_of;
 use super::resolving::{Registry, failed};
-use super::{Context, Error, Exit, Paths, cluster, flags, project};
+use super::{Context, Error, Exit, Paths, cluster, flags};
 use crate::cluster::Selector;
 use crate::image::{Override, Platform, Reference};
 use crate::object::Gvk;
@@ -33,7 +33,7 @@ pub(super) struct Args {
     #[command(flatten)]
     cluster: flags::Cluster,
     #[command(flatten)]
-    form: Form,
+    report: flags::Report,
 }
 
 type Checked = Result<Vec<Platform>, registry::Error>;
@@ -41,16 +41,12 @@ type Checked = Result<Vec<Platform>, registry::Error>;
 /// Runs `lock verify`. Images that are missing are findings; a registry that does not answer is a
 /// failure.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
-    let locks = args.paths.load(context)?;
+    let (_, entries) = args.paths.load(context)?;
     let mut platforms = args.platform.clone();
     if args.nodes {
         platforms.extend(of_nodes(args, context).await?);
     }
-    let entries: Vec<_> = locks
-        .overrides()
-        .iter()
-        .filter(|entry| entry.preresolved)
-        .collect();
+    let entries: Vec<_> = entries.iter().filter(|entry| entry.preresolved).collect();
     let client = args.registry.client(&context.environment)?;
     let checked = check(&client, &entries, &platforms).await;
     let (mut lines, mut failures) = (Vec::new(), Vec::new());
@@ -61,8 +57,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         }
         lines.push(line(entry, checked));
     }
-    args.form
-        .print(&["IMAGE", "STATE", "LOCKED TO", "BY"], lines, context)?;
+    let headings = ["IMAGE", "STATE", "LOCKED TO", "BY"];
+    form::print(&args.report, ("entries", &headings), lines, context)?;
     if failures.is_empty() {
         let images = count(entries.len(), "locked image");
         context.ui.note(&format!("Verified {images}."));
@@ -149,12 +145,7 @@ fn line(entry: &Override, checked: &Checked) -> Line {
 
 /// The platforms of the cluster's nodes.
 async fn of_nodes(args: &Args, context: &Context) -> Result<Vec<Platform>, Error> {
-    let project = flags::Project {
-        app: Some("locks".to_owned()),
-        file: args.paths.project.clone(),
-        ..flags::Project::default()
-    };
-    let request = project::resolve(&project, &flags::Locks::default(), &context.environment)?;
+    let request = args.paths.chart().nameless(context)?;
     let target = cluster::connect(&request, &args.cluster, context).await?;
     let node = Gvk {
         group: String::new(),

@@ -35,7 +35,9 @@ pub fn config(file: &str, text: &[u8]) -> Result<Config, Error> {
     let documents = documents(file, text)?;
     of_documents(
         file,
-        documents.iter().filter(|document| is_config(document)),
+        documents
+            .iter()
+            .filter(|document| is_config_document(document)),
     )
 }
 
@@ -82,8 +84,18 @@ fn of_documents<'a>(
     Ok(config)
 }
 
+/// Whether the first document of a text is a Config or an ImagesLock.
+#[must_use]
+pub fn is_config(text: &[u8]) -> bool {
+    // Most texts need no second look.
+    let named = |group: &[u8]| text.windows(group.len()).any(|part| part == group);
+    (named(b"kbld.k14s.io/") || named(b"imgpkg."))
+        && yaml::parse_first(text)
+            .is_ok_and(|document| document.is_some_and(|document| is_config_document(&document)))
+}
+
 /// Whether a document is a Config or an ImagesLock.
-pub(super) fn is_config(document: &Document) -> bool {
+pub(super) fn is_config_document(document: &Document) -> bool {
     let text = |key| {
         let node = document.get(document.root(), key)?;
         document.text(node)
@@ -105,7 +117,7 @@ impl<'a> Reader<'a> {
             let node = self.document.get(root, key)?;
             self.document.text(node)
         };
-        if !is_config(self.document) {
+        if !is_config_document(self.document) {
             let (kind, version) = (text("kind"), text("apiVersion"));
             return Err(Error::NotConfig {
                 place: self.place(root),

@@ -90,7 +90,7 @@ impl<'a> Scope<'a> {
         search: &mut Search,
     ) -> Result<(), Error> {
         let root = document.root();
-        if self.path.is_empty() && read::is_config(document) {
+        if self.path.is_empty() && read::is_config_document(document) {
             return Ok(());
         }
         let items = document.get(root, "items").filter(|_| self.path.is_empty());

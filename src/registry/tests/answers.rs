@@ -4,6 +4,7 @@
 use super::{DIGEST, answer, ask, found, login, serve, settings};
 use crate::image::{Digest, Question, Reference};
 use crate::registry::{Client, Error, Settings, resolve_all, token};
+use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -300,8 +301,9 @@ async fn every_image_is_asked_for_once_and_all_failures_are_kept() {
     ];
     let client = Client::new(settings()).unwrap();
     let questions: Vec<Question> = images.iter().map(|image| Question::of(image)).collect();
-    let answers = resolve_all(&client, &questions).await;
     let pinned = format!("{registry}/good/web@{DIGEST}");
+    let known = BTreeSet::from([pinned.as_str()]);
+    let answers = resolve_all(&client, &questions, &known).await;
     for answer in &answers[..3] {
         assert_eq!(answer.as_ref().unwrap().reference, pinned);
     }
@@ -398,4 +400,33 @@ async fn certificates_are_checked_against_the_given_authorities() {
         ..settings()
     });
     assert!(error.unwrap_err().to_string().contains("none.pem: "));
+}
+
+#[tokio::test]
+async fn a_digest_that_is_new_is_read_and_hashed_once() {
+    let manifest = "{\"layers\": []}";
+    let digest = Digest::of(manifest.as_bytes());
+    let stated = digest.clone();
+    let (registry, log) = serve(move |_, head| {
+        let wrong = head.contains("/wrong/");
+        let stated = if wrong { DIGEST } else { stated.as_str() };
+        let header = format!("Docker-Content-Digest: {stated}\r\n");
+        let body = if head.starts_with("GET") {
+            manifest
+        } else {
+            ""
+        };
+        answer("200 OK", &header, body)
+    });
+    let images = ["good/web:1", "good/web:2", "wrong/web:1"];
+    let questions = images.map(|image| Question::of(&format!("{registry}/{image}")));
+    let client = Client::new(settings()).unwrap();
+    let answers = resolve_all(&client, &questions, &BTreeSet::new()).await;
+    let pinned = format!("{registry}/good/web@{digest}");
+    assert_eq!(answers[1].as_ref().unwrap().reference, pinned);
+    let error = answers[2].as_ref().unwrap_err();
+    assert!(matches!(error, Error::WrongDigest { .. }), "{error}");
+    let log = log.lock().unwrap();
+    let read = log.iter().filter(|head| head.starts_with("GET /v2/good/"));
+    assert_eq!(read.count(), 1);
 }
