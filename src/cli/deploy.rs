@@ -38,7 +38,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         is_empty,
         images,
         masker,
-    } = target::compare(&args.wish, Unlocked::Refused, context).await?;
+    } = Box::pin(target::compare(&args.wish, Unlocked::Refused, context)).await?;
     guard(is_empty, &prepared, &args.guards)?;
     if prepared.is_noop() {
         if !args.dry_run {

@@ -55,7 +55,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         return show("", "", &steps, args, context);
     }
     let Comparison { prepared, .. } =
-        target::compare(&args.wish, Unlocked::Warned, context).await?;
+        Box::pin(target::compare(&args.wish, Unlocked::Warned, context)).await?;
     let steps = prepared.plan.steps.iter();
     let steps: Vec<_> = steps.map(|step| (&step.change, step.wait)).collect();
     let app = &prepared.app;

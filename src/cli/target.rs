@@ -84,7 +84,7 @@ pub(super) async fn compare(
         let prepared = prepare(&target, &request, manifests, wish, &masker, context).await?;
         Ok::<_, Error>((prepared, is_empty, images))
     };
-    let (prepared, is_empty, images) = target.deadline.bound(work).await?;
+    let (prepared, is_empty, images) = Box::pin(target.deadline.bound(work)).await?;
     for warning in &prepared.warnings {
         context.ui.warning(warning);
     }

@@ -131,7 +131,7 @@ async fn strangers(
     for list in lists {
         match list {
             Ok(objects) => {
-                found.extend(objects.into_iter().filter(|object| is_foreign(object, id)))
+                found.extend(objects.into_iter().filter(|object| is_foreign(object, id)));
             }
             Err(_) => unseen += 1,
         }
@@ -178,6 +178,10 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "calls read better with `json!` in place"
+    )]
     fn object(kind: &str, metadata: serde_json::Value) -> Object {
         Object::new(json!({"apiVersion": "v1", "kind": kind, "metadata": metadata})).unwrap()
     }

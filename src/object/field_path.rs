@@ -59,7 +59,7 @@ fn item(list: &Value, inside: &str) -> Option<Part> {
     let is_meant = |item: &&Value| {
         named.iter().all(|(key, text)| match item.get(key) {
             Some(Value::String(value)) => value == text,
-            Some(value) => value.to_string() == *text,
+            Some(value) => value.to_string().as_str() == *text,
             None => false,
         })
     };

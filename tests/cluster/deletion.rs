@@ -1,5 +1,7 @@
 //! Deletions that take more with them than objects of the app, and those that do not come to an end.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 use crate::program::Case;
 use crate::support::{Lab, apply, config_map, lab, reference, remove};
 use serde_json::{Value, json};

@@ -1,6 +1,8 @@
 //! Logs of pods through the real API server; the testbed serves the same three lines for every
 //! container.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 use crate::program::Case;
 use crate::support::{Lab, deployment, lab};
 use serde_json::{Value, json};

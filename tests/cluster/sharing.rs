@@ -1,5 +1,7 @@
 //! Objects and fields that somebody else has a part in: named, refused, left or taken as told.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 use crate::program::Case;
 use crate::support::{Lab, apply, config_map, deployment, lab, post, scale, scale_as};
 use serde_json::{Value, json};
@@ -10,7 +12,7 @@ use windlass::object::Object;
 /// A Deployment whose replicas somebody scaled to 3, and a manifest that wants 2.
 async fn scaled_by_hand(lab: &mut Lab) -> Value {
     let mut web = deployment("web", "");
-    lab.deploy_well("web", &[web.clone()]).await;
+    lab.deploy_well("web", std::slice::from_ref(&web)).await;
     scale(&lab.namespace, "web", 3).await;
     web["spec"]["replicas"] = 2.into();
     web
@@ -55,7 +57,7 @@ fn a_field_that_is_yielded_stays_as_its_owner_has_it() {
     lab(|mut lab| async move {
         let mut web = scaled_by_hand(&mut lab).await;
         web["metadata"]["annotations"] = json!({"windlass.dev/conflicts": "spec.replicas=yield"});
-        let request = lab.request("web", &[web.clone()]);
+        let request = lab.request("web", std::slice::from_ref(&web));
         let prepared = lab.prepare(request).await.unwrap();
         let target = format!("Deployment/web ({})", lab.namespace);
         assert_eq!(
@@ -67,7 +69,7 @@ fn a_field_that_is_yielded_stays_as_its_owner_has_it() {
         lab.run(&prepared).await.unwrap();
         let live = lab.get("apps", "Deployment", "web").await.unwrap();
         assert_eq!(replicas(&live), Some(3));
-        let request = lab.request("web", &[web.clone()]);
+        let request = lab.request("web", std::slice::from_ref(&web));
         assert!(lab.prepare(request).await.unwrap().is_noop());
 
         web["metadata"]["annotations"] = json!({"windlass.dev/conflicts": "spec.replicas=mine"});
@@ -84,7 +86,7 @@ fn a_field_that_is_yielded_stays_as_its_owner_has_it() {
 fn replicas_are_left_to_an_autoscaler_that_is_somebody_elses() {
     lab(|mut lab| async move {
         let web = deployment("web", "");
-        lab.deploy_well("web", &[web.clone()]).await;
+        lab.deploy_well("web", std::slice::from_ref(&web)).await;
         scale_as("kube-controller-manager", &lab.namespace, "web", 4).await;
         let request = lab.request("web", &[web]);
         let prepared = lab.prepare(request).await.unwrap();
@@ -151,7 +153,7 @@ fn objects_of_other_deployers_are_refused_by_name() {
             theirs["metadata"]["annotations"] = marks["annotations"].clone();
             let path = format!("/api/v1/namespaces/{namespace}/configmaps?fieldManager=them");
             post(path, &theirs).await;
-            let request = lab.request("web", &[object.clone()]);
+            let request = lab.request("web", std::slice::from_ref(&object));
             let error = lab.prepare(request).await.unwrap_err().to_string();
             assert!(error.contains(&format!("belongs to {owner}")), "{error}");
             let mut request = lab.request("web", &[object]);

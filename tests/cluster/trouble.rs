@@ -1,6 +1,8 @@
 //! What cannot become ready ends its wait early, and the cause is told from the object down to the
 //! last lines of a log.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
 use crate::support::{Lab, apply, config_map, deployment, lab, reference};
 use serde_json::{Value, json};
 use std::time::Duration;
