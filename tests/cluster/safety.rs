@@ -403,7 +403,7 @@ fn a_living_holder_of_the_lock_is_named() {
         let masker = windlass::diff::Masker::new([1; 32], false);
         let holding = deploy::run(&first, &prepared, &options, &masker, &mut events, &cancel);
         let second = async {
-            let mut other: Vec<windlass::event::Event> = other;
+            let mut other: Vec<Event> = other;
             tokio::time::sleep(Duration::from_secs(1)).await;
             let request = lab.request("web", &[config_map("a", "1")]);
             let cluster = connect(&lab.namespace).await;
