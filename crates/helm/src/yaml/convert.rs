@@ -4,9 +4,9 @@
 //! JSON itself, with exact integers. Follows go.yaml.in/yaml/v2 decode.go and sigs.k8s.io/yaml.
 
 use super::error::{Error, ErrorKind};
-use super::node::{Document, NodeId, NodeKind, parse_first, split_documents};
+use super::node::{Document, NodeId, NodeKind, parse_first, parse_wanted, split_documents};
 use super::resolve::{Scalar, TAG_PREFIX, resolve};
-use super::target::{Checked, Exact, Shown, Target, Whole};
+use super::target::{Exact, Shown, Target, Whole};
 use crate::value::number::format_float;
 use crate::value::{List, Map, MapKind, Str, Value};
 
@@ -133,33 +133,10 @@ pub(crate) fn from_yaml_whole(text: &[u8]) -> Result<Value, Error> {
 /// As [`from_yaml`].
 pub(crate) fn some_fields(text: &[u8], wanted: &[&str]) -> Result<Value, Error> {
     let read = || -> Result<Value, Error> {
-        let Some(document) = parse_first(text)? else {
-            return Ok(Value::Nil);
+        let Some(document) = parse_wanted(text, wanted)? else {
+            return Ok(read_first::<Whole>(text)?.0);
         };
-        let root = document.root();
-        let NodeKind::Mapping(entries) = &document.node(root).kind else {
-            return Ok(convert::<Whole>(&document, root)?.0);
-        };
-        let name = |key: NodeId| match &document.node(key).kind {
-            NodeKind::Scalar { text, .. } if text != "<<" => Some(text.as_str()),
-            _ => None,
-        };
-        let is_plain = |key: NodeId| name(key).is_some() && document.node(key).tag.is_none();
-        if !entries.iter().all(|(key, _)| is_plain(*key)) {
-            return Ok(convert::<Whole>(&document, root)?.0);
-        }
-        convert::<Checked>(&document, root)?;
-        let fields = Map::new(MapKind::Any);
-        for (key, value) in entries {
-            let name = name(*key).unwrap_or_default();
-            if wanted
-                .iter()
-                .any(|wanted| name.eq_ignore_ascii_case(wanted))
-            {
-                fields.insert(name, convert::<Whole>(&document, *value)?.0);
-            }
-        }
-        Ok(Value::Map(fields))
+        Ok(convert::<Whole>(&document, document.root())?.0)
     };
     read().map_err(|error| error.prefixed("error converting YAML to JSON: "))
 }

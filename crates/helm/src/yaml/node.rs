@@ -4,7 +4,8 @@
 //! costs no stack. Typing of scalars is in [`super::resolve`], values in [`super::convert`].
 
 use super::error::{Error, ErrorKind};
-use super::events::{EventKind, Parser};
+use super::events::{Event, EventKind, Parser};
+use super::resolve::{Scalar, resolve_plain};
 use super::scan::{Position, Scanner, Style};
 use super::source::Source;
 use crate::limits::{MAX_VALUES, TOO_MANY_VALUES};
@@ -264,7 +265,7 @@ struct Open {
     key: Option<NodeId>,
 }
 
-/// What [`next_document`] gathers.
+/// What is gathered of a document.
 #[derive(Default)]
 struct Builder {
     nodes: Vec<Node>,
@@ -272,38 +273,139 @@ struct Builder {
     anchors: HashMap<String, NodeId>,
 }
 
-fn next_document(parser: &mut Parser<'_>) -> Result<Option<Document>, Error> {
-    let start = loop {
+/// Reads the first document without the values of its top mapping whose keys are not among `wanted`, in
+/// any case. `None` when the document has no top mapping, or something that the decoder has to see whole:
+/// anchors, tags, merge keys, and keys and numbers that JSON does not have.
+///
+/// # Errors
+/// The first mistake, in go-yaml's words.
+pub(super) fn parse_wanted(text: &[u8], wanted: &[&str]) -> Result<Option<Document>, Error> {
+    let source = Source::new(text);
+    let mut parser = Parser::new(Scanner::new(&source));
+    let Some(start) = document_start(&mut parser)? else {
+        return Ok(None);
+    };
+    let mut builder = Builder::default();
+    // For each open collection what comes next in it.
+    let mut open: Vec<Next> = Vec::new();
+    let mut is_wanted = true;
+    for _ in 0..MAX_VALUES {
+        let event = parser.next()?;
+        if event.anchor.is_some() || event.tag.is_some() {
+            return Ok(None);
+        }
+        let next = open.last().copied();
+        match &event.kind {
+            EventKind::DocumentEnd | EventKind::StreamEnd => {
+                return Ok(Some(builder.finish(start, event.end)));
+            }
+            EventKind::Scalar { text, implicit, .. } => {
+                if next.is_none() || !is_harmless(text, *implicit, next) {
+                    return Ok(None);
+                }
+                if open.len() == 1 && next == Some(Next::Key) {
+                    is_wanted = wanted.iter().any(|name| text.eq_ignore_ascii_case(name));
+                }
+            }
+            EventKind::MappingStart if next != Some(Next::Key) => open.push(Next::Key),
+            EventKind::SequenceStart if !matches!(next, None | Some(Next::Key)) => {
+                open.push(Next::Item);
+            }
+            EventKind::MappingEnd | EventKind::SequenceEnd => drop(open.pop()),
+            _ => return Ok(None),
+        }
+        let is_complete = !matches!(
+            event.kind,
+            EventKind::MappingStart | EventKind::SequenceStart
+        );
+        let is_root = next.is_none() || open.is_empty();
+        if is_wanted || is_root {
+            builder.take(event)?;
+        }
+        if is_complete && let Some(next) = open.last_mut() {
+            *next = next.after();
+        }
+    }
+    Ok(None)
+}
+
+/// What comes next in a collection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Next {
+    Item,
+    Key,
+    Value,
+}
+
+impl Next {
+    fn after(self) -> Self {
+        match self {
+            Self::Item => Self::Item,
+            Self::Key => Self::Value,
+            Self::Value => Self::Key,
+        }
+    }
+}
+
+/// Whether the decoder can have nothing against a scalar.
+fn is_harmless(text: &str, implicit: bool, next: Option<Next>) -> bool {
+    if next == Some(Next::Key) {
+        let refused = || matches!(resolve_plain(text), Scalar::Null | Scalar::Uint(_));
+        return text != "<<" && !(implicit && refused());
+    }
+    let is_number = || text.starts_with(|first| matches!(first, '.' | '+' | '-' | '0'..='9'));
+    let refused = || matches!(resolve_plain(text), Scalar::Float(number) if !number.is_finite());
+    !(implicit && is_number() && refused())
+}
+
+/// Passes the events up to the next document; where it begins.
+fn document_start(parser: &mut Parser<'_>) -> Result<Option<Position>, Error> {
+    loop {
         let event = parser.next()?;
         match event.kind {
             EventKind::StreamEnd => return Ok(None),
-            EventKind::DocumentStart => break event.start,
+            EventKind::DocumentStart => return Ok(Some(event.start)),
             _ => {}
         }
+    }
+}
+
+fn next_document(parser: &mut Parser<'_>) -> Result<Option<Document>, Error> {
+    let Some(start) = document_start(parser)? else {
+        return Ok(None);
     };
     let mut builder = Builder::default();
     loop {
         let event = parser.next()?;
+        if let EventKind::DocumentEnd | EventKind::StreamEnd = event.kind {
+            return Ok(Some(builder.finish(start, event.end)));
+        }
+        builder.take(event)?;
+    }
+}
+
+impl Builder {
+    fn finish(self, start: Position, end: Position) -> Document {
+        Document {
+            nodes: self.nodes,
+            root: NodeId(0),
+            start: start.into(),
+            end: end.into(),
+        }
+    }
+
+    /// Adds what an event within a document says.
+    fn take(&mut self, event: Event) -> Result<(), Error> {
         let (at, end) = (event.start, event.end);
         let kind = match event.kind {
-            EventKind::DocumentEnd | EventKind::StreamEnd => {
-                let document = Document {
-                    nodes: builder.nodes,
-                    root: NodeId(0),
-                    start: start.into(),
-                    end: end.into(),
-                };
-                return Ok(Some(document));
+            EventKind::DocumentStart | EventKind::DocumentEnd | EventKind::StreamEnd => {
+                return Ok(());
             }
-            EventKind::DocumentStart => continue,
             EventKind::SequenceEnd | EventKind::MappingEnd => {
-                builder.close(at.into(), end.into());
-                continue;
+                self.close(at.into(), end.into());
+                return Ok(());
             }
-            EventKind::Alias(name) => {
-                builder.alias(name, at, end)?;
-                continue;
-            }
+            EventKind::Alias(name) => return self.alias(name, at, end),
             EventKind::Scalar {
                 text,
                 style,
@@ -317,11 +419,11 @@ fn next_document(parser: &mut Parser<'_>) -> Result<Option<Document>, Error> {
             EventKind::MappingStart => NodeKind::Mapping(Vec::new()),
         };
         let collection = !matches!(kind, NodeKind::Scalar { .. });
-        if builder.nodes.len() >= MAX_VALUES {
+        if self.nodes.len() >= MAX_VALUES {
             let message = format!("yaml: {TOO_MANY_VALUES}");
             return Err(Error::at(ErrorKind::Syntax, message, Some(at)));
         }
-        let id = builder.add(Node {
+        let id = self.add(Node {
             kind,
             anchor: event.anchor,
             tag: event.tag,
@@ -330,12 +432,11 @@ fn next_document(parser: &mut Parser<'_>) -> Result<Option<Document>, Error> {
             value_start: event.value_start.into(),
         });
         if collection {
-            builder.open.push(Open { id, key: None });
+            self.open.push(Open { id, key: None });
         }
+        Ok(())
     }
-}
 
-impl Builder {
     fn add(&mut self, node: Node) -> NodeId {
         let id = NodeId(self.nodes.len());
         if let (Some(name), false) = (&node.anchor, matches!(node.kind, NodeKind::Alias(_))) {

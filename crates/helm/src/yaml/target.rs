@@ -177,48 +177,6 @@ impl Target for Whole {
     }
 }
 
-/// Nothing but the certainty that a document can be decoded.
-pub(super) struct Checked;
-
-/// The entries of a mapping that is only checked.
-#[derive(Default)]
-pub(super) struct Unkept;
-
-impl Extend<(Str, Checked)> for Unkept {
-    fn extend<I: IntoIterator<Item = (Str, Checked)>>(&mut self, entries: I) {
-        entries.into_iter().for_each(drop);
-    }
-}
-
-impl Target for Checked {
-    type Entries = Unkept;
-
-    fn null() -> Self {
-        Self
-    }
-    fn bool(_: bool) -> Self {
-        Self
-    }
-    fn int(_: i64) -> Self {
-        Self
-    }
-    fn uint(_: u64) -> Self {
-        Self
-    }
-    fn float(_: f64) -> Self {
-        Self
-    }
-    fn text(_: &[u8]) -> Self {
-        Self
-    }
-    fn list(_: Vec<Self>) -> Self {
-        Self
-    }
-    fn map(_: Unkept) -> Self {
-        Self
-    }
-}
-
 /// A value as Go's `%#v` prints it, for messages about keys.
 pub(super) struct Shown(pub(super) String);
 
