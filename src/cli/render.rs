@@ -142,6 +142,9 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     }
     match &args.output_dir {
         Some(folder) => tree::write(&rendered, folder, &request.folder, context)?,
+        None if args.show_only.is_empty() && args.output.output.is_none() => {
+            context.ui.stream(|out| rendered.write(out))?;
+        }
         None => {
             let text = rendered.to_selected_text(options.profile)?;
             stages::emit(args.output.output.as_deref(), &text, context)?;

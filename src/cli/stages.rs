@@ -117,7 +117,7 @@ pub(super) fn rewrite(
     take_configs(rendered, &mut locking.locks)?;
     for document in &mut rendered.documents {
         let locked = locking.text(&document.text, lines(document), context)?;
-        document.text = locked.text;
+        document.text = locked.text.into();
         if !locked.lines.is_empty() {
             document.lines = locked.lines;
         }

@@ -21,6 +21,9 @@ pub use table::{plain_table, seconds};
 
 use std::io::{self, BufRead, IsTerminal, Write};
 
+/// How many bytes of data are written at once, unless a piece is larger.
+const BUFFER: usize = 64 << 10;
+
 /// Whether output is coloured, as `--color`, `NO_COLOR` and the terminal decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Colors {
@@ -47,8 +50,19 @@ impl Ui {
     /// # Errors
     /// The reader is gone or the disk is full.
     pub fn data(&self, bytes: &[u8]) -> io::Result<()> {
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes)?;
+        self.stream(|stdout| stdout.write_all(bytes))
+    }
+
+    /// Writes data to stdout piece by piece.
+    ///
+    /// # Errors
+    /// As [`Self::data`].
+    pub fn stream(
+        &self,
+        write: impl FnOnce(&mut io::BufWriter<io::StdoutLock<'static>>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let mut stdout = io::BufWriter::with_capacity(BUFFER, io::stdout().lock());
+        write(&mut stdout)?;
         stdout.flush()
     }
 

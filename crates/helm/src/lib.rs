@@ -13,6 +13,7 @@ mod limits;
 mod re2;
 pub mod sprig;
 pub mod template;
+mod threads;
 pub mod toml;
 pub mod value;
 pub mod yaml;

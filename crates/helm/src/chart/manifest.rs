@@ -7,14 +7,61 @@ use super::decode::Fields;
 use super::hook::{Hook, HookEvent, Role, role};
 use super::path_match::path_match;
 use super::render::Output;
-use super::split::{documents, trim, trim_start};
+use super::split::{documents, trim};
 use super::{Chart, Error, Profile};
 use crate::template::origin::Origin;
 use crate::template::{Call, Place};
+use crate::threads;
+use crate::value::Str;
 use crate::yaml;
 use memchr::memchr_iter;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, Write};
+use std::ops::{Deref, Range};
+
+/// The text of a document: a piece of what its template wrote, which all documents of the template share.
+#[derive(Clone)]
+pub struct Text {
+    whole: Str,
+    range: Range<usize>,
+}
+
+impl Deref for Text {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.whole[self.range.clone()]
+    }
+}
+
+impl From<Str> for Text {
+    fn from(whole: Str) -> Self {
+        let range = 0..whole.len();
+        Self { whole, range }
+    }
+}
+
+impl From<Vec<u8>> for Text {
+    fn from(text: Vec<u8>) -> Self {
+        Str::from(text).into()
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text {}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", String::from_utf8_lossy(self))
+    }
+}
 
 /// One document of a rendered chart.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +69,7 @@ pub struct Document {
     /// The path of its template, as in `# Source:`.
     pub template: String,
     /// The text, without separator and `# Source:` line.
-    pub text: Vec<u8>,
+    pub text: Text,
     /// What makes it a hook, if it is one.
     pub hook: Option<Hook>,
     /// Whether it is a file of `crds/`; such a file is not rendered and may hold several objects.
@@ -68,20 +115,29 @@ impl Document {
         found.copied().unwrap_or(line)
     }
 
-    /// The document as it is printed: separator, source and text.
-    fn print(&self, out: &mut Vec<u8>) {
+    /// Prints the document: separator, source and text.
+    fn write(&self, out: &mut impl Write) -> io::Result<()> {
         for part in ["---\n# Source: ", &self.template, "\n"] {
-            out.extend_from_slice(part.as_bytes());
+            out.write_all(part.as_bytes())?;
         }
-        out.extend_from_slice(&self.text);
-        out.push(b'\n');
+        out.write_all(&self.text)?;
+        out.write_all(b"\n")
+    }
+
+    fn printed(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        // Nothing fails to be written to memory.
+        drop(self.write(&mut text));
+        text
     }
 }
 
 impl Rendered {
-    /// The bytes that `helm template` prints.
-    #[must_use]
-    pub fn to_text(&self) -> Vec<u8> {
+    /// Writes what `helm template` prints, document by document.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write(&self, out: &mut impl Write) -> io::Result<()> {
         let hooks = self
             .documents
             .iter()
@@ -89,14 +145,21 @@ impl Rendered {
         let (objects, hooks) = self
             .documents
             .split_at(hooks.unwrap_or(self.documents.len()));
-        let size = |document: &Document| document.text.len() + document.template.len() + 16;
-        let mut out = Vec::with_capacity(self.documents.iter().map(size).sum());
-        objects.iter().for_each(|document| document.print(&mut out));
-        let blank = out.len() - trim_start(&out).len();
-        out.drain(..blank);
-        out.truncate(trim(&out).len());
-        out.push(b'\n');
-        hooks.iter().for_each(|document| document.print(&mut out));
+        // Helm trims the objects as one text.
+        if let Some((last, others)) = objects.split_last() {
+            others.iter().try_for_each(|document| document.write(out))?;
+            out.write_all(trim(&last.printed()))?;
+        }
+        out.write_all(b"\n")?;
+        hooks.iter().try_for_each(|document| document.write(out))
+    }
+
+    /// The bytes that `helm template` prints.
+    #[must_use]
+    pub fn to_text(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        // Nothing fails to be written to memory.
+        drop(self.write(&mut out));
         out
     }
 
@@ -151,11 +214,7 @@ impl Rendered {
     /// What `helm template --output-dir` writes, in order: path below the directory and text to append.
     #[must_use]
     pub fn to_files(&self) -> Vec<(String, Vec<u8>)> {
-        let one = |document: &Document| {
-            let mut text = Vec::new();
-            document.print(&mut text);
-            (document.template.clone(), text)
-        };
+        let one = |document: &Document| (document.template.clone(), document.printed());
         self.documents.iter().map(one).collect()
     }
 }
@@ -183,20 +242,23 @@ pub(super) struct Select {
 /// A document is not YAML, or its head is not that of an object.
 pub(super) fn assemble(
     chart: &Chart,
-    files: &BTreeMap<String, Output>,
+    files: BTreeMap<String, Output>,
     select: Select,
 ) -> Result<Vec<Document>, Error> {
     let (mut objects, mut hooks) = (Vec::new(), Vec::new());
-    for (path, Output { text, origin }) in files {
-        let base = path.rsplit('/').next().unwrap_or(path);
-        if path.ends_with("NOTES.txt") || base.starts_with('_') {
-            continue;
-        }
+    let files: Vec<_> = files.into_iter().filter(is_manifest).collect();
+    let texts: Vec<&[u8]> = files.iter().map(|(_, file)| &*file.text).collect();
+    let heads = threads::map(&texts, |text| text, |text| heads(text, select.profile));
+    for ((path, Output { text, origin }), heads) in files.into_iter().zip(heads) {
+        let whole = Str::from(text);
         let mut lines = LineCounter::default();
-        for range in documents(text, select.profile) {
-            let first_line = lines.at(text, range.start);
-            let source = (path.as_str(), first_line, origin);
-            let (document, role) = read(&text[range], source, select.profile)?;
+        for (range, head) in heads {
+            let first_line = lines.at(&whole, range.start);
+            let text = Text {
+                whole: whole.clone(),
+                range,
+            };
+            let (document, role) = read(text, head, &path, first_line, &origin)?;
             match role {
                 Role::Object => objects.push(document),
                 Role::Hook(hook) => hooks.push(Document {
@@ -225,6 +287,12 @@ pub(super) fn assemble(
     Ok(out)
 }
 
+/// Whether documents are looked for in a file: neither in notes nor in partials.
+fn is_manifest((path, _): &(String, Output)) -> bool {
+    let base = path.rsplit('/').next().unwrap_or(path);
+    !path.ends_with("NOTES.txt") && !base.starts_with('_')
+}
+
 /// Counts lines up to ascending positions.
 #[derive(Default)]
 struct LineCounter {
@@ -242,15 +310,17 @@ impl LineCounter {
 }
 
 fn read(
-    text: &[u8],
-    (path, first_line, origin): (&str, usize, &Origin),
-    profile: Profile,
+    text: Text,
+    head: Result<Head, String>,
+    path: &str,
+    first_line: usize,
+    origin: &Origin,
 ) -> Result<(Document, Role), Error> {
-    let count = memchr_iter(b'\n', text).count() + 1;
+    let count = memchr_iter(b'\n', &text).count() + 1;
     let lines: Vec<usize> = (first_line..first_line + count)
         .map(|line| origin.line(line))
         .collect();
-    let head = head(text, profile).map_err(|message| Error::Manifest {
+    let head = head.map_err(|message| Error::Manifest {
         path: path.to_owned(),
         message,
         first_line,
@@ -259,7 +329,7 @@ fn read(
     })?;
     let document = Document {
         template: path.to_owned(),
-        text: text.to_vec(),
+        text,
         hook: None,
         is_crd: false,
         api_version: head.api_version,
@@ -279,6 +349,14 @@ struct Head {
     kind: String,
     name: String,
     annotations: Vec<(String, String)>,
+}
+
+/// Where the documents of a text are, and their heads.
+fn heads(text: &[u8], profile: Profile) -> Vec<(Range<usize>, Result<Head, String>)> {
+    let found = documents(text, profile).into_iter();
+    found
+        .map(|range| (range.clone(), head(&text[range], profile)))
+        .collect()
 }
 
 fn head(text: &[u8], profile: Profile) -> Result<Head, String> {
@@ -311,7 +389,7 @@ fn head(text: &[u8], profile: Profile) -> Result<Head, String> {
 fn crds(chart: &Chart, path: &str, out: &mut Vec<Document>) {
     out.extend(chart.crds().map(|file| Document {
         template: format!("{path}/{}", file.name),
-        text: file.data.as_bytes().to_vec(),
+        text: file.data.clone().into(),
         hook: None,
         is_crd: true,
         api_version: String::new(),
@@ -422,7 +500,7 @@ mod tests {
             no_hooks: false,
             skip_tests: false,
         };
-        let documents = assemble(&chart, &files.collect(), select)?;
+        let documents = assemble(&chart, files.collect(), select)?;
         Ok(Rendered {
             documents,
             notes: String::new(),

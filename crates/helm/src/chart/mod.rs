@@ -38,7 +38,7 @@ pub use capabilities::{Capabilities, KubeVersion};
 pub use error::Error;
 pub use hook::{Hook, HookEvent};
 pub use load::load;
-pub use manifest::{Document, Rendered};
+pub use manifest::{Document, Rendered, Text};
 pub use metadata::{Dependency, Lock, Maintainer, Metadata};
 pub use profile::Profile;
 pub use render::{Options, Prepared, Release, execute, prepare, render};

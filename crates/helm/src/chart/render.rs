@@ -111,7 +111,7 @@ pub struct Prepared {
 /// let document = &rendered.documents[0];
 /// assert_eq!(document.template, "web/templates/a.yaml");
 /// assert_eq!(document.kind, "Deployment");
-/// assert_eq!(document.text, b"kind: Deployment\nspec: \n  replicas: 3");
+/// assert_eq!(*document.text, *b"kind: Deployment\nspec: \n  replicas: 3");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -129,15 +129,15 @@ pub fn render(
     check_name(&release.name)?;
     let prepared = prepare(chart, &user, options)?;
     check_kube_version(&prepared)?;
-    let files = run(&prepared, release, options.profile, world)?;
+    let mut files = run(&prepared, release, options.profile, world)?;
+    let notes = files.remove(&format!("{}/templates/NOTES.txt", prepared.chart.name()));
     let select = Select {
         profile: options.profile,
         include_crds: options.include_crds,
         no_hooks: options.no_hooks,
         skip_tests: options.skip_tests,
     };
-    let documents = manifest::assemble(&prepared.chart, &files, select)?;
-    let notes = files.get(&format!("{}/templates/NOTES.txt", prepared.chart.name()));
+    let documents = manifest::assemble(&prepared.chart, files, select)?;
     let rendered = Rendered {
         documents,
         notes: notes
@@ -225,11 +225,10 @@ fn run(
     );
     let mut templates = Templates::new(&functions::tables(profile));
     let order = order(&files);
-    for (name, file) in &order {
-        templates
-            .parse(name, file.text.clone())
-            .map_err(parse_error)?;
-    }
+    let texts = order.iter().map(|(name, file)| (*name, file.text.clone()));
+    templates
+        .parse_all(&texts.collect::<Vec<_>>())
+        .map_err(parse_error)?;
     let mut out = BTreeMap::new();
     for (name, file) in order {
         let base = name.rsplit('/').next().unwrap_or(name);
@@ -240,7 +239,8 @@ fn run(
         let (text, origin) = templates
             .execute_traced(name, &dot, world)
             .map_err(|error| exec_error(name, error, profile))?;
-        let text = without_no_value(text);
+        let mut text = without_no_value(text);
+        text.shrink_to_fit();
         out.insert(name.to_owned(), Output { text, origin });
     }
     Ok(out)

@@ -1,6 +1,7 @@
 //! The parsed template: nodes in one flat table per text, and how Go prints them.
 //!
-//! Nodes refer to each other by index, so that neither dropping nor sharing a deep tree recurses.
+//! Nodes refer to each other by index, so that neither dropping nor sharing a deep tree recurses; and
+//! they own nothing, because large charts have hundreds of thousands of them.
 
 use super::builtin::Builtin;
 use super::function::Function;
@@ -8,16 +9,29 @@ use super::number::Number;
 use super::origin::Place;
 use crate::value::Str;
 use crate::value::quote::quoted;
+use memchr::memchr_iter;
 use std::cell::OnceCell;
-use std::ops::Range;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 
-/// The index of a node in its [`Unit`].
+/// The place of a node in its [`Unit`], from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NodeId(pub(super) u32);
+pub(super) struct NodeId(NonZeroU32);
 
-/// The index of a variable's name in its [`Unit`]; `$` is the first.
-pub(super) type Symbol = u32;
+impl NodeId {
+    /// The first node.
+    pub(super) const FIRST: Self = Self(NonZeroU32::MIN);
+
+    fn index(self) -> usize {
+        self.0.get() as usize - 1
+    }
+}
+
+/// The index of something in a table of its [`Unit`].
+pub(super) type Index = u32;
+
+/// The index of a variable's name in its text; `$` is the first.
+pub(super) type Symbol = Index;
 
 /// The symbol of `$`.
 pub(super) const DOLLAR: Symbol = 0;
@@ -40,48 +54,90 @@ impl Callee {
     }
 }
 
+/// A piece of the source, by its first byte and the one after it.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// The piece of so many bytes from a place on.
+    pub(super) fn new(start: usize, len: usize) -> Self {
+        Self {
+            start: index(start),
+            end: index(start + len),
+        }
+    }
+
+    /// This piece and the bytes that follow it.
+    pub(super) fn and(self, len: usize) -> Self {
+        Self::new(self.start as usize, (self.end - self.start) as usize + len)
+    }
+
+    pub(super) fn start(self) -> usize {
+        self.start as usize
+    }
+
+    pub(super) fn of(self, source: &[u8]) -> &[u8] {
+        &source[self.start as usize..self.end as usize]
+    }
+}
+
+/// A row of nodes in [`Tables::items`].
+#[derive(Clone, Copy, Default)]
+pub(super) struct Items {
+    start: u32,
+    end: u32,
+}
+
 /// What a node is.
+#[derive(Clone, Copy)]
 pub(super) enum NodeKind {
-    /// Plain text: a range of the source.
-    Text(Range<usize>),
+    /// Plain text.
+    Text(Span),
     /// `{{ pipeline }}`.
     Action(NodeId),
     Pipe(Pipe),
     /// Arguments, the first of which is the word of the command.
-    Command(Box<[NodeId]>),
-    Field(Box<[Str]>),
-    /// A variable, its name and the fields behind it.
-    Variable(Symbol, Str, Box<[Str]>),
-    /// A term followed by fields.
-    Chain(NodeId, Box<[Str]>),
-    Identifier(Callee),
+    Command(Items),
+    /// `.a.b`.
+    Field(Span),
+    /// A variable and the fields behind it: `$x.a.b`.
+    Variable(Symbol, Span),
+    /// A term followed by the fields `.a.b`.
+    Chain(NodeId, Span),
+    /// One of [`Tables::callees`].
+    Identifier(Index),
     Dot,
     Nil,
     Bool(bool),
-    Number(Box<Number>),
-    /// A string constant: where it stands in the source with its quotes, and its text.
-    String(Range<usize>, Str),
+    /// One of [`Tables::numbers`].
+    Number(Index),
+    /// A string constant as it stands in the source, and one of [`Unit::strings`].
+    String(Span, Index),
     If(Branch),
     Range(Branch),
     With(Branch),
-    List(Box<[NodeId]>),
-    /// A template's name and the pipeline of its data.
-    Template(Rc<str>, Option<NodeId>),
+    List(Items),
+    /// A template's name, one of [`Tables::names`], and the pipeline of its data.
+    Template(Index, Option<NodeId>),
     Break,
     Continue,
 }
 
 /// A pipeline with its declarations.
-#[derive(Default)]
+#[derive(Clone, Copy)]
 pub(super) struct Pipe {
     /// Whether the variables are assigned, not declared.
     pub(super) is_assign: bool,
-    /// The variables: nodes of [`NodeKind::Variable`] and their symbols.
-    pub(super) variables: Box<[(NodeId, Symbol)]>,
-    pub(super) commands: Box<[NodeId]>,
+    /// How many of the items are variables; the others are commands.
+    pub(super) declared: u8,
+    pub(super) items: Items,
 }
 
 /// The parts of `if`, `range` and `with`.
+#[derive(Clone, Copy)]
 pub(super) struct Branch {
     pub(super) pipe: NodeId,
     pub(super) body: NodeId,
@@ -89,9 +145,68 @@ pub(super) struct Branch {
 }
 
 /// A node and its byte offset in the source.
+#[derive(Clone, Copy)]
 pub(super) struct Node {
-    pub(super) pos: usize,
+    pos: u32,
     pub(super) kind: NodeKind,
+}
+
+impl Node {
+    pub(super) fn pos(&self) -> usize {
+        self.pos as usize
+    }
+}
+
+/// The nodes of a text and what they refer to.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) nodes: Vec<Node>,
+    items: Vec<NodeId>,
+    pub(super) callees: Vec<Callee>,
+    pub(super) numbers: Vec<Number>,
+    pub(super) names: Vec<Box<str>>,
+}
+
+impl Tables {
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    pub(super) fn items(&self, items: Items) -> &[NodeId] {
+        &self.items[items.start as usize..items.end as usize]
+    }
+
+    /// Adds a node.
+    pub(super) fn add(&mut self, pos: usize, kind: NodeKind) -> NodeId {
+        let pos = index(pos);
+        self.nodes.push(Node { pos, kind });
+        NodeId(NonZeroU32::new(index(self.nodes.len())).unwrap_or(NonZeroU32::MAX))
+    }
+
+    /// Makes another node of one.
+    pub(super) fn replace(&mut self, id: NodeId, pos: usize, kind: NodeKind) {
+        let pos = index(pos);
+        self.nodes[id.index()] = Node { pos, kind };
+    }
+
+    /// Adds a row of nodes.
+    pub(super) fn add_items(&mut self, items: impl Iterator<Item = NodeId>) -> Items {
+        let start = index(self.items.len());
+        self.items.extend(items);
+        let end = index(self.items.len());
+        Items { start, end }
+    }
+
+    /// Gives back the room for more.
+    pub(super) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        self.items.shrink_to_fit();
+    }
+}
+
+/// An index. The longest source that is read keeps all of them far below the limit.
+pub(super) fn index(index: usize) -> Index {
+    Index::try_from(index).unwrap_or(Index::MAX)
 }
 
 /// One parsed text: what all templates defined in it share.
@@ -100,9 +215,11 @@ pub(super) struct Unit {
     pub(super) name: Rc<str>,
     pub(super) source: Str,
     /// Shared with the same text under other names.
-    pub(super) nodes: Rc<[Node]>,
+    pub(super) tables: Rc<Tables>,
+    /// The values of string constants; shared too.
+    pub(super) strings: Rc<[Str]>,
     /// Where its lines begin, once that is asked for.
-    pub(super) line_starts: OnceCell<Box<[usize]>>,
+    pub(super) line_starts: OnceCell<Box<[u32]>>,
 }
 
 /// A template.
@@ -116,7 +233,7 @@ pub(super) struct Tree {
 
 impl Unit {
     pub(super) fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.0 as usize]
+        self.tables.node(id)
     }
 
     /// The pipeline of a node that is one.
@@ -127,11 +244,55 @@ impl Unit {
         }
     }
 
+    pub(super) fn items(&self, items: Items) -> &[NodeId] {
+        self.tables.items(items)
+    }
+
+    /// The variables that a pipeline declares or assigns.
+    pub(super) fn variables(&self, pipe: &Pipe) -> &[NodeId] {
+        &self.items(pipe.items)[..usize::from(pipe.declared)]
+    }
+
+    /// The commands of a pipeline.
+    pub(super) fn commands(&self, pipe: &Pipe) -> &[NodeId] {
+        &self.items(pipe.items)[usize::from(pipe.declared)..]
+    }
+
+    /// The symbol of a node that is a variable.
+    pub(super) fn symbol(&self, id: NodeId) -> Symbol {
+        match self.node(id).kind {
+            NodeKind::Variable(symbol, _) => symbol,
+            _ => DOLLAR,
+        }
+    }
+
+    /// A piece of the source.
+    pub(super) fn at(&self, span: Span) -> &[u8] {
+        span.of(&self.source)
+    }
+
+    pub(super) fn callee(&self, index: Index) -> Callee {
+        self.tables.callees[index as usize]
+    }
+
+    pub(super) fn number(&self, index: Index) -> &Number {
+        &self.tables.numbers[index as usize]
+    }
+
+    pub(super) fn string(&self, index: Index) -> &Str {
+        &self.strings[index as usize]
+    }
+
+    /// The name of a template that is called.
+    pub(super) fn template(&self, index: Index) -> &str {
+        &self.tables.names[index as usize]
+    }
+
     /// The line of a node, from 1, and the bytes before it in that line.
     pub(super) fn position(&self, id: NodeId) -> (usize, usize) {
-        let pos = self.node(id).pos.min(self.source.len());
+        let pos = self.node(id).pos().min(self.source.len());
         let line = self.line_of(pos);
-        (line, pos - self.line_starts()[line - 1])
+        (line, pos - self.line_starts()[line - 1] as usize)
     }
 
     /// The place of a node.
@@ -144,15 +305,15 @@ impl Unit {
 
     /// The line of a byte of the source, from 1.
     pub(super) fn line_of(&self, pos: usize) -> usize {
+        let pos = index(pos);
         self.line_starts().partition_point(|&start| start <= pos)
     }
 
-    fn line_starts(&self) -> &[usize] {
+    fn line_starts(&self) -> &[u32] {
         self.line_starts.get_or_init(|| {
-            let breaks = self.source.iter().enumerate();
-            let breaks = breaks.filter(|(_, byte)| **byte == b'\n');
+            let breaks = memchr_iter(b'\n', &self.source);
             std::iter::once(0)
-                .chain(breaks.map(|(at, _)| at + 1))
+                .chain(breaks.map(|at| index(at + 1)))
                 .collect()
         })
     }
@@ -172,36 +333,40 @@ impl Unit {
 
     fn write_node(&self, out: &mut Vec<u8>, id: NodeId) {
         match &self.node(id).kind {
-            NodeKind::Text(range) | NodeKind::String(range, _) => {
-                out.extend_from_slice(&self.source[range.clone()]);
-            }
+            NodeKind::Text(span)
+            | NodeKind::String(span, _)
+            | NodeKind::Field(span)
+            | NodeKind::Variable(_, span) => out.extend_from_slice(self.at(*span)),
             NodeKind::Action(pipe) => {
                 out.extend_from_slice(b"{{");
                 self.write(out, *pipe);
                 out.extend_from_slice(b"}}");
             }
             NodeKind::Pipe(pipe) => self.write_pipe(out, pipe),
-            NodeKind::Command(args) => self.write_command(out, args),
-            NodeKind::Field(path) => write_path(out, path),
-            NodeKind::Variable(_, name, path) => {
-                out.extend_from_slice(name);
-                write_path(out, path);
-            }
+            NodeKind::Command(args) => self.write_command(out, self.items(*args)),
             NodeKind::Chain(base, path) => {
                 self.write_operand(out, *base);
-                write_path(out, path);
+                out.extend_from_slice(self.at(*path));
             }
-            NodeKind::Identifier(callee) => out.extend_from_slice(callee.name().as_bytes()),
+            NodeKind::Identifier(callee) => {
+                out.extend_from_slice(self.callee(*callee).name().as_bytes());
+            }
             NodeKind::Dot => out.push(b'.'),
             NodeKind::Nil => out.extend_from_slice(b"nil"),
             NodeKind::Bool(flag) => out.extend_from_slice(flag.to_string().as_bytes()),
-            NodeKind::Number(number) => out.extend_from_slice(number.text.as_bytes()),
+            NodeKind::Number(number) => {
+                out.extend_from_slice(self.number(*number).text.as_bytes());
+            }
             NodeKind::If(branch) => self.write_branch(out, "if", branch),
             NodeKind::Range(branch) => self.write_branch(out, "range", branch),
             NodeKind::With(branch) => self.write_branch(out, "with", branch),
-            NodeKind::List(items) => items.iter().for_each(|&item| self.write(out, item)),
+            NodeKind::List(items) => {
+                let items = self.items(*items).iter();
+                items.for_each(|&item| self.write(out, item));
+            }
             NodeKind::Template(name, pipe) => {
-                out.extend_from_slice(format!("{{{{template {}", quoted(&**name)).as_bytes());
+                let name = quoted(self.template(*name));
+                out.extend_from_slice(format!("{{{{template {name}").as_bytes());
                 if let Some(pipe) = pipe {
                     out.push(b' ');
                     self.write(out, *pipe);
@@ -214,14 +379,14 @@ impl Unit {
     }
 
     fn write_pipe(&self, out: &mut Vec<u8>, pipe: &Pipe) {
-        for (i, (variable, _)) in pipe.variables.iter().enumerate() {
+        for (i, variable) in self.variables(pipe).iter().enumerate() {
             out.extend_from_slice(if i > 0 { b", " } else { b"" });
             self.write(out, *variable);
         }
-        if !pipe.variables.is_empty() {
+        if pipe.declared > 0 {
             out.extend_from_slice(if pipe.is_assign { b" = " } else { b" := " });
         }
-        for (i, command) in pipe.commands.iter().enumerate() {
+        for (i, command) in self.commands(pipe).iter().enumerate() {
             out.extend_from_slice(if i > 0 { b" | " } else { b"" });
             self.write(out, *command);
         }
@@ -252,12 +417,5 @@ impl Unit {
             self.write(out, otherwise);
         }
         out.extend_from_slice(b"{{end}}");
-    }
-}
-
-fn write_path(out: &mut Vec<u8>, path: &[Str]) {
-    for name in path {
-        out.push(b'.');
-        out.extend_from_slice(name);
     }
 }

@@ -7,6 +7,7 @@
 
 use super::ast::{NodeId, Unit};
 use crate::value::Str;
+use memchr::memchr_iter;
 use std::rc::Rc;
 
 /// A line of a template.
@@ -102,7 +103,7 @@ impl Trail {
     /// Enters a text that a node of the one that runs calls.
     pub(super) fn enter_at(&mut self, unit: &Rc<Unit>, call: NodeId) -> Mile {
         let caller = self.frames.get(self.frame as usize);
-        let pos = caller.map_or(0, |frame| frame.unit.node(call).pos);
+        let pos = caller.map_or(0, |frame| frame.unit.node(call).pos());
         self.enter(unit, pos)
     }
 
@@ -288,8 +289,7 @@ fn contents(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
 
 /// Where the lines of a text begin; one more after a line break at its end.
 fn line_starts(text: &[u8]) -> impl Iterator<Item = usize> {
-    let breaks = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-    std::iter::once(0).chain(breaks.map(|(at, _)| at + 1))
+    std::iter::once(0).chain(memchr_iter(b'\n', text).map(|at| at + 1))
 }
 
 /// A line of the text of a frame.

@@ -8,12 +8,13 @@ use super::error::Error;
 use super::eval::Run;
 use super::function::Function;
 use super::origin::Origin;
-use super::parse::{Functions, Parsed, parse};
+use super::parse::{Draft, Functions, Parsed, SyntaxError, parse};
 use super::world::World;
+use crate::threads;
 use crate::value::{Str, Value};
 use memchr::memchr;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// The name of Helm's template set, which `tpl` gives to its texts.
@@ -128,18 +129,45 @@ impl Templates {
     /// # Errors
     /// Why the text is not a template.
     pub fn parse(&mut self, name: &str, text: impl Into<Str>) -> Result<(), Error> {
-        let (name, text) = (Rc::from(name), text.into());
-        let known = self
-            .parsed
-            .get(&text)
-            .filter(|parsed| !parsed.defines(&name))
-            .cloned();
+        self.add(name, &text.into(), None)
+    }
+
+    /// Parses texts under their names, as [`Self::parse`] does one after the other.
+    ///
+    /// # Errors
+    /// Why the first that is no template is none.
+    pub(crate) fn parse_all(&mut self, texts: &[(&str, Str)]) -> Result<(), Error> {
+        let mut seen = BTreeSet::new();
+        let new = texts.iter().enumerate();
+        let new = new.filter(|(_, (_, text))| seen.insert(&**text));
+        let new: Vec<_> = new.map(|(at, (name, text))| (at, *name, &**text)).collect();
+        let drafts = threads::map(
+            &new,
+            |(_, _, text)| text,
+            |(_, name, text)| parse(name, text, &self.functions),
+        );
+        let mut drafts: BTreeMap<_, _> = new.iter().map(|(at, ..)| *at).zip(drafts).collect();
+        let mut texts = texts.iter().enumerate();
+        texts.try_for_each(|(at, (name, text))| self.add(name, text, drafts.remove(&at)))
+    }
+
+    /// Adds the templates of a text, of which there may be a draft.
+    fn add(
+        &mut self,
+        name: &str,
+        text: &Str,
+        draft: Option<Result<Draft, SyntaxError>>,
+    ) -> Result<(), Error> {
+        let name = Rc::from(name);
+        let known = self.parsed.get(text);
+        let known = known.filter(|parsed| !parsed.defines(&name)).cloned();
         let parsed = match known {
             Some(parsed) => parsed,
             None => {
-                let parsed = Rc::new(parse(&name, &text, &self.functions)?);
+                let draft = draft.unwrap_or_else(|| parse(&name, text, &self.functions));
+                let parsed = Rc::new(read(draft, &name, text)?);
                 if !parsed.defines_itself {
-                    self.parsed.insert(text, Rc::clone(&parsed));
+                    self.parsed.insert(text.clone(), Rc::clone(&parsed));
                 }
                 parsed
             }
@@ -198,9 +226,9 @@ impl Templates {
         let trees = match cached {
             Some(trees) => trees,
             None => {
-                let trees: Rc<[Rc<Tree>]> = parse(&self.root, text, &self.functions)?
-                    .trees(&self.root)
-                    .into();
+                let draft = parse(&self.root, text, &self.functions);
+                let trees = read(draft, &self.root, text)?.trees(&self.root);
+                let trees: Rc<[Rc<Tree>]> = trees.into();
                 self.texts.borrow_mut().keep(text, &trees);
                 trees
             }
@@ -217,6 +245,14 @@ impl Templates {
             .cloned()
             .ok_or_else(|| Error::no_template(self.root.as_bytes(), &self.root))?;
         Ok((Rc::new(set), main, parsed))
+    }
+}
+
+/// What was parsed, or why it is no template.
+fn read(draft: Result<Draft, SyntaxError>, name: &Rc<str>, text: &Str) -> Result<Parsed, Error> {
+    match draft {
+        Ok(draft) => Ok(Parsed::new(draft, text)),
+        Err(SyntaxError { line, cause }) => Err(Error::parse(name, line, text, cause)),
     }
 }
 
@@ -274,7 +310,7 @@ mod tests {
         templates.parse("x", text).unwrap();
         assert_eq!(templates.names().collect::<Vec<_>>(), ["a", "b", "x"]);
         let unit = |name| &templates.set.get(name).unwrap().unit;
-        assert!(Rc::ptr_eq(&unit("a").nodes, &unit("b").nodes));
+        assert!(Rc::ptr_eq(&unit("a").tables, &unit("b").tables));
         assert_eq!((&*unit("a").name, &*unit("b").name), ("a", "b"));
         assert!(!templates.set.get("x").unwrap().is_empty);
     }

@@ -258,13 +258,19 @@ impl Run<'_> {
         let slot = match &tree.unit.node(id).kind {
             NodeKind::Dot => dot.clone(),
             NodeKind::Nil => return self.nil_argument(tree, param),
-            NodeKind::Field(path) => self.path(tree, dot, dot.clone(), id, path, alone)?,
-            NodeKind::Variable(symbol, _, path) => {
-                self.variable(tree, dot, id, *symbol, path, alone)?
+            NodeKind::Field(path) => {
+                self.path(tree, dot, dot.clone(), id, tree.unit.at(*path), alone)?
+            }
+            NodeKind::Variable(symbol, path) => {
+                self.variable(tree, dot, id, *symbol, tree.unit.at(*path), alone)?
             }
             NodeKind::Pipe(_) => self.nested(tree, |run| run.pipeline(tree, dot, id))?,
-            NodeKind::Identifier(callee) => self.call(tree, dot, *callee, id, &[], None)?,
-            NodeKind::Chain(base, path) => self.chain(tree, dot, id, *base, path, alone)?,
+            NodeKind::Identifier(callee) => {
+                self.call(tree, dot, tree.unit.callee(*callee), id, &[], None)?
+            }
+            NodeKind::Chain(base, path) => {
+                self.chain(tree, dot, id, *base, tree.unit.at(*path), alone)?
+            }
             literal => return self.literal(tree, param, literal, id),
         };
         self.validate(tree, slot, param)
@@ -286,13 +292,16 @@ impl Run<'_> {
         id: NodeId,
     ) -> Evaluated<Slot> {
         let number = match literal {
-            NodeKind::Number(number) => Some(number),
+            NodeKind::Number(number) => Some(tree.unit.number(*number)),
             _ => None,
         };
         let (value, expected) = match param {
             Param::Any | Param::Reflect => return self.constant(tree, literal),
             Param::Str => match literal {
-                NodeKind::String(_, text) => (Some(Value::Str(text.clone())), "string"),
+                NodeKind::String(_, text) => {
+                    let text = tree.unit.string(*text).clone();
+                    (Some(Value::Str(text)), "string")
+                }
                 _ => (None, "string"),
             },
             Param::Bool => match literal {

@@ -5,7 +5,6 @@ use crate::template::MAX_TEMPLATE_DEPTH;
 use crate::template::ast::{Branch, NodeId, Pipe, Tree};
 use crate::value::quote::quoted;
 use crate::value::{Elem, IntKind, MapKind, Str, UintKind, Value};
-use std::rc::Rc;
 
 /// How a node ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +113,7 @@ impl Run<'_> {
         if tree
             .unit
             .pipe(branch.pipe)
-            .is_some_and(|pipe| pipe.variables.len() > 1)
+            .is_some_and(|pipe| pipe.declared > 1)
         {
             return Err(self.error(
                 tree,
@@ -159,12 +158,13 @@ impl Run<'_> {
         elem: &Slot,
     ) -> Evaluated<()> {
         let index = Slot::plain(index);
-        match (&*pipe.variables, pipe.is_assign) {
+        let symbol = |variable: &NodeId| tree.unit.symbol(*variable);
+        match (tree.unit.variables(pipe), pipe.is_assign) {
             ([], _) => {}
-            ([(_, only)], true) => self.assign(tree, *only, elem.clone())?,
-            ([(_, first), (_, second), ..], true) => {
-                self.assign(tree, *first, index)?;
-                self.assign(tree, *second, elem.clone())?;
+            ([only], true) => self.assign(tree, symbol(only), elem.clone())?,
+            ([first, second, ..], true) => {
+                self.assign(tree, symbol(first), index)?;
+                self.assign(tree, symbol(second), elem.clone())?;
             }
             (declared, false) => {
                 let top = self.variables.len();
@@ -183,11 +183,11 @@ impl Run<'_> {
         tree: &Tree,
         dot: &Slot,
         id: NodeId,
-        name: &Rc<str>,
+        name: &str,
         pipe: Option<NodeId>,
     ) -> Evaluated<()> {
         let Some(target) = self.set.get(name).cloned() else {
-            return Err(self.error(tree, format!("template {} not defined", quoted(&**name))));
+            return Err(self.error(tree, format!("template {} not defined", quoted(name))));
         };
         if self.template_depth >= MAX_TEMPLATE_DEPTH {
             let cause = format!("exceeded maximum template depth ({MAX_TEMPLATE_DEPTH})");
@@ -199,7 +199,7 @@ impl Run<'_> {
         };
         self.template_depth += 1;
         let trail = self.trail.as_mut();
-        let mile = trail.map(|trail| trail.enter(&target.unit, tree.unit.node(id).pos));
+        let mile = trail.map(|trail| trail.enter(&target.unit, tree.unit.node(id).pos()));
         let result = self.run(&target, &data);
         if let (Some(trail), Some(mile)) = (&mut self.trail, mile) {
             trail.leave(&mile);

@@ -4,6 +4,7 @@ use super::call::Callable;
 use super::{Evaluated, Run, Slot};
 use crate::template::ast::{NodeId, NodeKind, Tree};
 use crate::value::{Kind, Map, MapKind, Object, Str, Value};
+use std::borrow::Cow;
 use std::rc::Rc;
 
 /// The nodes of a command, of which the first is the word itself, and the value before the pipe.
@@ -17,14 +18,14 @@ impl Run<'_> {
         dot: &Slot,
         id: NodeId,
         base: NodeId,
-        path: &[Str],
+        path: &[u8],
         args: Args<'_>,
     ) -> Evaluated<Slot> {
         self.node = id;
         let receiver = match &tree.unit.node(base).kind {
             NodeKind::Identifier(callee) => {
                 self.node = base;
-                self.call(tree, dot, *callee, base, &[], None)?
+                self.call(tree, dot, tree.unit.callee(*callee), base, &[], None)?
             }
             NodeKind::Pipe(_) => {
                 self.node = base;
@@ -40,20 +41,21 @@ impl Run<'_> {
         self.path(tree, dot, receiver, id, path, args)
     }
 
-    /// `.A.B.C`: the last of them may be a method and gets the arguments.
+    /// `.A.B.C`, perhaps with a variable before: the last may be a method and gets the arguments.
     pub(super) fn path(
         &mut self,
         tree: &Tree,
         dot: &Slot,
         mut receiver: Slot,
         id: NodeId,
-        path: &[Str],
+        path: &[u8],
         (args, last): Args<'_>,
     ) -> Evaluated<Slot> {
-        let Some((final_name, before)) = path.split_last() else {
+        let Some(last_dot) = path.iter().rposition(|&byte| byte == b'.') else {
             return Ok(receiver);
         };
-        for name in before {
+        let (before, final_name) = (&path[..last_dot], &path[last_dot + 1..]);
+        for name in before.split(|&byte| byte == b'.').skip(1) {
             receiver = self.field(tree, dot, name, id, (&[], None), receiver)?;
         }
         self.field(tree, dot, final_name, id, (args, last), receiver)
@@ -63,7 +65,7 @@ impl Run<'_> {
         &mut self,
         tree: &Tree,
         dot: &Slot,
-        name: &Str,
+        name: &[u8],
         id: NodeId,
         (args, last): Args<'_>,
         receiver: Slot,
@@ -72,7 +74,7 @@ impl Run<'_> {
         match &receiver.value {
             Value::Nil if receiver.is_interface => Err(self.error(
                 tree,
-                format!("nil pointer evaluating interface {{}}.{}", name.to_text()),
+                format!("nil pointer evaluating interface {{}}.{}", text(name)),
             )),
             Value::Nil => Ok(receiver),
             Value::Map(map) => {
@@ -87,7 +89,7 @@ impl Run<'_> {
                 if is_call {
                     return Err(self.error(
                         tree,
-                        format!("{} is not a method but has arguments", name.to_text()),
+                        format!("{} is not a method but has arguments", text(name)),
                     ));
                 }
                 Ok(entry(map, name))
@@ -105,7 +107,7 @@ impl Run<'_> {
         &mut self,
         tree: &Tree,
         dot: &Slot,
-        name: &Str,
+        name: &[u8],
         id: NodeId,
         (args, last): Args<'_>,
         (receiver, object): (&Slot, &Rc<dyn Object>),
@@ -117,12 +119,12 @@ impl Run<'_> {
         let is_call = args.len() > 1 || last.is_some();
         if let Some(field) = object.field(name) {
             if !name.first().is_some_and(u8::is_ascii_uppercase) {
-                let (name, of) = (name.to_text(), receiver.type_name());
+                let (name, of) = (text(name), receiver.type_name());
                 let cause = format!("{name} is an unexported field of struct type {of}");
                 return Err(self.error(tree, cause));
             }
             if is_call {
-                let name = name.to_text();
+                let name = text(name);
                 let cause = format!("{name} has arguments but cannot be invoked as function");
                 return Err(self.error(tree, cause));
             }
@@ -138,13 +140,17 @@ impl Run<'_> {
         }
     }
 
-    fn no_field(&self, tree: &Tree, name: &Str, receiver: &Slot) -> crate::template::Error {
-        let (name, type_name) = (name.to_text(), receiver.type_name());
+    fn no_field(&self, tree: &Tree, name: &[u8], receiver: &Slot) -> crate::template::Error {
+        let (name, type_name) = (text(name), receiver.type_name());
         self.error(
             tree,
             format!("can't evaluate field {name} in type {type_name}"),
         )
     }
+}
+
+fn text(name: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(name)
 }
 
 /// The value of a key, or the zero value of the map's element type.

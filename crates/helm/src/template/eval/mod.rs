@@ -120,7 +120,7 @@ impl<'a> Run<'a> {
             trail: None,
             variables: Vec::new(),
             base: 0,
-            node: NodeId(0),
+            node: NodeId::FIRST,
             depth: 0,
             template_depth: 0,
             tpl_depth: 0,
@@ -192,26 +192,22 @@ impl<'a> Run<'a> {
         self.node = id;
         self.step(tree)?;
         match &tree.unit.node(id).kind {
-            NodeKind::Text(range) => {
-                let text = &tree.unit.source[range.clone()];
+            NodeKind::Text(span) => {
+                let text = tree.unit.at(*span);
                 if let Some(trail) = &mut self.trail {
-                    trail.text(&self.out, text, range.start);
+                    trail.text(&self.out, text, span.start());
                 }
                 self.write(tree, text)?;
             }
             NodeKind::Action(pipe) => {
                 let slot = self.pipeline(tree, dot, *pipe)?;
-                if tree
-                    .unit
-                    .pipe(*pipe)
-                    .is_some_and(|pipe| pipe.variables.is_empty())
-                {
+                if tree.unit.pipe(*pipe).is_some_and(|pipe| pipe.declared == 0) {
                     self.node = id;
                     self.print(tree, &slot)?;
                 }
             }
             NodeKind::List(items) => {
-                for &item in items {
+                for &item in tree.unit.items(*items) {
                     let flow = self.walk(tree, dot, item)?;
                     if flow != Flow::Next {
                         return Ok(flow);
@@ -221,7 +217,9 @@ impl<'a> Run<'a> {
             NodeKind::If(branch) => return self.branch(tree, dot, branch, false),
             NodeKind::With(branch) => return self.branch(tree, dot, branch, true),
             NodeKind::Range(branch) => return self.range(tree, dot, branch),
-            NodeKind::Template(name, pipe) => self.template(tree, dot, id, name, *pipe)?,
+            NodeKind::Template(name, pipe) => {
+                self.template(tree, dot, id, tree.unit.template(*name), *pipe)?;
+            }
             NodeKind::Break => return Ok(Flow::Break),
             NodeKind::Continue => return Ok(Flow::Continue),
             _ => return Err(self.error(tree, "unknown node")),
@@ -287,7 +285,7 @@ impl<'a> Run<'a> {
             return Err(self.error(tree, Fault::from(unprintable).message));
         }
         if let Some(trail) = &mut self.trail {
-            trail.action(&self.out, start, tree.unit.node(self.node).pos);
+            trail.action(&self.out, start, tree.unit.node(self.node).pos());
         }
         self.spend(tree, self.out.len() - start)
     }

@@ -15,7 +15,7 @@ impl Run<'_> {
             return Err(self.error(tree, "not a pipeline"));
         };
         let mut last = None;
-        for &command in &pipe.commands {
+        for &command in tree.unit.commands(pipe) {
             let slot = self.command(tree, dot, command, last)?;
             // An empty interface gives way to what it holds.
             last = Some(Slot {
@@ -24,7 +24,8 @@ impl Run<'_> {
             });
         }
         let slot = last.unwrap_or(Slot::plain(Value::Nil));
-        for &(_, symbol) in &pipe.variables {
+        for &variable in tree.unit.variables(pipe) {
+            let symbol = tree.unit.symbol(variable);
             if pipe.is_assign {
                 self.assign(tree, symbol, slot.clone())?;
             } else {
@@ -45,14 +46,15 @@ impl Run<'_> {
     }
 
     fn undefined(&self, tree: &Tree, symbol: Symbol) -> crate::template::Error {
-        let name = tree.unit.nodes.iter().find_map(|node| match &node.kind {
-            NodeKind::Variable(other, name, _) if *other == symbol => Some(name.to_text()),
+        let mut nodes = tree.unit.tables.nodes.iter();
+        let name = nodes.find_map(|node| match node.kind {
+            NodeKind::Variable(other, path) if other == symbol => {
+                tree.unit.at(path).split(|&byte| byte == b'.').next()
+            }
             _ => None,
         });
-        self.error(
-            tree,
-            format!("undefined variable: {}", name.unwrap_or_default()),
-        )
+        let name = String::from_utf8_lossy(name.unwrap_or_default());
+        self.error(tree, format!("undefined variable: {name}"))
     }
 
     /// The value of a command, which gets the value before the pipe as its last argument.
@@ -66,22 +68,29 @@ impl Run<'_> {
         let NodeKind::Command(args) = &tree.unit.node(id).kind else {
             return Err(self.error(tree, "not a command"));
         };
+        let args = tree.unit.items(*args);
         let word = args[0];
         match &tree.unit.node(word).kind {
             NodeKind::Field(path) => {
                 self.node = word;
+                let path = tree.unit.at(*path);
                 self.path(tree, dot, dot.clone(), word, path, (args, last))
             }
-            NodeKind::Chain(base, path) => self.chain(tree, dot, word, *base, path, (args, last)),
+            NodeKind::Chain(base, path) => {
+                let path = tree.unit.at(*path);
+                self.chain(tree, dot, word, *base, path, (args, last))
+            }
             NodeKind::Identifier(callee) => {
                 self.node = word;
-                self.call(tree, dot, *callee, id, &args[1..], last)
+                let callee = tree.unit.callee(*callee);
+                self.call(tree, dot, callee, id, &args[1..], last)
             }
             NodeKind::Pipe(_) => {
                 self.takes_no_argument(tree, args, last.as_ref())?;
                 self.nested(tree, |run| run.pipeline(tree, dot, word))
             }
-            NodeKind::Variable(symbol, _, path) => {
+            NodeKind::Variable(symbol, path) => {
+                let path = tree.unit.at(*path);
                 self.variable(tree, dot, word, *symbol, path, (args, last))
             }
             constant => {
@@ -100,8 +109,8 @@ impl Run<'_> {
     pub(super) fn constant(&mut self, tree: &Tree, kind: &NodeKind) -> Evaluated<Slot> {
         let value = match kind {
             NodeKind::Bool(flag) => Value::Bool(*flag),
-            NodeKind::String(_, text) => Value::Str(text.clone()),
-            NodeKind::Number(number) => self.ideal_constant(tree, number)?,
+            NodeKind::String(_, text) => Value::Str(tree.unit.string(*text).clone()),
+            NodeKind::Number(number) => self.ideal_constant(tree, tree.unit.number(*number))?,
             _ => return Err(self.error(tree, "can't evaluate command")),
         };
         Ok(Slot::plain(value))
@@ -147,7 +156,7 @@ impl Run<'_> {
         dot: &Slot,
         id: NodeId,
         symbol: Symbol,
-        path: &[crate::value::Str],
+        path: &[u8],
         (args, last): (&[NodeId], Option<Slot>),
     ) -> Evaluated<Slot> {
         self.node = id;
@@ -156,7 +165,7 @@ impl Run<'_> {
             return Err(self.undefined(tree, symbol));
         };
         let slot = slot.clone();
-        if path.is_empty() {
+        if !path.contains(&b'.') {
             if !args.is_empty() {
                 self.takes_no_argument(tree, args, last.as_ref())?;
             }

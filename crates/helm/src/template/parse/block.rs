@@ -1,16 +1,15 @@
 //! Templates, lists of nodes, and control structures.
 
 use super::{Closing, Found, Item, Parser, Read, State};
-use crate::template::ast::{Branch, NodeId, NodeKind};
+use crate::template::ast::{Branch, NodeId, NodeKind, Span, index};
 use crate::template::token::{Token, TokenKind};
 use crate::value::quote::{quoted, unquote};
-use std::rc::Rc;
 
 impl<'a> Parser<'a> {
     /// The whole text, with definitions at its top.
     pub(super) fn parse_text(&mut self) -> Read<()> {
         let pos = self.peek().pos;
-        let mut items = Vec::new();
+        let mark = self.pending.len();
         while self.peek().kind != TokenKind::Eof {
             if self.peek().kind == TokenKind::LeftDelim {
                 let delim = self.next();
@@ -23,22 +22,21 @@ impl<'a> Parser<'a> {
                 self.state.peeked = 2;
             }
             match self.text_or_action()? {
-                Item::Node(node) => items.push(node),
+                Item::Node(node) => self.pending.push(node),
                 Item::Closing(closing) => {
                     return Err(self.error(format!("unexpected {}", closing.text())));
                 }
             }
         }
-        let root = self.add(pos, NodeKind::List(items.into()));
-        let own = self
-            .templates
-            .iter()
-            .position(|found| found.name == *self.file);
-        self.define(Rc::clone(self.file), root)?;
+        let items = self.complete(mark);
+        let root = self.add(pos, NodeKind::List(items));
+        let templates = &self.draft.templates;
+        let own = templates.iter().position(|found| *found.name == *self.file);
+        self.define(self.file.into(), root)?;
         if let Some(own) = own {
-            self.defines_itself = true;
-            let found = self.templates.remove(own);
-            self.templates.push(found);
+            self.draft.defines_itself = true;
+            let found = self.draft.templates.remove(own);
+            self.draft.templates.push(found);
         }
         Ok(())
     }
@@ -64,19 +62,16 @@ impl<'a> Parser<'a> {
     }
 
     /// Adds a template; an empty one neither replaces nor contradicts another.
-    fn define(&mut self, name: Rc<str>, root: NodeId) -> Read<()> {
+    fn define(&mut self, name: Box<str>, root: NodeId) -> Read<()> {
         let is_empty = self.is_empty(root);
         let found = Found {
             name,
             root,
             is_empty,
         };
-        match self
-            .templates
-            .iter_mut()
-            .find(|other| other.name == found.name)
-        {
-            None => self.templates.push(found),
+        let mut templates = self.draft.templates.iter_mut();
+        match templates.find(|other| other.name == found.name) {
+            None => self.draft.templates.push(found),
             Some(old) if old.is_empty => *old = found,
             Some(_) if is_empty => {}
             Some(_) => {
@@ -92,8 +87,9 @@ impl<'a> Parser<'a> {
         let NodeKind::List(items) = self.kind(list) else {
             return false;
         };
-        items.iter().all(|&item| match self.kind(item) {
-            NodeKind::Text(range) => std::str::from_utf8(&self.source[range.clone()])
+        let mut items = self.draft.tables.items(items).iter();
+        items.all(|&item| match self.kind(item) {
+            NodeKind::Text(span) => std::str::from_utf8(span.of(self.source))
                 .is_ok_and(|text| text.chars().all(char::is_whitespace)),
             _ => false,
         })
@@ -102,12 +98,13 @@ impl<'a> Parser<'a> {
     /// Text and actions up to the `{{end}}` or `{{else}}` that belongs to the block around them.
     fn item_list(&mut self) -> Read<(NodeId, Closing)> {
         let pos = self.peek_non_space().pos;
-        let mut items = Vec::new();
+        let mark = self.pending.len();
         while self.peek_non_space().kind != TokenKind::Eof {
             match self.text_or_action()? {
-                Item::Node(node) => items.push(node),
+                Item::Node(node) => self.pending.push(node),
                 Item::Closing(closing) => {
-                    return Ok((self.add(pos, NodeKind::List(items.into())), closing));
+                    let items = self.complete(mark);
+                    return Ok((self.add(pos, NodeKind::List(items)), closing));
                 }
             }
         }
@@ -119,8 +116,8 @@ impl<'a> Parser<'a> {
         let token = self.next_non_space();
         match token.kind {
             TokenKind::Text => {
-                let range = token.pos..token.pos + token.text.len();
-                Ok(Item::Node(self.add(token.pos, NodeKind::Text(range))))
+                let span = Span::new(token.pos, token.text.len());
+                Ok(Item::Node(self.add(token.pos, NodeKind::Text(span))))
             }
             TokenKind::LeftDelim => {
                 self.state.action_line = token.line;
@@ -201,7 +198,7 @@ impl<'a> Parser<'a> {
             body,
             otherwise,
         };
-        let pos = self.nodes[pipe.0 as usize].pos;
+        let pos = self.draft.tables.node(pipe).pos();
         let kind = match keyword {
             TokenKind::If => NodeKind::If(branch),
             TokenKind::Range => NodeKind::Range(branch),
@@ -215,7 +212,8 @@ impl<'a> Parser<'a> {
         if keyword != TokenKind::Range && self.peek().kind == keyword {
             self.next();
             let inner = self.nested(|parser| parser.branch(keyword))?;
-            return Ok(self.add(pos, NodeKind::List(Box::new([inner]))));
+            let items = self.draft.tables.add_items(std::iter::once(inner));
+            return Ok(self.add(pos, NodeKind::List(items)));
         }
         let (list, closing) = self.item_list()?;
         if closing != Closing::End {
@@ -233,14 +231,14 @@ impl<'a> Parser<'a> {
         let closing = self.in_own_state(|parser| {
             let (root, closing) = parser.item_list()?;
             if closing == Closing::End {
-                parser.define(Rc::clone(&name), root)?;
+                parser.define(name.clone(), root)?;
             }
             Ok(closing)
         })?;
         if closing != Closing::End {
             return Err(self.error(format!("unexpected {} in {CONTEXT}", closing.text())));
         }
-        Ok(self.add(token.pos, NodeKind::Template(name, Some(pipe))))
+        Ok(self.call(token.pos, name, Some(pipe)))
     }
 
     /// `{{template "name" pipeline}}`.
@@ -253,11 +251,18 @@ impl<'a> Parser<'a> {
             self.backup();
             pipe = Some(self.pipeline(CONTEXT, TokenKind::RightDelim)?);
         }
-        Ok(self.add(token.pos, NodeKind::Template(name, pipe)))
+        Ok(self.call(token.pos, name, pipe))
+    }
+
+    fn call(&mut self, pos: usize, name: Box<str>, pipe: Option<NodeId>) -> NodeId {
+        let names = &mut self.draft.tables.names;
+        names.push(name);
+        let name = index(names.len() - 1);
+        self.add(pos, NodeKind::Template(name, pipe))
     }
 
     /// The name of a template: a constant string.
-    fn template_name(&mut self, token: Token<'a>, context: &str) -> Read<Rc<str>> {
+    fn template_name(&mut self, token: Token<'a>, context: &str) -> Read<Box<str>> {
         if !matches!(token.kind, TokenKind::String | TokenKind::RawString) {
             return Err(self.unexpected(token, context));
         }

@@ -7,8 +7,9 @@
 mod block;
 mod pipeline;
 
-use crate::template::ast::{Callee, DOLLAR, Node, NodeId, NodeKind, Symbol, Tree, Unit};
-use crate::template::error::Error;
+use crate::template::ast::{
+    Callee, DOLLAR, Index, Items, NodeId, NodeKind, Span, Symbol, Tables, Tree, Unit, index,
+};
 use crate::template::lex::Lexer;
 use crate::template::token::{Token, TokenKind};
 use crate::template::{MAX_NESTING, MAX_SOURCE, STACK_RED_ZONE, STACK_SEGMENT};
@@ -20,24 +21,64 @@ use std::rc::Rc;
 /// The functions a template may call, by name.
 pub(super) type Functions = HashMap<&'static str, Callee>;
 
+/// What is wrong in a text, and in which line of it.
+pub(super) struct SyntaxError {
+    pub(super) line: usize,
+    pub(super) cause: String,
+}
+
+/// What the parser makes of a text. Nothing in it is shared, so that any thread can make it.
+#[derive(Default)]
+pub(super) struct Draft {
+    tables: Tables,
+    strings: Vec<Constant>,
+    /// The templates, that of the text itself last.
+    templates: Vec<Found>,
+    defines_itself: bool,
+}
+
+/// The value of a string constant.
+enum Constant {
+    /// As it stands in the source.
+    Plain(Span),
+    /// As the marks in it say.
+    Unquoted(Vec<u8>),
+}
+
+/// A template found in a text.
+struct Found {
+    name: Box<str>,
+    root: NodeId,
+    is_empty: bool,
+}
+
 /// A parsed text, whatever its name: charts carry the same helper files many times over.
 pub(super) struct Parsed {
     source: Str,
-    nodes: Rc<[Node]>,
+    tables: Rc<Tables>,
+    strings: Rc<[Str]>,
     /// The templates, that of the text itself last.
     templates: Vec<Found>,
     /// Whether a definition in the text has the name of the text, which leaves one of the two.
     pub(super) defines_itself: bool,
 }
 
-/// A template found in a text.
-struct Found {
-    name: Rc<str>,
-    root: NodeId,
-    is_empty: bool,
-}
-
 impl Parsed {
+    /// The draft of this source.
+    pub(super) fn new(draft: Draft, source: &Str) -> Self {
+        let strings = draft.strings.into_iter().map(|constant| match constant {
+            Constant::Plain(span) => Str::from(span.of(source)),
+            Constant::Unquoted(text) => Str::from(text),
+        });
+        Self {
+            source: source.clone(),
+            strings: strings.collect(),
+            tables: Rc::new(draft.tables),
+            templates: draft.templates,
+            defines_itself: draft.defines_itself,
+        }
+    }
+
     /// Whether a template defined in the text has this name.
     pub(super) fn defines(&self, name: &str) -> bool {
         let defined = self
@@ -49,17 +90,21 @@ impl Parsed {
 
     /// The templates, that of the text itself last and under the given name.
     pub(super) fn trees(&self, name: &Rc<str>) -> Vec<Rc<Tree>> {
-        let (source, nodes) = (self.source.clone(), Rc::clone(&self.nodes));
         let unit = Rc::new(Unit {
             name: Rc::clone(name),
-            source,
-            nodes,
+            source: self.source.clone(),
+            tables: Rc::clone(&self.tables),
+            strings: Rc::clone(&self.strings),
             line_starts: OnceCell::new(),
         });
         let last = self.templates.len().saturating_sub(1);
         let trees = self.templates.iter().enumerate().map(|(i, found)| {
             Rc::new(Tree {
-                name: Rc::clone(if i == last { name } else { &found.name }),
+                name: if i == last {
+                    Rc::clone(name)
+                } else {
+                    Rc::from(&*found.name)
+                },
                 unit: Rc::clone(&unit),
                 root: found.root,
                 is_empty: found.is_empty,
@@ -73,16 +118,19 @@ impl Parsed {
 ///
 /// # Errors
 /// Go's text with the line.
-pub(super) fn parse(name: &Rc<str>, source: &Str, functions: &Functions) -> Result<Parsed, Error> {
+pub(super) fn parse(
+    name: &str,
+    source: &[u8],
+    functions: &Functions,
+) -> Result<Draft, SyntaxError> {
     let mut parser = Parser {
         file: name,
         source,
         functions,
         lexer: Lexer::new(source),
-        nodes: Vec::new(),
+        draft: Draft::default(),
+        pending: Vec::new(),
         symbols: vec![b"$"],
-        templates: Vec::new(),
-        defines_itself: false,
         state: State::new(),
         depth: 0,
     };
@@ -92,18 +140,8 @@ pub(super) fn parse(name: &Rc<str>, source: &Str, functions: &Functions) -> Resu
     parser.lexer.break_ok = !functions.contains_key("break");
     parser.lexer.continue_ok = !functions.contains_key("continue");
     parser.parse_text()?;
-    let Parser {
-        nodes,
-        templates,
-        defines_itself,
-        ..
-    } = parser;
-    Ok(Parsed {
-        source: source.clone(),
-        nodes: nodes.into(),
-        templates,
-        defines_itself,
-    })
+    parser.draft.tables.shrink();
+    Ok(parser.draft)
 }
 
 /// How a list of nodes ended.
@@ -155,20 +193,20 @@ impl State<'_> {
 }
 
 struct Parser<'a> {
-    file: &'a Rc<str>,
-    source: &'a Str,
+    file: &'a str,
+    source: &'a [u8],
     functions: &'a Functions,
     lexer: Lexer<'a>,
-    nodes: Vec<Node>,
+    draft: Draft,
+    /// The items of rows that are not complete.
+    pending: Vec<NodeId>,
     symbols: Vec<&'a [u8]>,
-    templates: Vec<Found>,
-    defines_itself: bool,
     state: State<'a>,
     /// The depth of nested blocks and parentheses in the whole text.
     depth: usize,
 }
 
-type Read<T> = Result<T, Error>;
+type Read<T> = Result<T, SyntaxError>;
 
 impl<'a> Parser<'a> {
     /// The next item; those taken back come first.
@@ -221,17 +259,15 @@ impl<'a> Parser<'a> {
     }
 
     /// A fault at the item read last.
-    fn error(&self, cause: impl Into<String>) -> Error {
-        Error::parse(
-            self.file,
-            self.state.tokens[0].line,
-            self.source,
-            cause.into(),
-        )
+    fn error(&self, cause: impl Into<String>) -> SyntaxError {
+        SyntaxError {
+            line: self.state.tokens[0].line,
+            cause: cause.into(),
+        }
     }
 
     /// The fault for an item that cannot stand here, by its text.
-    fn unexpected(&self, token: Token<'a>, context: &str) -> Error {
+    fn unexpected(&self, token: Token<'a>, context: &str) -> SyntaxError {
         if token.kind != TokenKind::Error {
             return self.error(format!("unexpected {} in {context}", token.describe()));
         }
@@ -250,13 +286,16 @@ impl<'a> Parser<'a> {
 
     /// Adds a node to the tree.
     fn add(&mut self, pos: usize, kind: NodeKind) -> NodeId {
-        self.nodes.push(Node { pos, kind });
-        // `MAX_SOURCE` keeps the number of nodes far below this.
-        NodeId(u32::try_from(self.nodes.len() - 1).unwrap_or(u32::MAX))
+        self.draft.tables.add(pos, kind)
     }
 
-    fn kind(&self, id: NodeId) -> &NodeKind {
-        &self.nodes[id.0 as usize].kind
+    /// Adds what is pending from a mark on as a row.
+    fn complete(&mut self, mark: usize) -> Items {
+        self.draft.tables.add_items(self.pending.drain(mark..))
+    }
+
+    fn kind(&self, id: NodeId) -> NodeKind {
+        self.draft.tables.node(id).kind
     }
 
     /// Runs a nested part, on more stack if need be.
@@ -273,22 +312,22 @@ impl<'a> Parser<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Functions, parse};
+    use super::{Functions, Parsed, parse};
     use crate::template::ast::Callee;
     use crate::template::builtin::Builtin;
 
     fn parsed(text: &str) -> String {
         let print = Callee::Builtin(Builtin::Print);
         let functions = Functions::from([("print", print), ("len", Callee::Builtin(Builtin::Len))]);
-        match parse(&"f".into(), &text.into(), &functions) {
-            Ok(parsed) => {
-                let trees = parsed.trees(&"f".into());
+        match parse("f", text.as_bytes(), &functions) {
+            Ok(draft) => {
+                let trees = Parsed::new(draft, &text.into()).trees(&"f".into());
                 let shown = trees
                     .iter()
                     .map(|tree| format!("{}: {}", tree.name, tree.unit.text(tree.root)));
                 shown.collect::<Vec<_>>().join("\n")
             }
-            Err(error) => error.to_string(),
+            Err(error) => format!("template: f:{}: {}", error.line, error.cause),
         }
     }
 

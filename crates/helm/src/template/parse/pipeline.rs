@@ -1,19 +1,18 @@
 //! Pipelines: declarations, commands, operands and terms.
 
-use super::{Parser, Read};
-use crate::template::ast::{Callee, NodeId, NodeKind, Pipe, Symbol};
+use super::{Constant, Index, Parser, Read, Span, index};
+use crate::template::ast::{NodeId, NodeKind, Pipe, Symbol};
 use crate::template::number::Number;
 use crate::template::token::{Token, TokenKind};
-use crate::value::Str;
 use crate::value::quote::quoted;
 
 impl<'a> Parser<'a> {
     /// Commands with `|` between them up to `end`, perhaps after `$x :=`, `$x =` or `$i, $x :=`.
     pub(super) fn pipeline(&mut self, context: &str, end: TokenKind) -> Read<NodeId> {
         let pos = self.peek_non_space().pos;
-        let mut pipe = Pipe::default();
-        (pipe.variables, pipe.is_assign) = self.declarations(context)?;
-        let mut commands = Vec::new();
+        let mark = self.pending.len();
+        let is_assign = self.declarations(context)?;
+        let commands = self.pending.len();
         loop {
             let token = self.next_non_space();
             match token.kind {
@@ -31,20 +30,24 @@ impl<'a> Parser<'a> {
                 | TokenKind::Variable
                 | TokenKind::LeftParen => {
                     self.backup();
-                    commands.push(self.command()?);
+                    let command = self.command()?;
+                    self.pending.push(command);
                 }
                 _ => return Err(self.unexpected(token, context)),
             }
         }
-        self.check_commands(&commands, context)?;
-        pipe.commands = commands.into();
+        self.check_commands(commands, context)?;
+        let pipe = Pipe {
+            is_assign,
+            declared: u8::try_from(commands - mark).unwrap_or(u8::MAX),
+            items: self.complete(mark),
+        };
         Ok(self.add(pos, NodeKind::Pipe(pipe)))
     }
 
-    /// The variables a pipeline declares or assigns, and whether it assigns.
-    #[expect(clippy::type_complexity, reason = "the parts of a Pipe")]
-    fn declarations(&mut self, context: &str) -> Read<(Box<[(NodeId, Symbol)]>, bool)> {
-        let mut variables = Vec::new();
+    /// The variables a pipeline declares or assigns become pending; whether it assigns.
+    fn declarations(&mut self, context: &str) -> Read<bool> {
+        let mark = self.pending.len();
         let mut is_assign = false;
         loop {
             let variable = self.peek_non_space();
@@ -57,12 +60,13 @@ impl<'a> Parser<'a> {
             let is_comma = next.kind == TokenKind::Char && next.text == b",";
             if matches!(next.kind, TokenKind::Assign | TokenKind::Declare) || is_comma {
                 self.next_non_space();
-                variables.push(self.declare(variable));
+                let variable = self.declare(variable);
+                self.pending.push(variable);
                 if !is_comma {
                     is_assign = next.kind == TokenKind::Assign;
                     break;
                 }
-                if context != "range" || variables.len() >= 2 {
+                if context != "range" || self.pending.len() >= mark + 2 {
                     return Err(self.error(format!("too many declarations in {context}")));
                 }
                 let after = self.peek_non_space().kind;
@@ -84,28 +88,28 @@ impl<'a> Parser<'a> {
             }
             break;
         }
-        Ok((variables.into(), is_assign))
+        Ok(is_assign)
     }
 
     /// Brings a variable into scope, and gives its node.
-    fn declare(&mut self, token: Token<'a>) -> (NodeId, Symbol) {
+    fn declare(&mut self, token: Token<'a>) -> NodeId {
         let symbol = self.symbol(token.text);
         self.state.variables.push(symbol);
-        let kind = NodeKind::Variable(symbol, Str::from(token.text), Box::default());
-        (self.add(token.pos, kind), symbol)
+        self.add(token.pos, NodeKind::Variable(symbol, span(token)))
     }
 
     fn symbol(&mut self, name: &'a [u8]) -> Symbol {
         let known = self.symbols.iter().position(|&other| other == name);
-        let index = known.unwrap_or_else(|| {
+        let found = known.unwrap_or_else(|| {
             self.symbols.push(name);
             self.symbols.len() - 1
         });
-        Symbol::try_from(index).unwrap_or(Symbol::MAX)
+        index(found)
     }
 
-    /// Refuses an empty pipeline, and a constant after the first `|`: it takes no argument.
-    fn check_commands(&self, commands: &[NodeId], context: &str) -> Read<()> {
+    /// Refuses a pipeline without pending commands, and a constant after the first `|`: it takes no argument.
+    fn check_commands(&self, mark: usize, context: &str) -> Read<()> {
+        let commands = &self.pending[mark..];
         if commands.is_empty() {
             return Err(self.error(format!("missing value for {context}")));
         }
@@ -114,7 +118,7 @@ impl<'a> Parser<'a> {
                 continue;
             };
             if matches!(
-                self.kind(args[0]),
+                self.kind(self.draft.tables.items(args)[0]),
                 NodeKind::Bool(_)
                     | NodeKind::Dot
                     | NodeKind::Nil
@@ -131,10 +135,11 @@ impl<'a> Parser<'a> {
     /// Operands separated by blanks, up to `|`, `)` or the end of the action.
     fn command(&mut self) -> Read<NodeId> {
         let pos = self.peek_non_space().pos;
-        let mut args = Vec::new();
+        let mark = self.pending.len();
         loop {
             self.peek_non_space();
-            args.extend(self.operand()?);
+            let operand = self.operand()?;
+            self.pending.extend(operand);
             let token = self.next();
             match token.kind {
                 TokenKind::Space => {}
@@ -146,10 +151,11 @@ impl<'a> Parser<'a> {
                 _ => return Err(self.unexpected(token, "operand")),
             }
         }
-        if args.is_empty() {
+        if self.pending.len() == mark {
             return Err(self.error("empty command"));
         }
-        Ok(self.add(pos, NodeKind::Command(args.into())))
+        let args = self.complete(mark);
+        Ok(self.add(pos, NodeKind::Command(args)))
     }
 
     /// A term with the fields behind it; `None` when something else follows.
@@ -161,35 +167,40 @@ impl<'a> Parser<'a> {
         if first.kind != TokenKind::Field {
             return Ok(Some(term));
         }
-        let mut fields = Vec::new();
+        let mut fields = 0;
         while self.peek().kind == TokenKind::Field {
-            fields.push(Str::from(&self.next().text[1..]));
+            fields += self.next().text.len();
         }
-        let kind = match self.kind(term) {
-            NodeKind::Field(path) => NodeKind::Field(path.iter().cloned().chain(fields).collect()),
-            NodeKind::Variable(symbol, name, _) => {
-                NodeKind::Variable(*symbol, name.clone(), fields.into())
+        match self.kind(term) {
+            NodeKind::Field(path) => {
+                let longer = NodeKind::Field(path.and(fields));
+                self.draft.tables.replace(term, first.pos, longer);
+                Ok(Some(term))
             }
-            NodeKind::Bool(_)
-            | NodeKind::String(..)
-            | NodeKind::Number(_)
-            | NodeKind::Nil
-            | NodeKind::Dot => {
-                let text = self.literal_text(term);
-                return Err(self.error(format!("unexpected . after term {}", quoted(text))));
+            NodeKind::Variable(symbol, path) => {
+                let longer = NodeKind::Variable(symbol, path.and(fields));
+                self.draft.tables.replace(term, first.pos, longer);
+                Ok(Some(term))
             }
-            _ => NodeKind::Chain(term, fields.into()),
-        };
-        Ok(Some(self.add(first.pos, kind)))
+            NodeKind::Pipe(_) | NodeKind::Identifier(_) => {
+                let path = Span::new(first.pos, fields);
+                Ok(Some(self.add(first.pos, NodeKind::Chain(term, path))))
+            }
+            literal => {
+                let text = quoted(self.literal_text(literal));
+                Err(self.error(format!("unexpected . after term {text}")))
+            }
+        }
     }
 
-    fn literal_text(&self, id: NodeId) -> Vec<u8> {
-        match self.kind(id) {
-            NodeKind::Bool(flag) => flag.to_string().into_bytes(),
-            NodeKind::String(range, _) => self.source[range.clone()].to_vec(),
-            NodeKind::Number(number) => number.text.clone().into_bytes(),
-            NodeKind::Nil => b"nil".to_vec(),
-            _ => b".".to_vec(),
+    fn literal_text(&self, literal: NodeKind) -> &[u8] {
+        match literal {
+            NodeKind::Bool(true) => b"true",
+            NodeKind::Bool(false) => b"false",
+            NodeKind::String(span, _) => span.of(self.source),
+            NodeKind::Number(number) => self.draft.tables.numbers[number as usize].text.as_bytes(),
+            NodeKind::Nil => b"nil",
+            _ => b".",
         }
     }
 
@@ -201,16 +212,20 @@ impl<'a> Parser<'a> {
             TokenKind::Dot => NodeKind::Dot,
             TokenKind::Nil => NodeKind::Nil,
             TokenKind::Variable => self.variable(token)?,
-            TokenKind::Field => NodeKind::Field(Box::new([Str::from(&token.text[1..])])),
+            TokenKind::Field => NodeKind::Field(span(token)),
             TokenKind::Bool => NodeKind::Bool(token.text == b"true"),
             TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
                 let number = Number::parse(token.text, token.kind);
-                NodeKind::Number(Box::new(number.map_err(|cause| self.error(cause))?))
+                let number = number.map_err(|cause| self.error(cause))?;
+                let numbers = &mut self.draft.tables.numbers;
+                numbers.push(number);
+                NodeKind::Number(index(numbers.len() - 1))
             }
             TokenKind::LeftParen => return self.parenthesized().map(Some),
             TokenKind::String | TokenKind::RawString => {
-                let text = self.unquote(token)?;
-                NodeKind::String(token.pos..token.pos + token.text.len(), Str::from(text))
+                let constant = self.constant(token)?;
+                self.draft.strings.push(constant);
+                NodeKind::String(span(token), index(self.draft.strings.len() - 1))
             }
             _ => {
                 self.backup();
@@ -225,11 +240,34 @@ impl<'a> Parser<'a> {
         self.nested(|parser| parser.pipeline("parenthesized pipeline", TokenKind::RightParen))
     }
 
+    /// The value of a string constant.
+    fn constant(&self, token: Token<'a>) -> Read<Constant> {
+        let (mark, inner) = (token.text[0], token.text.get(1..token.text.len() - 1));
+        let is_special = |byte: &u8| match mark {
+            b'`' => matches!(byte, b'`' | b'\r'),
+            _ => matches!(byte, b'"' | b'\\' | b'\n' | 0x80..),
+        };
+        match inner {
+            Some(inner) if !inner.iter().any(is_special) => {
+                Ok(Constant::Plain(Span::new(token.pos + 1, inner.len())))
+            }
+            _ => self.unquote(token).map(Constant::Unquoted),
+        }
+    }
+
     /// The function of that name, among those that the set knows.
-    fn callee(&self, token: Token<'a>) -> Read<Callee> {
+    fn callee(&mut self, token: Token<'a>) -> Read<Index> {
         let name = std::str::from_utf8(token.text).unwrap_or_default();
-        let callee = self.functions.get(name).copied();
-        callee.ok_or_else(|| self.error(format!("function {} not defined", quoted(token.text))))
+        let callees = &mut self.draft.tables.callees;
+        if let Some(known) = callees.iter().position(|callee| callee.name() == name) {
+            return Ok(index(known));
+        }
+        let Some(callee) = self.functions.get(name) else {
+            let name = quoted(token.text);
+            return Err(self.error(format!("function {name} not defined")));
+        };
+        callees.push(*callee);
+        Ok(index(callees.len() - 1))
     }
 
     /// A variable that is in scope.
@@ -238,10 +276,10 @@ impl<'a> Parser<'a> {
         if !self.state.variables.contains(&symbol) {
             return Err(self.error(format!("undefined variable {}", quoted(token.text))));
         }
-        Ok(NodeKind::Variable(
-            symbol,
-            Str::from(token.text),
-            Box::default(),
-        ))
+        Ok(NodeKind::Variable(symbol, span(token)))
     }
+}
+
+fn span(token: Token<'_>) -> Span {
+    Span::new(token.pos, token.text.len())
 }
