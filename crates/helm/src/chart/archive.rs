@@ -42,6 +42,7 @@ pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(Strin
     let mut files = Vec::new();
     let mut seen = BTreeSet::new();
     let mut left = limit;
+    let mut data = Vec::new();
     let entries = archive.entries().map_err(|error| error.to_string())?;
     for entry in entries {
         let mut entry = entry.map_err(|error| error.to_string())?;
@@ -67,7 +68,7 @@ pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(Strin
         if entry.size() > left {
             return Err(too_large());
         }
-        let mut data = Vec::new();
+        data.clear();
         entry
             .by_ref()
             .take(left + 1)

@@ -6,6 +6,8 @@
 
 use super::{Chart, Error, Profile, archive, ignore::Rules};
 use crate::value::Str;
+use std::fs::{File, FileType};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// How many bytes a chart may have, unpacked: Helm's own limit.
@@ -79,6 +81,8 @@ struct Walk {
     /// How many files and directories there were, ignored ones too: links make loops of them.
     entries: usize,
     left: u64,
+    /// What is read into.
+    buffer: Vec<u8>,
 }
 
 fn read_directory(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
@@ -109,6 +113,7 @@ fn read_directory(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, S
         files: Vec::new(),
         entries: 0,
         left: MAX_TOTAL,
+        buffer: Vec::new(),
     };
     walk.directory(&top, "", 0)?;
     Ok(walk.files)
@@ -139,51 +144,52 @@ impl Walk {
             ));
         }
         let entries = std::fs::read_dir(dir).map_err(|error| describe("open", dir, &error))?;
-        let mut names = Vec::new();
+        let mut found = Vec::new();
         for entry in entries {
-            names.push(
-                entry
-                    .map_err(|error| describe("read", dir, &error))?
-                    .file_name(),
-            );
+            let entry = entry.map_err(|error| describe("read", dir, &error))?;
+            let kind = entry.file_type();
+            let kind = kind.map_err(|error| describe("lstat", &entry.path(), &error))?;
+            found.push((entry.file_name(), kind));
         }
-        names.sort();
-        for name in names {
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for (name, kind) in found {
             let relative = format!("{prefix}{}", name.to_string_lossy());
-            self.entry(&dir.join(&name), &relative, depth)?;
+            self.entry(dir.join(&name), kind, &relative, depth)?;
         }
         Ok(())
     }
 
-    fn entry(&mut self, path: &Path, relative: &str, depth: usize) -> Result<(), String> {
+    fn entry(
+        &mut self,
+        mut path: PathBuf,
+        mut kind: FileType,
+        relative: &str,
+        depth: usize,
+    ) -> Result<(), String> {
         self.entries += 1;
         if self.entries > MAX_FILES {
             return Err(format!(
                 "chart contains more than {MAX_FILES} files and directories, at {relative}"
             ));
         }
-        let link = std::fs::symlink_metadata(path)
-            .map_err(|error| describe("lstat", path, &error))?
-            .is_symlink();
-        let path = if link {
-            self.follow(path)?
-        } else {
-            path.to_owned()
-        };
-        let meta = std::fs::metadata(&path).map_err(|error| describe("stat", &path, &error))?;
-        if self.rules.ignores(relative, meta.is_dir()) {
+        if kind.is_symlink() {
+            path = self.follow(&path)?;
+            let meta = std::fs::metadata(&path).map_err(|error| describe("stat", &path, &error))?;
+            kind = meta.file_type();
+        }
+        if self.rules.ignores(relative, kind.is_dir()) {
             return Ok(());
         }
-        if meta.is_dir() {
+        if kind.is_dir() {
             return self.directory(&path, &format!("{relative}/"), depth + 1);
         }
-        if !meta.is_file() {
+        if !kind.is_file() {
             return Err(format!(
                 "cannot load irregular file {} as it has file mode type bits set",
                 self.top.join(relative).display()
             ));
         }
-        self.file(&path, relative, meta.len())
+        self.file(&path, relative)
     }
 
     /// Where a symbolic link leads, if it stays within the fence.
@@ -201,7 +207,10 @@ impl Walk {
         ))
     }
 
-    fn file(&mut self, path: &Path, relative: &str, size: u64) -> Result<(), String> {
+    fn file(&mut self, path: &Path, relative: &str) -> Result<(), String> {
+        let unreadable = |error: std::io::Error| describe("open", path, &error);
+        let file = File::open(path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
         if self.profile.is_helm3() && size > MAX_FILE_HELM3 {
             let name = relative.rsplit('/').next().unwrap_or(relative);
             return Err(format!(
@@ -217,13 +226,13 @@ impl Walk {
         if size > self.left {
             return Err(too_large());
         }
-        let data = std::fs::read(path).map_err(|error| describe("open", path, &error))?;
-        self.left = self
-            .left
-            .checked_sub(data.len() as u64)
-            .ok_or_else(too_large)?;
+        let data = &mut self.buffer;
+        data.clear();
+        let read = file.take(self.left + 1).read_to_end(data);
+        let read = read.map_err(unreadable)? as u64;
+        self.left = self.left.checked_sub(read).ok_or_else(too_large)?;
         self.files
-            .push((relative.to_owned(), Str::from(without_bom(&data))));
+            .push((relative.to_owned(), Str::from(without_bom(data))));
         Ok(())
     }
 }
