@@ -25,11 +25,11 @@ const I: Param = Param::Int;
 const L: Param = Param::List;
 const CERT: Param = Param::Named("sprig.certificate");
 
-/// The size of the RSA keys that certificates get.
-const CERT_KEY_BITS: usize = 2048;
+/// How many words a prime of the RSA keys of certificates has: 2048 bits in all.
+const CERT_KEY_WORDS: usize = 2048 / 2 / 64;
 
-/// The size of the RSA keys that `genPrivateKey` makes.
-const KEY_BITS: usize = 4096;
+/// How many words a prime of the RSA keys of `genPrivateKey` has: 4096 bits in all.
+const KEY_WORDS: usize = 4096 / 2 / 64;
 
 /// The functions of this file.
 pub(super) const TABLE: &[Function] = &[
@@ -116,7 +116,7 @@ fn generate_key(run: &mut dyn Runtime, kind: &[u8]) -> Answer {
     run.work(random::KEY_STEPS)?;
     let rng = &mut random::source(run, "genPrivateKey");
     let key = match kind {
-        b"" | b"rsa" => PrivateKey::rsa(rng, KEY_BITS),
+        b"" | b"rsa" => PrivateKey::rsa::<KEY_WORDS>(rng),
         b"dsa" => Ok(PrivateKey::Dsa(Box::new(dsa::DsaKey::generate(rng)))),
         b"ecdsa" => Ok(PrivateKey::ecdsa(rng)),
         b"ed25519" => Ok(PrivateKey::ed25519(rng)),
@@ -215,7 +215,7 @@ impl<'a> Request<'a> {
         match given {
             Some(text) => PrivateKey::from_pem(text)
                 .map_err(|error| Fault::new(format!("parsing private key: {error}"))),
-            None => PrivateKey::rsa(&mut random::source(run, self.function), CERT_KEY_BITS)
+            None => PrivateKey::rsa::<CERT_KEY_WORDS>(&mut random::source(run, self.function))
                 .map_err(|error| Fault::new(format!("error generating rsa key: {error}"))),
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Follows Go 1.26 `crypto/dsa` with the sizes that sprig 3.3.0 asks for (2048 and 256 bits).
 
-use super::der;
+use super::{der, modular};
 use bigdecimal::num_bigint::BigUint;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::RngCore;
@@ -12,9 +12,6 @@ const P_BITS: usize = 2048;
 
 /// The size of the order of the subgroup in bits.
 const Q_BITS: usize = 256;
-
-/// How many bases a number is tested with before it counts as prime.
-const ROUNDS: usize = 40;
 
 /// A DSA key: P, Q, G, Y, X.
 pub(super) struct DsaKey([BigUint; 5]);
@@ -80,14 +77,14 @@ fn parameters(rng: &mut ChaCha20Rng) -> (BigUint, BigUint) {
         let mut q = random(rng, Q_BITS);
         q.set_bit(0, true);
         q.set_bit(Q_BITS as u64 - 1, true);
-        if !is_prime(rng, &q) {
+        if !is_prime::<{ Q_BITS / 64 }>(rng, &q) {
             continue;
         }
         for _ in 0..4 * P_BITS {
             let mut p = random(rng, P_BITS);
             p.set_bit(P_BITS as u64 - 1, true);
             p = &p - &p % (&q * 2_u8) + &one;
-            if p.bits() == P_BITS as u64 && is_prime(rng, &p) {
+            if p.bits() == P_BITS as u64 && is_prime::<{ P_BITS / 64 }>(rng, &p) {
                 return (p, q);
             }
         }
@@ -100,30 +97,10 @@ fn random(rng: &mut ChaCha20Rng, bits: usize) -> BigUint {
     BigUint::from_bytes_be(&bytes)
 }
 
-/// Miller–Rabin after a sieve of small divisors, for odd numbers.
-fn is_prime(rng: &mut ChaCha20Rng, number: &BigUint) -> bool {
-    if (3..4000_u32)
-        .step_by(2)
-        .any(|d| number % d == BigUint::ZERO)
-    {
-        return false;
-    }
-    let one = BigUint::from(1_u8);
-    let minus_one = number - &one;
-    let twos = minus_one.trailing_zeros().unwrap_or(0);
-    let odd = &minus_one >> twos;
-    (0..ROUNDS).all(|_| {
-        let base = BigUint::from(rng.next_u64()) + 2_u8;
-        let mut power = base.modpow(&odd, number);
-        if power == one || power == minus_one {
-            return true;
-        }
-        for _ in 1..twos {
-            power = &power * &power % number;
-            if power == minus_one {
-                return true;
-            }
-        }
-        false
-    })
+/// Whether a number of `64 * N` bits, its highest and lowest bit set, is prime.
+fn is_prime<const N: usize>(rng: &mut ChaCha20Rng, number: &BigUint) -> bool {
+    let has_factor = |divisor: u32| (number % divisor).bits() == 0;
+    let words = number.to_u64_digits().try_into();
+    !(3..4000).step_by(2).any(has_factor)
+        && words.is_ok_and(|words| modular::is_prime::<N>(rng, &words))
 }

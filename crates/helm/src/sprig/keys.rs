@@ -4,15 +4,16 @@
 //! in OpenSSL's form.
 
 use super::dsa::DsaKey;
+use super::modular::Number;
 use super::{der, pem, primes};
 use p256::ecdsa::signature::Signer;
 use p256::elliptic_curve::sec1::ToEncodedPoint;
 use p256::pkcs8::{DecodePrivateKey, EncodePublicKey};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::RngCore;
-use rsa::RsaPrivateKey;
 use rsa::pkcs1::{DecodeRsaPrivateKey, EncodeRsaPrivateKey};
 use rsa::signature::SignatureEncoding;
+use rsa::{BigUint, RsaPrivateKey};
 
 /// A private key.
 pub(super) enum PrivateKey {
@@ -49,9 +50,6 @@ impl rsa::rand_core::CryptoRng for OldRng<'_> {}
 /// The public exponent of RSA keys.
 const EXPONENT: u32 = 65_537;
 
-/// From how many bits on the primes of RSA keys are sieved for.
-const MIN_SIEVED: usize = 512;
-
 /// The content of the object identifier of P-256.
 const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 
@@ -61,20 +59,18 @@ const ED25519_PREFIX: &[u8] = &[
 ];
 
 impl PrivateKey {
-    /// A new RSA key.
-    pub(super) fn rsa(rng: &mut ChaCha20Rng, bits: usize) -> Result<Self, String> {
-        let key = if bits < MIN_SIEVED {
-            RsaPrivateKey::new(&mut OldRng(rng), bits).map_err(|error| error.to_string())?
-        } else {
-            let sizes = [bits.div_ceil(2), bits / 2];
+    /// A new RSA key of `128 * N` bits, from two primes of half as many.
+    pub(super) fn rsa<const N: usize>(rng: &mut ChaCha20Rng) -> Result<Self, String> {
+        let key = |primes: [Number<N>; 2]| {
+            let [p, q] = primes.map(|prime| {
+                let words = prime.iter().rev().flat_map(|word| word.to_be_bytes());
+                BigUint::from_bytes_be(&words.collect::<Vec<u8>>())
+            });
             // Fails for primes that are equal, or of which the exponent divides one less.
-            let exponent = || EXPONENT.into();
-            let key = |[p, q]: [_; 2]| RsaPrivateKey::from_p_q(p, q, exponent()).ok();
-            std::iter::repeat_with(|| primes::pair(rng, sizes))
-                .find_map(key)
-                .ok_or("no key was found")?
+            RsaPrivateKey::from_p_q(p, q, EXPONENT.into()).ok()
         };
-        Ok(Self::Rsa(Box::new(key)))
+        let key = std::iter::repeat_with(|| primes::pair(rng)).find_map(key);
+        Ok(Self::Rsa(Box::new(key.ok_or("no key was found")?)))
     }
 
     /// A new ECDSA key.

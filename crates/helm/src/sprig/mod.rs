@@ -22,6 +22,7 @@ mod layout;
 mod lists;
 mod math;
 mod merge;
+mod modular;
 mod net;
 mod paths;
 mod pem;

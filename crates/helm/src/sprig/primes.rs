@@ -3,85 +3,82 @@
 //! A random number and the odd numbers after it are sieved with all small primes before any of them is
 //! tested, which saves two of three tests, and the tests are what takes long.
 
-use num_bigint_dig::BigUint;
-use num_bigint_dig::prime::probably_prime;
+use super::modular::{Number, is_prime};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::thread;
 
-/// Below it are the primes that are sieved with.
-const SMALL: u32 = 1 << 17;
+/// Below it are the primes that are sieved with, so that two of them fit into 32 bits.
+const SMALL: u32 = 1 << 16;
 
 /// How many odd numbers are sieved at once. Of numbers of 2048 bits, one in 700 odd ones is prime.
 const WINDOW: u32 = 1 << 12;
 
-/// How many random bases a number is tested with, after base 2 and before the test of Lucas. FIPS 186-5
-/// (table B.1) asks for five in all, for primes of keys of 2048 bits, and for fewer in longer ones.
-const ROUNDS: usize = 5;
-
-/// Two random primes of that size, at least 16 bits, with their highest two bits set. They are searched for
-/// at the same time, each with randomness of its own, so that the same seed finds the same primes.
-pub(super) fn pair(rng: &mut ChaCha20Rng, bits: [usize; 2]) -> [BigUint; 2] {
+/// Two random primes of `64 * N` bits with their highest two bits set. They are searched for at the same
+/// time, each with randomness of its own, so that the same seed finds the same primes.
+pub(super) fn pair<const N: usize>(rng: &mut ChaCha20Rng) -> [Number<N>; 2] {
     let mut seeds = [[0; 32]; 2];
     seeds.iter_mut().for_each(|seed| rng.fill_bytes(seed));
-    let search = |at: usize| prime(&mut ChaCha20Rng::from_seed(seeds[at]), bits[at]);
+    let [first, second] = seeds;
+    let search = |seed| prime(&mut ChaCha20Rng::from_seed(seed));
     let (one, other) = thread::scope(|scope| {
-        let other = thread::Builder::new().spawn_scoped(scope, || search(1));
-        (search(0), other.ok().and_then(|other| other.join().ok()))
+        let other = thread::Builder::new().spawn_scoped(scope, || search(second));
+        (
+            search(first),
+            other.ok().and_then(|other| other.join().ok()),
+        )
     });
     // Where there is no second thread, one does all the work.
-    [one, other.unwrap_or_else(|| search(1))]
+    [one, other.unwrap_or_else(|| search(second))]
 }
 
-fn prime(rng: &mut ChaCha20Rng, bits: usize) -> BigUint {
+fn prime<const N: usize>(rng: &mut ChaCha20Rng) -> Number<N> {
     let small = small_primes();
     loop {
-        let start = random(rng, bits);
-        let number = BigUint::from_bytes_be(&start);
+        let mut start: Number<N> = std::array::from_fn(|_| rng.next_u64());
+        start[0] |= 1;
+        start[N - 1] |= 0b11 << 62;
         let sieved = sieve(&start, &small);
         let left = (0..).zip(sieved).filter(|(_, is_composite)| !is_composite);
-        let mut candidates = left.map(|(step, _): (u32, bool)| &number + 2 * step);
-        let found = candidates.find(|candidate| probably_prime(candidate, ROUNDS));
-        if let Some(prime) = found.filter(|prime| prime.bits() == bits) {
+        let mut candidates = left.map_while(|(step, _): (u64, bool)| plus(&start, 2 * step));
+        if let Some(prime) = candidates.find(|candidate| is_prime(rng, candidate)) {
             return prime;
         }
     }
 }
 
-/// An odd number of so many bits, its highest two bits set.
-fn random(rng: &mut ChaCha20Rng, bits: usize) -> Vec<u8> {
-    let mut bytes = vec![0; bits.div_ceil(8)];
-    rng.fill_bytes(&mut bytes);
-    bytes[0] &= 0xff >> (8 * bytes.len() - bits);
-    let last = bytes.len() - 1;
-    for bit in [0, bits - 2, bits - 1] {
-        bytes[last - bit / 8] |= 1 << (bit % 8);
+/// A sum, if it is not longer than the number.
+fn plus<const N: usize>(number: &Number<N>, mut term: u64) -> Option<Number<N>> {
+    let mut sum = *number;
+    for word in &mut sum {
+        let carry;
+        (*word, carry) = word.overflowing_add(term);
+        term = u64::from(carry);
     }
-    bytes
+    (term == 0).then_some(sum)
 }
 
 /// Which of the odd numbers from `start` on have a small factor.
-fn sieve(start: &[u8], small: &[u32]) -> Vec<bool> {
+fn sieve<const N: usize>(start: &Number<N>, small: &[u32]) -> Vec<bool> {
     let mut composite = vec![false; WINDOW as usize];
-    for &prime in small {
-        let rest = remainder(start, prime);
-        // The distance to the next multiple; to the one after it if that is even.
-        let distance = (prime - rest) % prime;
-        let odd_steps = distance + prime * (distance % 2);
-        let multiples = (odd_steps / 2..WINDOW).step_by(prime as usize);
-        multiples.for_each(|step| composite[step as usize] = true);
+    for primes in small.chunks(2) {
+        let rest = remainder(start, primes.iter().product());
+        for prime in primes {
+            // The distance to the next multiple; to the one after it if that is even.
+            let distance = (prime - rest % prime) % prime;
+            let odd_steps = distance + prime * (distance % 2);
+            let multiples = (odd_steps / 2..WINDOW).step_by(*prime as usize);
+            multiples.for_each(|step| composite[step as usize] = true);
+        }
     }
     composite
 }
 
-fn remainder(number: &[u8], divisor: u32) -> u32 {
+fn remainder<const N: usize>(number: &Number<N>, divisor: u32) -> u32 {
     let divisor = u64::from(divisor);
-    let words = number.rchunks(4).rev();
-    let rest = words.fold(0, |rest, word| {
-        let shifted = word
-            .iter()
-            .fold(rest, |value, byte| value << 8 | u64::from(*byte));
-        shifted % divisor
+    let rest = number.iter().rev().fold(0, |rest, word| {
+        let rest = (rest << 32 | word >> 32) % divisor;
+        (rest << 32 | word & u64::from(u32::MAX)) % divisor
     });
     u32::try_from(rest).unwrap_or_default()
 }
@@ -102,35 +99,32 @@ fn small_primes() -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{pair, remainder, sieve, small_primes};
-    use num_bigint_dig::BigUint;
-    use num_bigint_dig::prime::probably_prime;
+    use super::super::modular::is_prime;
+    use super::{pair, plus, remainder, sieve, small_primes};
     use rand_chacha::ChaCha20Rng;
     use rand_chacha::rand_core::SeedableRng;
 
     #[test]
-    fn finds_primes_of_the_size_that_is_asked_for() {
-        for bits in [256, 259] {
-            let found = pair(&mut ChaCha20Rng::from_seed([1; 32]), [bits, bits + 1]);
-            let again = pair(&mut ChaCha20Rng::from_seed([1; 32]), [bits, bits + 1]);
-            assert_eq!(found, again);
-            for (prime, bits) in found.iter().zip([bits, bits + 1]) {
-                assert_eq!((prime >> (bits - 2)).to_bytes_be(), [3]);
-                assert!(probably_prime(prime, 20));
-            }
+    fn finds_the_same_primes_again() {
+        let mut rng = ChaCha20Rng::from_seed([1; 32]);
+        let found = pair::<4>(&mut rng);
+        assert_eq!(found, pair(&mut ChaCha20Rng::from_seed([1; 32])));
+        for prime in &found {
+            assert_eq!(prime[3] >> 62, 0b11);
+            assert!(is_prime(&mut rng, prime));
         }
     }
 
     #[test]
     fn sieves_exactly_the_multiples() {
-        let start = [0xc1, 0x23, 0x45, 0x67, 0x89, 0xab];
-        let number = BigUint::from_bytes_be(&start);
-        let small = &small_primes()[..50];
+        let start = [0x0123_4567_89ab_cdef, u64::MAX, 0xc123];
+        let small = &small_primes()[..51];
         assert_eq!(small[..5], [3, 5, 7, 11, 13]);
-        for (step, composite) in sieve(&start, small).into_iter().enumerate() {
-            let bytes = (&number + 2 * step).to_bytes_be();
-            let has_factor = small.iter().any(|prime| remainder(&bytes, *prime) == 0);
+        for (step, composite) in (0..).zip(sieve(&start, small)) {
+            let number = plus(&start, 2 * step).unwrap();
+            let has_factor = small.iter().any(|prime| remainder(&number, *prime) == 0);
             assert_eq!(composite, has_factor, "{step}");
         }
+        assert_eq!(plus(&[u64::MAX, u64::MAX], 2), None);
     }
 }
