@@ -14,6 +14,37 @@ pub(crate) const MAX_VALUES: usize = 1 << 22;
 /// holds itself twice would never end.
 pub(crate) const MAX_VISITS: usize = 1 << 26;
 
+/// How many bytes that a call reads, or that a template has written, count as one step.
+pub(crate) const BYTES_PER_STEP: usize = 16;
+
+/// How many bytes of YAML, JSON or TOML that a call parses count as one step, besides their reading.
+pub(crate) const PARSED_BYTES_PER_STEP: usize = 2;
+
+/// What calls count for that take long whatever they are given, in steps. A step is about 100 ns, so
+/// these are the times that they take, in a release build.
+pub(crate) mod cost {
+    /// Finding a key of ECDSA or Ed25519, or signing with one of them.
+    pub(crate) const SMALL_KEY: u64 = 2_000;
+
+    /// Finding an RSA key of 2048 bits and signing with one of 4096: 40 ms.
+    pub(crate) const CERTIFICATE: u64 = 400_000;
+
+    /// Finding an RSA key of 4096 bits: 400 ms.
+    pub(crate) const RSA_KEY: u64 = 4_000_000;
+
+    /// Finding a DSA key of 2048 bits with parameters of its own: 500 ms.
+    pub(crate) const DSA_KEY: u64 = 5_000_000;
+
+    /// `bcrypt` and `htpasswd`, with a cost of 10: 60 ms.
+    pub(crate) const BCRYPT: u64 = 600_000;
+
+    /// `derivePassword`, by scrypt over 32 MiB: 200 ms.
+    pub(crate) const SCRYPT: u64 = 2_000_000;
+
+    /// An encoder that failed, whose error is hidden: it may have written [`super::MAX_TEXT`] before.
+    pub(crate) const FAILED_ENCODING: u64 = 1_000_000;
+}
+
 /// The text of an encoder's error at [`MAX_TEXT`]. `toYaml` and its kin hide errors that Go has; this
 /// one ends the render.
 pub(crate) const TEXT_TOO_LARGE: &str = "text of the value is larger than 67108864 bytes";

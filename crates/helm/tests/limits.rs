@@ -11,10 +11,9 @@ use windlass_helm::yaml::{emit, from_yaml};
 
 const CHART: &str = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
 
-/// The error of a template; small limits keep the tests quick.
+/// The error of a template; a small limit keeps the tests quick.
 fn fails(template: &str) -> String {
     let limits = Limits {
-        template_steps: 1_000_000,
         bytes: 1 << 28,
         ..Limits::default()
     };
@@ -106,7 +105,6 @@ fn loops_end_at_the_budget_of_steps() {
         "{{ range until 1000 }}{{ range until 1000 }}{{ end }}{{ end }}",
         r#"{{ $s := repeat 3000000 "a" }}{{ range until 10000 }}{{ $x := contains "b" $s }}{{ end }}"#,
         r#"{{ $s := repeat 1000000 "a" }}{{ regexFindAll "a*b|a" $s -1 }}"#,
-        r#"{{ range until 10 }}{{ $x := genPrivateKey "ecdsa" }}{{ end }}"#,
         "{{ $l := until 3000 }}{{ uniq $l }}",
     ] {
         let error = fails_within(limits, &[("templates/t", template)]);
@@ -117,21 +115,54 @@ fn loops_end_at_the_budget_of_steps() {
     }
 }
 
+/// The calls fail before they do their work.
+#[test]
+fn slow_calls_count_for_the_time_that_they_take() {
+    let large = "a".repeat(20_000);
+    let values = format!("text: {large}\n");
+    for (ms, call) in [
+        (40, r#"genCA "a" 1"#),
+        (40, r#"genSelfSignedCert "a" nil nil 1"#),
+        (400, r#"genPrivateKey """#),
+        (500, r#"genPrivateKey "dsa""#),
+        (60, r#"bcrypt "a""#),
+        (60, r#"htpasswd "a" "b""#),
+        (200, r#"derivePassword 1 "long" "a" "b" "c""#),
+        (100, r#"toJson (float64 "NaN")"#),
+        (1, r#"regexMatch "((a{30}){30}b)c" "a""#),
+        (1, r#"regexFind "(a?){500}" .Values.text"#),
+        (1, "fromYaml .Values.text"),
+    ] {
+        let limits = Limits {
+            template_steps: ms * 10_000 - 1_000,
+            ..Limits::default()
+        };
+        let template = format!("{{{{ $x := {call} }}}}");
+        let files = [("templates/t", template.as_str()), ("values.yaml", &values)];
+        let error = fails_within(limits, &files);
+        assert!(
+            error.contains("template takes more than"),
+            "{call}: {error}"
+        );
+    }
+}
+
 #[test]
 fn all_templates_share_a_budget_of_steps() {
-    let template = "{{ range until 500 }}{{ end }}";
-    let limits = Limits {
-        steps: 800,
-        ..Limits::default()
-    };
-    let error = fails_within(
-        limits,
-        &[("templates/a", template), ("templates/b", template)],
-    );
-    assert!(
-        error.contains("templates of this render take too many steps in all"),
-        "{error}"
-    );
+    let loops = "{{ range until 500 }}{{ end }}";
+    let writes = r#"{{ repeat 60000 "a" }}"#;
+    for template in [loops, writes] {
+        let limits = Limits {
+            steps: 800,
+            ..Limits::default()
+        };
+        let files = [("templates/a", template), ("templates/b", template)];
+        let error = fails_within(limits, &files);
+        assert!(
+            error.contains("templates of this render take too many steps in all"),
+            "{error}"
+        );
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::strvals::from_cluster;
 use super::{Profile, duration, toml_time};
-use crate::limits::is_limit;
+use crate::limits::{PARSED_BYTES_PER_STEP, cost, is_limit};
 use crate::sprig::args::function;
 use crate::template::{Fault, Function, Param, Query, Runtime};
 use crate::toml::EncodeError;
@@ -42,29 +42,29 @@ static BOTH: &[Function] = &[
         lookup,
     ),
     function("getHostByName", &[Param::Str], |_, _| Ok(Value::from(""))),
-    function("toYaml", &[Param::Any], |_, args| {
-        or_empty(yaml::emit::to_yaml(&args[0]))
+    function("toYaml", &[Param::Any], |run, args| {
+        or_empty(run, yaml::emit::to_yaml(&args[0]))
     }),
-    function("toYamlPretty", &[Param::Any], |_, args| {
-        or_empty(yaml::emit::to_yaml_pretty(&args[0]))
+    function("toYamlPretty", &[Param::Any], |run, args| {
+        or_empty(run, yaml::emit::to_yaml_pretty(&args[0]))
     }),
-    function("fromYaml", &[Param::Str], |_, args| {
-        table(yaml::from_yaml_map(text(args, 0)).map_err(|error| error.to_string()))
+    function("fromYaml", &[Param::Str], |run, args| {
+        table(yaml::from_yaml_map(parsed(run, args)?).map_err(|error| error.to_string()))
     }),
-    function("fromYamlArray", &[Param::Str], |_, args| {
-        array(yaml::from_yaml_list(text(args, 0)).map_err(|error| error.to_string()))
+    function("fromYamlArray", &[Param::Str], |run, args| {
+        array(yaml::from_yaml_list(parsed(run, args)?).map_err(|error| error.to_string()))
     }),
-    function("toJson", &[Param::Any], |_, args| {
-        or_empty(json::to_json(&args[0]))
+    function("toJson", &[Param::Any], |run, args| {
+        or_empty(run, json::to_json(&args[0]))
     }),
-    function("fromJson", &[Param::Str], |_, args| {
-        table(json::from_json_map(text(args, 0)))
+    function("fromJson", &[Param::Str], |run, args| {
+        table(json::from_json_map(parsed(run, args)?))
     }),
-    function("fromJsonArray", &[Param::Str], |_, args| {
-        array(json::from_json_list(text(args, 0)))
+    function("fromJsonArray", &[Param::Str], |run, args| {
+        array(json::from_json_list(parsed(run, args)?))
     }),
-    function("toPrettyJson", &[Param::Any], |_, args| {
-        or_empty(json::to_json_pretty(&args[0]))
+    function("toPrettyJson", &[Param::Any], |run, args| {
+        or_empty(run, json::to_json_pretty(&args[0]))
     }),
     function("toRawJson", &[Param::Any], |_, args| {
         must(json::to_json_raw(&args[0]))
@@ -78,18 +78,21 @@ static BOTH: &[Function] = &[
     function("mustToRawJson", &[Param::Any], |_, args| {
         must(json::to_json_raw(&args[0]))
     }),
-    function("mustFromJson", &[Param::Str], |_, args| {
-        json::from_json(text(args, 0)).map_err(Fault::new)
+    function("mustFromJson", &[Param::Str], |run, args| {
+        json::from_json(parsed(run, args)?).map_err(Fault::new)
     }),
-    function("toToml", &[Param::Any], |_, args| {
+    function("toToml", &[Param::Any], |run, args| {
         match toml::to_toml(&args[0]) {
             Ok(text) => Ok(Value::Str(text)),
-            Err(EncodeError::Refused(error)) => Ok(Value::from(error)),
+            Err(EncodeError::Refused(error)) => {
+                run.work(cost::FAILED_ENCODING)?;
+                Ok(Value::from(error))
+            }
             Err(EncodeError::Panicked(error)) => Err(Fault::new(error)),
         }
     }),
-    function("fromToml", &[Param::Str], |_, args| {
-        table(toml::from_toml(text(args, 0), &toml_time::value))
+    function("fromToml", &[Param::Str], |run, args| {
+        table(toml::from_toml(parsed(run, args)?, &toml_time::value))
     }),
 ];
 
@@ -113,12 +116,22 @@ fn text(args: &[Value], at: usize) -> &Str {
         .expect("invariant: the parameter is declared as a string")
 }
 
+/// A text to parse, its parsing counted.
+fn parsed<'a>(run: &mut dyn Runtime, args: &'a [Value]) -> Result<&'a Str, Fault> {
+    let text = text(args, 0);
+    run.work((text.len() / PARSED_BYTES_PER_STEP) as u64)?;
+    Ok(text)
+}
+
 /// The text, or an empty one: `toYaml` and its kin hide their errors, but not those of our own limits.
-fn or_empty(text: Result<Str, String>) -> Result<Value, Fault> {
+fn or_empty(run: &mut dyn Runtime, text: Result<Str, String>) -> Result<Value, Fault> {
     match text {
         Ok(text) => Ok(Value::Str(text)),
         Err(error) if is_limit(&error) => Err(Fault::new(error)),
-        Err(_) => Ok(Value::from("")),
+        Err(_) => {
+            run.work(cost::FAILED_ENCODING)?;
+            Ok(Value::from(""))
+        }
     }
 }
 

@@ -96,7 +96,7 @@ fn validate_json(schema: &serde_json::Value, values: &serde_json::Value) -> Resu
 fn with_go_patterns(schema: &serde_json::Value) -> serde_json::Value {
     use serde_json::Value as Json;
     let translated = |pattern: &str| match translate(pattern.as_bytes()) {
-        Ok((translated, _)) => translated,
+        Ok(translated) => translated.text,
         Err(_) => pattern.to_owned(),
     };
     match schema {

@@ -34,6 +34,17 @@ pub(crate) struct Pattern {
     pub(crate) regex: Regex,
     /// The names, empty for groups that have none; doubled ones are allowed.
     pub(crate) names: Vec<String>,
+    /// See [`Translated::weight`].
+    pub(crate) weight: u64,
+}
+
+/// A pattern in the syntax of the crate.
+pub(crate) struct Translated {
+    pub(crate) text: String,
+    /// The names of its groups, as in [`Pattern::names`].
+    pub(crate) names: Vec<String>,
+    /// About how many states it compiles to. For each byte searched in, each of them may be looked at.
+    pub(crate) weight: u64,
 }
 
 /// Why a pattern is none; `expr` is the offending part.
@@ -69,30 +80,52 @@ impl Patterns {
     /// # Errors
     /// When the text is no pattern; the message is Go's.
     pub(crate) fn compile(&mut self, pattern: &[u8]) -> Result<Rc<Pattern>, PatternError> {
-        if let Some(known) = self.0.get(pattern) {
-            return Ok(Rc::clone(known));
+        match self.known(pattern) {
+            Some(known) => Ok(known),
+            None => self.add(pattern, translate(pattern)?),
         }
-        let (translated, names) = translate(pattern)?;
-        if let Ok(regex) = build(&translated, MAX_KEPT_SIZE) {
+    }
+
+    /// The pattern of a text, if it is kept.
+    pub(crate) fn known(&self, pattern: &[u8]) -> Option<Rc<Pattern>> {
+        self.0.get(pattern).cloned()
+    }
+
+    /// Compiles a pattern that is not kept.
+    ///
+    /// # Errors
+    /// When it becomes too large.
+    pub(crate) fn add(
+        &mut self,
+        pattern: &[u8],
+        translated: Translated,
+    ) -> Result<Rc<Pattern>, PatternError> {
+        let small = build(&translated.text, MAX_KEPT_SIZE);
+        let is_small = small.is_ok();
+        let Ok(regex) = small.or_else(|_| build(&translated.text, MAX_SIZE)) else {
+            return error("expression too large", &String::from_utf8_lossy(pattern));
+        };
+        let (names, weight) = (translated.names, translated.weight);
+        let new = Rc::new(Pattern {
+            regex,
+            names,
+            weight,
+        });
+        if is_small {
             if self.0.len() >= MAX_KEPT {
                 self.0.clear();
             }
-            let new = Rc::new(Pattern { regex, names });
             self.0.insert(pattern.into(), Rc::clone(&new));
-            return Ok(new);
         }
-        match build(&translated, MAX_SIZE) {
-            Ok(regex) => Ok(Rc::new(Pattern { regex, names })),
-            Err(_) => error("expression too large", &String::from_utf8_lossy(pattern)),
-        }
+        Ok(new)
     }
 }
 
-/// The pattern in the syntax of the crate, and the names of its groups.
+/// The pattern in the syntax of the crate.
 ///
 /// # Errors
 /// When the text is no pattern; the message is Go's.
-pub(crate) fn translate(pattern: &[u8]) -> Result<(String, Vec<String>), PatternError> {
+pub(crate) fn translate(pattern: &[u8]) -> Result<Translated, PatternError> {
     match std::str::from_utf8(pattern) {
         Ok(text) => parse::Parser::new(text).parse(),
         Err(_) => error("invalid UTF-8", &String::from_utf8_lossy(pattern)),

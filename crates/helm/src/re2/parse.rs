@@ -5,7 +5,7 @@
 
 use super::class::{perl_class, posix_class, unicode_class};
 use super::escape::{checked_count, counted, escaped_rune};
-use super::{MAX_HEIGHT, MAX_REPEAT, PatternError, error};
+use super::{MAX_HEIGHT, MAX_REPEAT, PatternError, Translated, error};
 use std::fmt::Write;
 
 /// What matches no text.
@@ -62,9 +62,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The pattern in the syntax of the crate, and the names of its groups, of which group 0 is the
-    /// whole match.
-    pub(super) fn parse(mut self) -> Result<(String, Vec<String>), PatternError> {
+    /// The pattern in the syntax of the crate; its group 0 is the whole match.
+    pub(super) fn parse(mut self) -> Result<Translated, PatternError> {
         // The last repetition, from its operator to the end of the pattern.
         let mut last_repeat = "";
         while let Some(first) = self.rest.chars().next() {
@@ -129,7 +128,12 @@ impl<'a> Parser<'a> {
         if !self.groups.is_empty() {
             return error("missing closing )", self.whole);
         }
-        Ok((self.current.finish().text, self.names))
+        let Atom { text, repeats, .. } = self.current.finish();
+        Ok(Translated {
+            weight: repeats.saturating_mul(text.len() as u64),
+            names: self.names,
+            text,
+        })
     }
 
     /// Passes so many bytes of the pattern.

@@ -10,6 +10,7 @@ use super::keys::PrivateKey;
 use super::text::printed;
 use super::time::{Time, Zone};
 use super::{der, dsa, layout, pem, random};
+use crate::limits::cost;
 use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::quote::quoted;
 use crate::value::{Object, Str, Value};
@@ -113,7 +114,11 @@ fn value(cert: impl Into<Str>, key: impl Into<Str>) -> Value {
 
 /// `genPrivateKey`: PEM of `rsa` (4096 bits), `dsa`, `ecdsa` (P-256) or `ed25519`.
 fn generate_key(run: &mut dyn Runtime, kind: &[u8]) -> Answer {
-    run.work(random::KEY_STEPS)?;
+    run.work(match kind {
+        b"" | b"rsa" => cost::RSA_KEY,
+        b"dsa" => cost::DSA_KEY,
+        _ => cost::SMALL_KEY,
+    })?;
     let rng = &mut random::source(run, "genPrivateKey");
     let key = match kind {
         b"" | b"rsa" => PrivateKey::rsa::<KEY_WORDS>(rng),
@@ -222,7 +227,7 @@ impl<'a> Request<'a> {
 
     /// `genSelfSignedCert` and its `WithKey`.
     fn self_signed(&self, run: &mut dyn Runtime, key: Option<&[u8]>) -> Answer {
-        run.work(random::KEY_STEPS)?;
+        run.work(cost::CERTIFICATE)?;
         let key = self.key(run, key)?;
         let signer = Signer {
             name: self.subject(),
@@ -234,7 +239,7 @@ impl<'a> Request<'a> {
 
     /// `genSignedCert` and its `WithKey`.
     fn signed_by(&self, run: &mut dyn Runtime, authority: &Value, key: Option<&[u8]>) -> Answer {
-        run.work(random::KEY_STEPS)?;
+        run.work(cost::CERTIFICATE)?;
         let key = self.key(run, key)?;
         let authority = match authority {
             Value::Object(object) => object.as_any().downcast_ref::<Certificate>(),

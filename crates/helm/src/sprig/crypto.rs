@@ -6,6 +6,7 @@
 use super::args::{Answer, TEXT_LIMIT, any, bytes, function, int, slice_text, text};
 use super::encoding::{base64, decode_base64};
 use super::random::{below, fill, source};
+use crate::limits::cost;
 use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::Value;
 use crate::value::rune::{append_rune, runes};
@@ -16,13 +17,10 @@ use hmac::{Hmac, Mac};
 const S: Param = Param::Str;
 const I: Param = Param::Int;
 
-/// How many steps hashing a password counts for, which is made to take long.
-const PASSWORD_STEPS: u64 = 200_000;
-
 /// The functions of this file.
 pub(super) const TABLE: &[Function] = &[
     function("bcrypt", &[S], |run, a| {
-        run.work(PASSWORD_STEPS)?;
+        run.work(cost::BCRYPT)?;
         bytes(bcrypt(run, "bcrypt", text(a, 0)))
     }),
     function("htpasswd", &[S, S], |run, a| {
@@ -30,12 +28,12 @@ pub(super) const TABLE: &[Function] = &[
         if user.contains(&b':') {
             return bytes([b"invalid username: ", user].concat());
         }
-        run.work(PASSWORD_STEPS)?;
+        run.work(cost::BCRYPT)?;
         let hash = bcrypt(run, "htpasswd", text(a, 1));
         bytes([user, b":", hash.as_bytes()].concat())
     }),
     function("derivePassword", &[Param::Uint32, S, S, S, S], |run, a| {
-        run.work(PASSWORD_STEPS)?;
+        run.work(cost::SCRYPT)?;
         derive_password(a)
     }),
     function("encryptAES", &[S, S], |run, a| {

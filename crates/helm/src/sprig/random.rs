@@ -4,9 +4,6 @@ use crate::template::Runtime;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::RngCore;
 
-/// How many steps making a key and a certificate counts for: it may take a second.
-pub(super) const KEY_STEPS: u64 = 1_000_000;
-
 /// The source of randomness for a call of a function.
 pub(super) fn source(run: &mut dyn Runtime, function: &'static str) -> ChaCha20Rng {
     run.world().random(function)

@@ -5,7 +5,7 @@
 //! the patterns compiled so far in the run's [`World`](crate::template::World).
 
 use super::args::{Answer, TEXT_LIMIT, bytes, check_count, function, int, text};
-use crate::re2::Pattern;
+use crate::re2::{Pattern, PatternError, translate};
 use crate::template::{Fault, Function, Param, Runtime};
 use crate::value::quote::{can_backquote, quoted};
 use crate::value::rune::{RUNE_ERROR, decode_rune};
@@ -19,22 +19,21 @@ const SSS: &[Param] = &[Param::Str, Param::Str, Param::Str];
 
 /// The functions of this file.
 pub(super) const TABLE: &[Function] = &[
-    function("regexMatch", SS, |run, a| {
-        let matched = run
-            .world()
-            .patterns
-            .compile(text(a, 0))
-            .is_ok_and(|pattern| is_match(&pattern, text(a, 1)));
-        Ok(matched.into())
+    function("regexMatch", SS, |run, a| match pattern(run, text(a, 0))? {
+        Ok(pattern) => is_match(run, &pattern, text(a, 1)),
+        Err(_) => Ok(false.into()),
     }),
     function("mustRegexMatch", SS, |run, a| {
-        Ok(is_match(&*compiled(run, text(a, 0))?, text(a, 1)).into())
+        let pattern = compiled(run, text(a, 0))?;
+        is_match(run, &pattern, text(a, 1))
     }),
     function("regexFind", SS, |run, a| {
-        find(&*must_compile(run, text(a, 0))?, text(a, 1))
+        let pattern = must_compile(run, text(a, 0))?;
+        find(run, &pattern, text(a, 1))
     }),
     function("mustRegexFind", SS, |run, a| {
-        find(&*compiled(run, text(a, 0))?, text(a, 1))
+        let pattern = compiled(run, text(a, 0))?;
+        find(run, &pattern, text(a, 1))
     }),
     function("regexFindAll", SSI, |run, a| {
         let pattern = must_compile(run, text(a, 0))?;
@@ -73,20 +72,35 @@ pub(super) const TABLE: &[Function] = &[
     }),
 ];
 
+/// The compiled pattern, its compilation counted.
+fn pattern(
+    run: &mut dyn Runtime,
+    pattern: &[u8],
+) -> Result<Result<Rc<Pattern>, PatternError>, Fault> {
+    if let Some(known) = run.world().patterns.known(pattern) {
+        return Ok(Ok(known));
+    }
+    match translate(pattern) {
+        Ok(translated) => {
+            run.work(translated.weight)?;
+            Ok(run.world().patterns.add(pattern, translated))
+        }
+        Err(error) => Ok(Err(error)),
+    }
+}
+
 /// `regexp.Compile`.
-fn compiled(run: &mut dyn Runtime, pattern: &[u8]) -> Result<Rc<Pattern>, Fault> {
-    let compiled = run.world().patterns.compile(pattern);
-    compiled.map_err(|error| Fault::new(error.to_string()))
+fn compiled(run: &mut dyn Runtime, text: &[u8]) -> Result<Rc<Pattern>, Fault> {
+    pattern(run, text)?.map_err(|error| Fault::new(error.to_string()))
 }
 
 /// `regexp.MustCompile`, which panics.
-fn must_compile(run: &mut dyn Runtime, pattern: &[u8]) -> Result<Rc<Pattern>, Fault> {
-    let compiled = run.world().patterns.compile(pattern);
-    compiled.map_err(|error| {
-        let pattern = if can_backquote(pattern) {
-            format!("`{}`", String::from_utf8_lossy(pattern))
+fn must_compile(run: &mut dyn Runtime, text: &[u8]) -> Result<Rc<Pattern>, Fault> {
+    pattern(run, text)?.map_err(|error| {
+        let pattern = if can_backquote(text) {
+            format!("`{}`", String::from_utf8_lossy(text))
         } else {
-            quoted(pattern)
+            quoted(text)
         };
         Fault::new(format!("regexp: Compile({pattern}): {error}"))
     })
@@ -147,17 +161,29 @@ impl<'a> Haystack<'a> {
 }
 
 /// `Regexp.MatchString`.
-fn is_match(pattern: &Pattern, text: &[u8]) -> bool {
-    pattern.regex.is_match(&Haystack::new(text).text)
+fn is_match(run: &mut dyn Runtime, pattern: &Pattern, text: &[u8]) -> Answer {
+    let hay = haystack(run, pattern, text)?;
+    Ok(pattern.regex.is_match(&hay.text).into())
 }
 
 /// `Regexp.FindString`; an empty string when nothing matches.
-fn find(pattern: &Pattern, text: &[u8]) -> Answer {
-    let hay = Haystack::new(text);
+fn find(run: &mut dyn Runtime, pattern: &Pattern, text: &[u8]) -> Answer {
+    let hay = haystack(run, pattern, text)?;
     match pattern.regex.find(&hay.text) {
         Some(found) => bytes(hay.part(found.start(), found.end())),
         None => bytes(""),
     }
+}
+
+/// A text to search in, a search through all of it counted, each state of the pattern at each byte.
+fn haystack<'a>(
+    run: &mut dyn Runtime,
+    pattern: &Pattern,
+    text: &'a [u8],
+) -> Result<Haystack<'a>, Fault> {
+    const STATES_PER_STEP: u64 = 1024;
+    run.work(pattern.weight.saturating_mul(text.len() as u64) / STATES_PER_STEP)?;
+    Ok(Haystack::new(text))
 }
 
 /// Counts a search from a position on: it may read to the end of the text to find out that a match near
@@ -201,7 +227,7 @@ fn matches(
 
 /// `Regexp.FindAllString`: at most `limit` matches, all of them below 0; nil when there are none.
 fn find_all(run: &mut dyn Runtime, pattern: &Pattern, text: &[u8], limit: i64) -> Answer {
-    let hay = Haystack::new(text);
+    let hay = haystack(run, pattern, text)?;
     let found = matches(run, pattern, &hay, limit)?;
     if found.is_empty() {
         return Ok(List::nil(Elem::Str).into());
@@ -228,7 +254,7 @@ fn split(
     if !source.is_empty() && text.is_empty() {
         return Ok(Value::strings([Str::from("")]));
     }
-    let hay = Haystack::new(text);
+    let hay = haystack(run, pattern, text)?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let found = matches(run, pattern, &hay, i64::try_from(limit).unwrap_or(i64::MAX))?;
     let mut parts: Vec<Str> = Vec::new();
@@ -257,7 +283,7 @@ fn replace(
     template: &[u8],
     expanding: bool,
 ) -> Answer {
-    let hay = Haystack::new(text);
+    let hay = haystack(run, pattern, text)?;
     let expanding = expanding && template.contains(&b'$');
     let mut out = Vec::with_capacity(text.len());
     let (mut copied, mut at) = (0, 0);

@@ -36,10 +36,13 @@ pub struct Call {
 }
 
 /// What templates may take. The defaults are far above what charts need.
+///
+/// A step is about 100 ns: an action or a call; calls that take long count for as many as the time they
+/// take. So the limits bound the time of a render, and which template runs into one does not depend on
+/// the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many steps all executions in a world may still take. A step is an action or a call; calls that
-    /// take long or read much count for more.
+    /// How many steps all executions in a world may still take.
     pub steps: u64,
     /// How many steps one execution may take.
     pub template_steps: u64,

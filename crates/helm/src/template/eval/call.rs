@@ -1,6 +1,7 @@
 //! Calls: the number and types of arguments, their conversion, and the call itself.
 
 use super::{Evaluated, Run, Slot, is_true};
+use crate::limits::BYTES_PER_STEP;
 use crate::template::ast::{Callee, NodeId, NodeKind, Tree};
 use crate::template::builtin::Builtin;
 use crate::template::function::{Fault, Param, Runtime};
@@ -128,8 +129,7 @@ impl Run<'_> {
 
     /// Counts the reading of large arguments.
     fn read<'v>(&mut self, tree: &Tree, values: impl Iterator<Item = &'v Value>) -> Evaluated<()> {
-        const PER_STEP: usize = 256;
-        let steps: usize = values.map(|value| value.len() / PER_STEP).sum();
+        let steps: usize = values.map(|value| value.len() / BYTES_PER_STEP).sum();
         if steps == 0 {
             return Ok(());
         }

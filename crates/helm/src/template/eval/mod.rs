@@ -21,6 +21,7 @@ use super::origin::{Origin, Trail};
 use super::set::{Set, Templates};
 use super::world::World;
 use super::{MAX_DEPTH, STACK_RED_ZONE, STACK_SEGMENT};
+use crate::limits::BYTES_PER_STEP;
 use crate::value::Value;
 use control::Flow;
 use std::borrow::Cow;
@@ -150,11 +151,14 @@ impl<'a> Run<'a> {
         Ok((self.out, origin))
     }
 
-    /// Runs the outermost template, and takes its steps off those of the world.
+    /// Runs the outermost template, and takes its steps off those of the world, and what it wrote.
     fn start(&mut self, tree: &Tree, data: &Value) -> Evaluated<()> {
-        let steps = self.steps_left;
+        let (steps, bytes) = (self.steps_left, self.bytes_left);
         let result = self.run(tree, &Slot::plain(data.clone()));
-        self.world.limits.steps -= steps - self.steps_left;
+        let written = (bytes - self.bytes_left) / BYTES_PER_STEP as u64;
+        let taken = steps - self.steps_left + written;
+        let limits = &mut self.world.limits;
+        limits.steps = limits.steps.saturating_sub(taken);
         result
     }
 
