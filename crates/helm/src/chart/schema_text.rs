@@ -218,8 +218,6 @@ fn kind(kind: &ErrorKind<'_, '_>) -> String {
         ErrorKind::FalseSchema => "false schema".to_owned(),
         ErrorKind::Type { got, want } => {
             let want: Vec<_> = want.iter().map(|kind| kind.to_string()).collect();
-            let mut want = want;
-            want.sort();
             format!("got {got}, want {}", want.join(" or "))
         }
         ErrorKind::Enum { want } => one_of(want),
