@@ -78,6 +78,24 @@ impl KubeVersion {
             minor,
         })
     }
+
+    /// The version without suffix, as `String` gives it.
+    fn shown(&self) -> &str {
+        if self.normalized.is_empty() {
+            &self.version
+        } else {
+            &self.normalized
+        }
+    }
+
+    /// A copy as `deepCopy` makes it: the field that Helm 4 does not export is empty.
+    fn deep_copy(&self, profile: Profile) -> Self {
+        let mut copy = self.clone();
+        if !profile.is_helm3() {
+            copy.normalized.clear();
+        }
+        copy
+    }
 }
 
 fn generic_version(text: &str) -> Result<Vec<u64>, String> {
@@ -257,6 +275,12 @@ impl Object for Root {
         Ok(value(self.capabilities.clone(), self.profile))
     }
 
+    fn deep_copy(&self) -> Option<Value> {
+        let mut capabilities = self.capabilities.clone();
+        capabilities.kube_version = capabilities.kube_version.deep_copy(self.profile);
+        Some(value(capabilities, self.profile))
+    }
+
     fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {
         Some(self.fields())
     }
@@ -315,12 +339,18 @@ impl Object for KubeVersionValue {
     fn call(&self, name: &str, _args: &[Value]) -> Result<Value, String> {
         Ok(Value::from(match name {
             "GitVersion" => self.version.version.as_str(),
-            _ => self.version.normalized.as_str(),
+            _ => self.version.shown(),
         }))
     }
 
     fn pointer_to_str(&self) -> Option<Str> {
-        Some(self.version.normalized.as_str().into())
+        Some(self.version.shown().into())
+    }
+
+    fn deep_copy(&self) -> Option<Value> {
+        let version = self.version.deep_copy(self.profile);
+        let profile = self.profile;
+        Some(Value::Object(Rc::new(Self { version, profile })))
     }
 
     fn json_fields(&self) -> Option<Vec<(&'static str, Value)>> {

@@ -3,7 +3,7 @@
 //! Follows helm v3 `pkg/engine/engine.go` and `pkg/chart/metadata.go`. Helm 4 has a map: `context.rs`.
 
 use super::metadata::{Dependency, Maintainer, Metadata};
-use crate::value::{Elem, Kind, List, Object, Str, Value};
+use crate::value::{Elem, Kind, List, Object, Value};
 use std::any::Any;
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -34,6 +34,12 @@ impl Object for Root {
             ("Metadata", Value::Object(metadata)),
             ("IsRoot", Value::Bool(self.is_root)),
         ]
+    }
+
+    fn promoted_fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = self.metadata.fields();
+        fields.push(("IsRoot", Value::Bool(self.is_root)));
+        fields
     }
 
     fn field(&self, name: &[u8]) -> Option<Value> {
@@ -100,8 +106,17 @@ fn text(text: &str) -> Value {
     Value::from(text)
 }
 
+/// A slice of the metadata; nil when empty.
+fn slice(items: Vec<Value>, elem: Elem) -> Value {
+    Value::List(if items.is_empty() {
+        List::nil(elem)
+    } else {
+        List::new(items, elem)
+    })
+}
+
 fn texts(texts: &[String]) -> Value {
-    Value::strings(texts.iter().map(|text| Str::from(text.as_str())))
+    slice(texts.iter().map(|one| text(one)).collect(), Elem::Str)
 }
 
 fn fields_of(metadata: &Metadata) -> Record {
@@ -109,7 +124,7 @@ fn fields_of(metadata: &Metadata) -> Record {
         let objects = records
             .into_iter()
             .map(|record| Value::Object(Rc::new(record)));
-        Value::List(List::new(objects.collect(), Elem::Object(elem)))
+        slice(objects.collect(), Elem::Object(elem))
     };
     let dependencies = metadata.dependencies.iter().flatten();
     let fields = vec![

@@ -242,9 +242,9 @@ mod tests {
                 "- at '': missing properties 'a', 'c'\n",
             ),
             (
-                r#"{"properties":{"a":{"type":["string","null"]}}}"#,
+                r#"{"properties":{"a":{"type":["string","object","null","array","boolean"]}}}"#,
                 "a: 1",
-                "- at '/a': got number, want null or string\n",
+                "- at '/a': got number, want null or boolean or string or array or object\n",
             ),
             (
                 r#"{"properties":{"a":{"minimum":1000000}}}"#,

@@ -156,6 +156,7 @@ fn copied(depth: usize, value: &Value, budget: &mut usize) -> Answer {
             }
             Ok(Value::Map(copy))
         }),
+        Value::Object(object) => Ok(object.deep_copy().unwrap_or_else(|| value.clone())),
         _ => Ok(value.clone()),
     }
 }

@@ -36,7 +36,7 @@ fn parsed(text: &str) -> Answer {
 const MAX_LENGTH: usize = 256;
 
 /// A semantic version. Its order ignores metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Version {
     pub(super) major: u64,
     pub(super) minor: u64,
@@ -306,6 +306,14 @@ impl Object for VersionObject {
         } else {
             Kind::Struct
         }
+    }
+
+    fn deep_copy(&self) -> Option<Value> {
+        let empty = Self {
+            version: Version::default(),
+            pointer: self.pointer,
+        };
+        Some(Value::Object(Rc::new(empty)))
     }
 
     fn fields(&self) -> Vec<(&'static str, Value)> {

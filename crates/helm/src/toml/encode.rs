@@ -89,7 +89,7 @@ fn shape(object: &dyn Object) -> Shape {
         Some(value) => Shape::Plain(value),
         None => Shape::Table(
             object
-                .exported_fields()
+                .promoted_fields()
                 .into_iter()
                 .map(|(name, value)| (Str::from(name), value))
                 .collect(),

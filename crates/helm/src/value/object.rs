@@ -52,6 +52,11 @@ pub trait Object: Debug {
         fields
     }
 
+    /// The exported fields with those of embedded structs in their place, as TOML writes them.
+    fn promoted_fields(&self) -> Vec<(&'static str, Value)> {
+        self.exported_fields()
+    }
+
     /// One field, exported or not.
     fn field(&self, name: &[u8]) -> Option<Value> {
         self.fields()
@@ -107,6 +112,11 @@ pub trait Object: Debug {
     /// `reflect.DeepEqual` with another object.
     fn equals(&self, other: &dyn Object) -> bool {
         self.type_name() == other.type_name() && self.to_str() == other.to_str()
+    }
+
+    /// What copystructure makes of it where that is not the same: what is not exported comes out empty.
+    fn deep_copy(&self) -> Option<Value> {
+        None
     }
 
     /// For the functions that take this very type (`dateInZone`, `genSignedCert`).

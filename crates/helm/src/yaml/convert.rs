@@ -303,7 +303,7 @@ impl Decoder<'_> {
                 let text = format_float(number, b'g', -1, 64);
                 let message = format!("json: unsupported value: {text}");
                 self.complain_later(Stage::Numbers, id, message);
-                T::null()
+                T::float(number)
             }
             Scalar::Float(number) => T::float(number),
             Scalar::Timestamp | Scalar::Str => T::text(text.as_bytes()),
@@ -510,6 +510,7 @@ mod tests {
                 "yaml: map merge requires map or sequence of maps as the value",
             ),
             ("[a]: b", "yaml: invalid map key: []interface {}{\"a\"}"),
+            ("? [.inf]", "yaml: invalid map key: []interface {}{+Inf}"),
             (
                 "~: d",
                 "unsupported map key of type: %!s(<nil>), key: <nil>, value: \"d\"",
