@@ -50,6 +50,7 @@ use std::process::ExitCode;
     name = "windlass",
     version,
     arg_required_else_help = true,
+    args_override_self = true,
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = Exit::HELP

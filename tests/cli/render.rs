@@ -131,6 +131,15 @@ fn a_flag_wins_over_a_variable_and_that_over_the_project_file() {
 }
 
 #[test]
+fn of_a_flag_given_twice_the_last_counts() {
+    let env = project();
+    prints(
+        &env.run(&["render", "--namespace", "one", "-n", "two"]),
+        &["  namespace: two"],
+    );
+}
+
+#[test]
 fn values_of_flags_come_after_those_of_the_project() {
     let env = project();
     env.write("more.yaml", "size: 5\nlist: [c]\n")
