@@ -135,7 +135,7 @@ fn of_a_flag_given_twice_the_last_counts() {
     let env = project();
     prints(
         &env.run(&["render", "--namespace", "one", "-n", "two"]),
-        &["  namespace: two"],
+        &["namespace: two"],
     );
 }
 
