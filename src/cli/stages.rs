@@ -6,6 +6,7 @@ use super::project::Request;
 use super::{Context, Error, Exit, flags, repeat, values_key};
 use crate::image::{self, Locks};
 use crate::inventory::ImageSource;
+use crate::kapp::{self, Rules};
 use crate::object::{Lines, Manifest, Source, manifest};
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -163,25 +164,44 @@ pub(super) fn lines(document: &Document) -> Lines<'_> {
     }
 }
 
-/// The objects of a rendered chart. Every document that is no object is named.
-pub(super) fn manifests(rendered: &Rendered) -> Result<Vec<Manifest>, Error> {
-    let mut found = Vec::new();
+/// What is desired: objects, and the rules that the Config documents of kapp among them hold.
+#[derive(Default)]
+pub(super) struct Desired {
+    /// The objects.
+    pub(super) manifests: Vec<Manifest>,
+    /// The rules.
+    pub(super) rules: Rules,
+}
+
+impl Desired {
+    /// Adds what a text holds. Every document that is no object is named.
+    fn add<'a>(&mut self, text: &[u8], lines: impl Into<Lines<'a>>) -> Result<(), Error> {
+        let lines = lines.into();
+        self.manifests.extend(manifest::parse(text, lines)?);
+        self.rules.extend(kapp::read(text, lines)?);
+        Ok(())
+    }
+}
+
+/// The objects of a rendered chart.
+pub(super) fn desired(rendered: &Rendered) -> Result<Desired, Error> {
+    let mut found = Desired::default();
     for document in &rendered.documents {
-        found.extend(manifest::parse(&document.text, lines(document))?);
+        found.add(&document.text, lines(document))?;
     }
     Ok(found)
 }
 
 /// The objects of manifest files, with their images locked, and where those come from.
-pub(super) fn manifests_of_files(
+pub(super) fn desired_of_files(
     paths: &[PathBuf],
     request: &Request,
     context: &Context,
-) -> Result<(Vec<Manifest>, Vec<ImageSource>), Error> {
+) -> Result<(Desired, Vec<ImageSource>), Error> {
     let (files, images) = files(paths, request, context)?;
-    let mut found = Vec::new();
+    let mut found = Desired::default();
     for file in &files {
-        found.extend(manifest::parse(&file.text, file.lines())?);
+        found.add(&file.text, file.lines())?;
     }
     Ok((found, images))
 }

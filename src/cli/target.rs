@@ -4,12 +4,12 @@
 use super::deadline::Deadline;
 use super::locking::Unlocked;
 use super::project::{self, Request};
-use super::{Context, Error, flags, lookup, repeat, stages};
+use super::stages::{self, Desired};
+use super::{Context, Error, flags, lookup, repeat};
 use crate::cluster::{self, Cluster};
 use crate::deploy::{self, App, Prepared};
 use crate::diff::Masker;
 use crate::inventory::ImageSource;
-use crate::object::Manifest;
 use crate::ui::count;
 use std::collections::BTreeSet;
 use windlass_helm::chart::{Capabilities, Options, Rendered};
@@ -78,10 +78,10 @@ pub(super) async fn compare(
     let target = connect(&request, &wish.cluster, context).await?;
     let masker = masker(wish.diff.show_secrets)?;
     let work = async {
-        let (manifests, images) =
+        let (desired, images) =
             desired(&target, &request, wish, unlocked, &masker, context).await?;
-        let is_empty = manifests.is_empty();
-        let prepared = prepare(&target, &request, manifests, wish, &masker, context).await?;
+        let is_empty = desired.manifests.is_empty();
+        let prepared = prepare(&target, &request, desired, wish, &masker, context).await?;
         Ok::<_, Error>((prepared, is_empty, images))
     };
     let (prepared, is_empty, images) = Box::pin(target.deadline.bound(work)).await?;
@@ -109,17 +109,21 @@ pub(super) async fn compare(
 async fn prepare(
     target: &Target,
     request: &Request,
-    manifests: Vec<Manifest>,
+    desired: Desired,
     wish: &flags::Wish,
     masker: &Masker,
     context: &Context,
 ) -> Result<Prepared, Error> {
-    let wanted = wish.upsert.request(
-        target.app.clone(),
-        manifests,
-        &wish.cluster,
-        &request.conflicts,
-    );
+    let wanted = deploy::Request {
+        rules: desired.rules,
+        now: context.now(),
+        ..wish.upsert.request(
+            target.app.clone(),
+            desired.manifests,
+            &wish.cluster,
+            &request.conflicts,
+        )
+    };
     let mut progress = context.progress();
     let prepared = deploy::prepare(&target.cluster, wanted, masker, &mut progress).await?;
     progress.clear();
@@ -134,9 +138,9 @@ async fn desired(
     unlocked: Unlocked,
     masker: &Masker,
     context: &Context,
-) -> Result<(Vec<Manifest>, Vec<ImageSource>), Error> {
+) -> Result<(Desired, Vec<ImageSource>), Error> {
     if !wanted.manifests.manifests.is_empty() {
-        return stages::manifests_of_files(&wanted.manifests.manifests, request, context);
+        return stages::desired_of_files(&wanted.manifests.manifests, request, context);
     }
     let options = Options {
         capabilities: Some(capabilities(target, &wanted.render).await?),
@@ -167,7 +171,7 @@ async fn desired(
     stages::warn(&rendered, context);
     let unlocked = Unlocked::of(request, unlocked);
     let images = stages::rewrite(&mut rendered, request, unlocked, context)?;
-    Ok((stages::manifests(&rendered)?, images))
+    Ok((stages::desired(&rendered)?, images))
 }
 
 /// Says that templates look things up and are not answered: what they make up instead may differ from

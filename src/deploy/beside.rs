@@ -19,6 +19,8 @@ const SOON: Duration = Duration::from_secs(1);
 const MANY: usize = 60;
 /// After so long without any news a wait says that it still waits.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// kapp's mark of objects that are judged by what they say themselves.
+const OWN_WORD_COUNTS: &str = "kapp.k14s.io/disable-associated-resources-wait";
 /// How many objects that did not become ready are explained in full.
 const EXPLAINED: usize = 5;
 
@@ -189,9 +191,12 @@ impl Runner<'_> {
         if let Some((doom, text)) = status::stopped(desired, live) {
             return Some(Told::Doomed(doom, text.to_owned()));
         }
-        let own = status::of(live);
+        let own = self.status(step, live);
         if let Some(doom) = own.doomed {
             return Some(Told::Doomed(doom, own.message));
+        }
+        if live.annotation(OWN_WORD_COUNTS).is_some() {
+            return None;
         }
         let topics = &self.waiting.get(&step)?.topics;
         for topic in topics {

@@ -4,6 +4,7 @@ use super::owner::{KAPP, Owner, SET, controller, owner};
 use super::{Error, Owned, store};
 use crate::cluster::{Cluster, Discovery, Kind, Selector};
 use crate::inventory::{GroupKind, PART_OF, Parent};
+use crate::kapp;
 use crate::object::{Manifest, Object, ObjectRef};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,8 +27,7 @@ pub(super) struct Found {
     pub(super) vanished: Vec<GroupKind>,
 }
 
-/// Reads the members of the set, one request per kind and namespace, and looks for desired objects
-/// outside of it.
+/// Reads the members of the set, one request per kind and namespace.
 pub(super) async fn find(
     cluster: &Cluster,
     discovery: &Discovery,
@@ -50,6 +50,16 @@ pub(super) async fn find(
     {
         found.objects.insert(object.reference(), object);
     }
+    Ok(found)
+}
+
+/// Looks for desired objects outside of the set.
+pub(super) async fn find_strangers(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    found: &mut Found,
+    manifests: &[Manifest],
+) -> Result<(), Error> {
     let missing: Vec<(ObjectRef, &Kind)> = manifests
         .iter()
         .map(|manifest| (manifest.object.reference(), manifest.object.gvk()))
@@ -76,7 +86,48 @@ pub(super) async fn find(
             found.objects.insert(target, object);
         }
     }
-    Ok(found)
+    Ok(())
+}
+
+/// Adds the newest version that kapp left of each versioned object, as far as it may be taken over:
+/// the numbers go on from there.
+pub(super) async fn find_versions(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    found: &mut Found,
+    versioned: &[Manifest],
+    take_from: &[String],
+) -> Result<(), Error> {
+    if take_from.is_empty() {
+        return Ok(());
+    }
+    for manifest in versioned {
+        let base = manifest.object.reference();
+        let kind = discovery.find(&manifest.object.gvk());
+        let (Some(kind), true) = (kind, kapp::versions(&base, &found.objects).is_empty()) else {
+            continue;
+        };
+        let of_kapp = Selector {
+            labels: "kapp.k14s.io/app".to_owned(),
+            fields: String::new(),
+        };
+        let listed = cluster
+            .list(kind, base.namespace.as_deref(), &of_kapp)
+            .await?;
+        let may_be_taken = |object: &Object| {
+            let owner = owner(object, "");
+            owner.is_some_and(|owner| take_from.iter().any(|name| is_named(&owner.name, name)))
+        };
+        let free = listed.into_iter().filter(may_be_taken);
+        let free: BTreeMap<ObjectRef, Object> =
+            free.map(|object| (object.reference(), object)).collect();
+        if let Some((_, newest)) = kapp::versions(&base, &free).last() {
+            let target = newest.reference();
+            found.strangers.insert(target.clone());
+            found.objects.insert(target, (*newest).clone());
+        }
+    }
+    Ok(())
 }
 
 /// Drops objects that certainly do not exist. Where many of one kind are looked for in one place,

@@ -54,6 +54,7 @@ impl Graces {
             Doom::PodsRefused => self.pods_refused,
             Doom::ClaimPending => self.claim_pending,
             Doom::Suspended => self.suspended,
+            Doom::Lasts { seconds } => Duration::from_secs(seconds),
         }
     }
 }

@@ -22,6 +22,7 @@ mod run;
 mod runner;
 mod store;
 mod trial;
+mod versions;
 mod wait;
 mod watches;
 

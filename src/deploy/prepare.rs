@@ -4,14 +4,16 @@ use super::found::{self, Found, is_foreign};
 use super::policy::{self, FieldPolicy};
 use super::risk::{self, Risk};
 use super::trial::{Trials, Tried};
-use super::{App, Error, Refusal, adopt, store};
+use super::{App, Error, Refusal, adopt, store, versions};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op};
 use crate::event::{Event, Sink};
 use crate::inventory::{Deploy, DeployResult, PART_OF, Parent};
+use crate::kapp::{self, Rules, Versioned};
 use crate::object::{self, Fingerprint, Manifest, ObjectRef, Scope};
 use crate::plan::{self, Phase, Plan, Wait, hook};
-use crate::status::Rule;
+use crate::status::{self, Rule, State};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be deployed.
@@ -21,6 +23,10 @@ pub struct Request {
     pub app: App,
     /// Its objects.
     pub manifests: Vec<Manifest>,
+    /// The rules of the Config documents among them.
+    pub rules: Rules,
+    /// The time now, for what changes with it.
+    pub now: Timestamp,
     /// Owners that objects may be taken from: names of apps and releases, `*` for all.
     pub take_from: Vec<String>,
     /// Whether fields are taken from other managers.
@@ -31,8 +37,6 @@ pub struct Request {
     pub prune: bool,
     /// Whether the namespace of the app is created when it does not exist.
     pub create_namespace: bool,
-    /// When objects are ready, where a rule says so.
-    pub wait_rules: BTreeMap<ObjectRef, Rule>,
     /// How many requests run at the same time.
     pub concurrency: usize,
 }
@@ -44,12 +48,13 @@ impl Request {
         Self {
             app,
             manifests,
+            rules: Rules::default(),
+            now: Timestamp::UNIX_EPOCH,
             take_from: Vec::new(),
             force: false,
             policies: Vec::new(),
             prune: true,
             create_namespace: false,
-            wait_rules: BTreeMap::new(),
             concurrency: 16,
         }
     }
@@ -150,6 +155,7 @@ pub async fn prepare(
     masker: &Masker,
     sink: &mut dyn Sink,
 ) -> Result<Prepared, Error> {
+    masker.obey(&request.rules.mask);
     // From here on no error of the server shows a secret.
     for manifest in &request.manifests {
         masker.learn(&manifest.object);
@@ -173,7 +179,11 @@ async fn plan_of(
     sink.emit(Event::Stage {
         message: "read live objects".to_owned(),
     });
-    let found = found::find(cluster, &discovery, &parent, &request.manifests).await?;
+    let mut found = found::find(cluster, &discovery, &parent, &request.manifests).await?;
+    let versioned = kapp::take_versioned(&mut request.manifests);
+    let take_from = &request.take_from;
+    found::find_versions(cluster, &discovery, &mut found, &versioned, take_from).await?;
+    found::find_strangers(cluster, &discovery, &mut found, &request.manifests).await?;
     found.objects.values().for_each(|live| masker.learn(live));
     found::check_owners(cluster, &found, &parent, &request.take_from).await?;
     check_namespace(cluster, &request, &parent).await?;
@@ -182,17 +192,31 @@ async fn plan_of(
             "kind {kind} of an earlier deploy no longer exists: its objects are gone with it"
         ));
     }
-    let notes = leave(&mut request, &found)?;
     let phase = phase(&parent);
     let trials = Trials {
         cluster,
         discovery: &discovery,
         masker,
         found: &found,
+        rules: &request.rules,
         force: request.force,
         policies: &request.policies,
         concurrency: request.concurrency,
     };
+    let kept = kapp::kept(&versioned, &found.objects);
+    let bases = versioned.clone();
+    let versions = trials.versions(&parent, versioned, request.now).await?;
+    let context = Context {
+        found: &found,
+        rules: &request.rules,
+        now: request.now,
+        id: parent.id(),
+    };
+    for manifest in &mut request.manifests {
+        context.adjust(manifest, &versions.names);
+    }
+    let mut notes = request.rules.notes.clone();
+    notes.extend(leave(&mut request.manifests, &request.policies, &found)?);
     let (hooks, rest): (Vec<Manifest>, Vec<Manifest>) = request
         .manifests
         .iter()
@@ -200,19 +224,24 @@ async fn plan_of(
         .partition(|manifest| hook::of(&manifest.object).is_some());
     let Tried {
         mut changes,
-        fingerprints,
+        mut fingerprints,
         mut forced,
     } = trials.changes(&parent, &rest).await?;
-    let unpruned = prune(&request, &found, masker, &mut changes);
+    changes.extend(versions.tried.changes);
+    fingerprints.extend(versions.tried.fingerprints);
+    forced.extend(versions.tried.forced);
+    request.manifests.extend(versions.manifests);
+    check_definitions(&request.rules, &changes)?;
+    let unpruned = prune(&request, &found, &kept, &bases, masker, &mut changes);
     let active = changes.iter().any(|change| change.op != Op::Noop) || !parent.record.is_settled();
     let hooks = hook_manifests(hooks, phase, active);
     let hooks = trials.changes(&parent, &hooks).await?;
     forced.extend(hooks.forced);
     let hooks = hooks.changes.into_iter();
     changes.extend(hooks.map(|change| rerun(change, masker)));
-    let rules = rules(&request);
-    let mut plan = plan::order(changes, phase)?;
-    wait_by_rules(&mut plan, &rules);
+    let ready_when = rules(&request);
+    let mut plan = plan::order(changes, phase, &request.rules)?;
+    wait_by(&ready_when, &mut plan);
     let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
     let idle = idle(&plan, &found, &parent.id());
     let members: Vec<ObjectRef> = plan
@@ -232,7 +261,7 @@ async fn plan_of(
         risks,
         unpruned,
         idle,
-        rules,
+        rules: ready_when,
         parent,
         fingerprints,
         taken: found.strangers,
@@ -270,7 +299,8 @@ pub async fn prepare_delete(
         .values()
         .map(|live| diff::removal(live, masker))
         .collect();
-    let plan = plan::order(changes, Phase::Delete)?;
+    let rules = kapp::of_live(found.objects.values());
+    let plan = plan::order(changes, Phase::Delete, &rules)?;
     let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
     Ok(Prepared {
         app: app.clone(),
@@ -323,7 +353,8 @@ fn desired(
     parent: &Parent,
     request: &mut Request,
 ) -> Result<Vec<String>, Error> {
-    let mut warnings = Vec::new();
+    let (problems, mut warnings) = kapp::check(&request.manifests);
+    object::Error::check(problems)?;
     for manifest in &mut request.manifests {
         let source = manifest.source.clone();
         let noted = object::normalize(&mut manifest.object);
@@ -349,24 +380,78 @@ fn desired(
     let id = parent.id();
     for manifest in &mut request.manifests {
         if !is_foreign(manifest) {
+            let rules = &request.rules;
+            kapp::label(&mut manifest.object, &rules.labels, &rules.label_places);
+            kapp::renew_nonce(&mut manifest.object, request.now);
             manifest.object.set_metadata("labels", PART_OF, &id);
         }
     }
     Ok(warnings)
 }
 
+/// What desired objects are seen in view of.
+struct Context<'a> {
+    found: &'a Found,
+    rules: &'a Rules,
+    now: Timestamp,
+    id: String,
+}
+
+impl Context<'_> {
+    /// Puts the names of versions where the object names them, and lets fields yield to the live
+    /// object where rules say so.
+    fn adjust(&self, manifest: &mut Manifest, names: &[Versioned]) {
+        kapp::rewrite(&mut manifest.object, names, &self.rules.template);
+        let live = self.found.objects.get(&manifest.object.reference());
+        let Some(live) = live.filter(|_| !is_foreign(manifest)) else {
+            return;
+        };
+        kapp::renew(&mut manifest.object, live, self.now);
+        kapp::rebase(&mut manifest.object, live, self.rules);
+        manifest.object.set_metadata("labels", PART_OF, &self.id);
+    }
+}
+
+/// Refuses definitions of kinds whose change could lose data, where the rules ask for that.
+fn check_definitions(rules: &Rules, changes: &[Change]) -> Result<(), Error> {
+    let mut refused = Vec::new();
+    for change in changes.iter().filter(|_| rules.safe_crds) {
+        let (Some(desired), Some(live)) = (&change.desired, &change.live) else {
+            continue;
+        };
+        refused.extend(
+            kapp::dangers(live, desired)
+                .into_iter()
+                .map(|message| Refusal {
+                    target: change.target.clone(),
+                    source: change.source.clone(),
+                    message,
+                }),
+        );
+    }
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Refused(refused))
+    }
+}
+
 /// Takes out of the manifests what is left to others, and tells of it; what kapp's labels made
 /// unchangeable stays.
-fn leave(request: &mut Request, found: &Found) -> Result<Vec<String>, Error> {
-    let mut notes = policy::follow_autoscalers(&mut request.manifests, &found.objects);
+fn leave(
+    manifests: &mut [Manifest],
+    policies: &[FieldPolicy],
+    found: &Found,
+) -> Result<Vec<String>, Error> {
+    let mut notes = policy::follow_autoscalers(manifests, &found.objects);
     let mut refused = Vec::new();
-    for manifest in &mut request.manifests {
+    for manifest in manifests {
         let target = manifest.object.reference();
         let Some(live) = found.objects.get(&target) else {
             continue;
         };
         adopt::keep_scope(&mut manifest.object, live);
-        match policy::policies(&manifest.object, &request.policies, false) {
+        match policy::policies(&manifest.object, policies, false) {
             Ok(policies) => notes.extend(policy::leave_to_others(manifest, live, &policies)),
             Err(message) => refused.push(Refusal {
                 target,
@@ -382,23 +467,26 @@ fn leave(request: &mut Request, found: &Found) -> Result<Vec<String>, Error> {
     }
 }
 
-/// Waits for objects that a rule is for, also those of kinds that are not waited for without.
-fn wait_by_rules(plan: &mut Plan, rules: &BTreeMap<ObjectRef, Rule>) {
+/// Waits for objects that have a rule as the rule says.
+fn wait_by(rules: &BTreeMap<ObjectRef, Rule>, plan: &mut Plan) {
     for step in &mut plan.steps {
         let change = &step.change;
-        let upserts = matches!(
-            change.op,
-            Op::Create | Op::Update | Op::Replace | Op::Exists
-        );
-        let ruled = upserts && rules.contains_key(&change.target);
-        if ruled && change.desired.as_ref().is_some_and(plan::is_waited) {
-            step.wait = Wait::Reconcile;
-        }
+        let may_wait = change.desired.as_ref().is_some_and(plan::is_waited);
+        let Some(rule) = rules.get(&change.target).filter(|_| may_wait) else {
+            continue;
+        };
+        let is_ready = |live| status::by(Some(rule), live).state == State::Current;
+        let waits = match change.op {
+            Op::Create | Op::Update | Op::Replace | Op::Exists => true,
+            Op::Noop => !change.live.as_ref().is_some_and(is_ready),
+            Op::Delete | Op::Keep => continue,
+        };
+        step.wait = if waits { Wait::Reconcile } else { Wait::None };
     }
 }
 
-/// The rules of objects: those that came in, those that an annotation of the object asks for, and
-/// those that the definition of its kind asks for.
+/// The rules of objects: those of the Config documents, those that an annotation of the object asks
+/// for, and those that the definition of its kind asks for.
 fn rules(request: &Request) -> BTreeMap<ObjectRef, Rule> {
     let definitions: BTreeMap<(&str, &str), Rule> = request
         .manifests
@@ -416,7 +504,7 @@ fn rules(request: &Request) -> BTreeMap<ObjectRef, Rule> {
         let target = object.reference();
         let kind = (target.group.as_str(), target.kind.as_str());
         let own = || Rule::annotated(object).filter(|_| kind.1 != "CustomResourceDefinition");
-        let given = request.wait_rules.get(&target).cloned();
+        let given = Rule::of(&request.rules.wait, object);
         let rule = given
             .or_else(own)
             .or_else(|| definitions.get(&kind).cloned());
@@ -480,6 +568,8 @@ pub(super) fn namespace_ref(name: &str) -> ObjectRef {
 fn prune(
     request: &Request,
     found: &Found,
+    versions: &BTreeSet<ObjectRef>,
+    versioned: &[Manifest],
     masker: &Masker,
     changes: &mut Vec<Change>,
 ) -> Vec<ObjectRef> {
@@ -490,15 +580,12 @@ fn prune(
         .collect();
     let (mut kept, mut removed) = (Vec::new(), Vec::new());
     for (target, live) in &found.objects {
-        if wanted.contains(target) {
+        let stays = wanted.contains(target) || versions.contains(target);
+        if stays || found.strangers.contains(target) {
             continue;
         }
         if request.prune {
-            let mut change = diff::removal(live, masker);
-            if change.op == Op::Delete {
-                "no longer rendered".clone_into(&mut change.reason);
-            }
-            removed.push(change);
+            removed.push(versions::removal(live, versioned, masker));
         } else {
             kept.push(target.clone());
         }

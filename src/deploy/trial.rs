@@ -7,6 +7,7 @@ use super::{Contested, Error, Refusal, plain};
 use crate::cluster::{self, Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op, Verdict};
 use crate::inventory::{PART_OF, Parent};
+use crate::kapp;
 use crate::object::managed_fields::MANAGER;
 use crate::object::{Fingerprint, Manifest, Object, ObjectRef, fingerprint};
 use futures::stream::{self, StreamExt as _};
@@ -18,6 +19,8 @@ pub(super) struct Trials<'a> {
     pub(super) discovery: &'a Discovery,
     pub(super) masker: &'a Masker,
     pub(super) found: &'a Found,
+    /// The rules of the input.
+    pub(super) rules: &'a kapp::Rules,
     /// Whether fields are taken from other managers.
     pub(super) force: bool,
     /// What is done about fields of others.
@@ -37,7 +40,7 @@ pub(super) struct Tried {
 }
 
 /// Why there is no change.
-enum Trouble {
+pub(super) enum Trouble {
     Stop(cluster::Error),
     Refused(Refusal),
     Contested(Contested),
@@ -59,32 +62,19 @@ impl Trials<'_> {
             .buffered(self.concurrency.max(1))
             .collect()
             .await;
-        let (mut found, mut refused, mut contested) = (Tried::default(), Vec::new(), Vec::new());
-        for tried in tried {
-            match tried {
-                Ok((change, fingerprint, forced)) => {
-                    if forced {
-                        found.forced.insert(change.target.clone());
-                    }
-                    let named = fingerprint.map(|print| (change.target.clone(), print));
-                    found.fingerprints.extend(named);
-                    found.changes.push(change);
-                }
-                Err(Trouble::Stop(error)) => return Err(error.into()),
-                Err(Trouble::Refused(refusal)) => refused.push(refusal),
-                Err(Trouble::Contested(fields)) => contested.push(fields),
+        let mut found = Tried::default();
+        for (change, fingerprint, forced) in raise(tried)? {
+            if forced {
+                found.forced.insert(change.target.clone());
             }
-        }
-        if !refused.is_empty() {
-            return Err(Error::Refused(refused));
-        }
-        if !contested.is_empty() {
-            return Err(Error::Contested(contested));
+            let named = fingerprint.map(|print| (change.target.clone(), print));
+            found.fingerprints.extend(named);
+            found.changes.push(change);
         }
         Ok(found)
     }
 
-    async fn change(
+    pub(super) async fn change(
         &self,
         manifest: &Manifest,
         worth_a_trial: bool,
@@ -159,6 +149,10 @@ impl Trials<'_> {
                 self.masker.learn(&found.live);
                 let (live, after) = (Some(&*found.live), Some(&found.after));
                 let mut change = diff::change(manifest, live, after, self.masker);
+                if change.op == Op::Update && self.is_no_reason(&found.live, &found.after) {
+                    change = diff::unchanged(manifest, &found.live);
+                    "only fields change that are excluded".clone_into(&mut change.reason);
+                }
                 if is_stranger && change.reason.is_empty() {
                     "it exists already and becomes part of the app".clone_into(&mut change.reason);
                 }
@@ -177,9 +171,22 @@ impl Trials<'_> {
         }
     }
 
+    /// Whether two states of an object differ in nothing but fields that the rules exclude.
+    fn is_no_reason(&self, live: &Object, after: &Object) -> bool {
+        let differing = |object| {
+            let tree = diff::cleaned(object);
+            self.rules.without_no_reason(object, tree)
+        };
+        !self.rules.no_reason.is_empty() && differing(live) == differing(after)
+    }
+
     /// A creation, tried where its namespace and kind are there already, so that a refusal is known
     /// before anything is written.
-    async fn creation(&self, manifest: &Manifest, worth_a_trial: bool) -> Result<Change, Trouble> {
+    pub(super) async fn creation(
+        &self,
+        manifest: &Manifest,
+        worth_a_trial: bool,
+    ) -> Result<Change, Trouble> {
         let change = diff::change(manifest, None, None, self.masker);
         let kind = self.discovery.find(&manifest.object.gvk());
         let (Some(kind), true, Op::Create) = (kind, worth_a_trial, change.op) else {
@@ -249,6 +256,26 @@ impl Trials<'_> {
             other => Trouble::Stop(other.scrubbed(&|text| self.masker.scrub(text))),
         }
     }
+}
+
+/// What was found out, or everything at once that is in the way.
+pub(super) fn raise<T>(tried: Vec<Result<T, Trouble>>) -> Result<Vec<T>, Error> {
+    let (mut found, mut refused, mut contested) = (Vec::new(), Vec::new(), Vec::new());
+    for tried in tried {
+        match tried {
+            Ok(one) => found.push(one),
+            Err(Trouble::Stop(error)) => return Err(error.into()),
+            Err(Trouble::Refused(refusal)) => refused.push(refusal),
+            Err(Trouble::Contested(fields)) => contested.push(fields),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(Error::Refused(refused));
+    }
+    if !contested.is_empty() {
+        return Err(Error::Contested(contested));
+    }
+    Ok(found)
 }
 
 /// The fingerprint of a member that is as desired.

@@ -10,7 +10,7 @@ use crate::diff::Op;
 use crate::event::{Event, Reconcile};
 use crate::inventory::{GroupKind, PART_OF};
 use crate::object::{Object, ObjectRef};
-use crate::plan::Wait;
+use crate::plan::{Wait, hook};
 use crate::status::{self, State, Status};
 use tokio::time::Instant;
 
@@ -300,8 +300,15 @@ impl Runner<'_> {
 
     /// How an object that is waited for is, by the rule for it. One that somebody else stopped is
     /// not ready, whatever its kind says.
-    fn status(&self, step: usize, object: &Object) -> Status {
+    pub(super) fn status(&self, step: usize, object: &Object) -> Status {
         let change = &self.prepared.plan.steps[step].change;
+        let is_hook = change
+            .desired
+            .as_ref()
+            .is_some_and(|own| hook::of(own).is_some());
+        if is_hook && object.kind() == "Pod" {
+            return status::completion(object);
+        }
         let status = status::by(self.prepared.rules.get(&change.target), object);
         match status::stopped(change.desired.as_ref(), object) {
             Some((_, text)) if status.state == State::Current => Status {

@@ -3,6 +3,7 @@
 //! A value becomes a tag made with a key of this run: equal values have equal tags, and nobody can
 //! find a value by trying.
 
+use crate::kapp;
 use crate::object::{Object, hex, hmac};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +28,8 @@ pub struct Masker {
     seen: Mutex<BTreeSet<String>>,
     /// What templates have read of Secrets, and may have written anywhere.
     read: Mutex<BTreeSet<String>>,
+    /// What the Config documents of the input hide.
+    rules: Mutex<Vec<kapp::Field>>,
 }
 
 impl fmt::Debug for Masker {
@@ -47,6 +50,35 @@ impl Masker {
             show_secrets,
             seen: Mutex::new(BTreeSet::new()),
             read: Mutex::new(BTreeSet::new()),
+            rules: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Hides what the `diffMaskRules` of the input name, from now on.
+    pub fn obey(&self, rules: &[kapp::Field]) {
+        let mut known = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.clone_into(&mut known);
+    }
+
+    /// Masks what the rules of the input name: of maps each value on its own.
+    fn mask_by_rules(&self, object: &mut Object) {
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        for place in kapp::places(&rules, object, object.tree()) {
+            let Some(found) = kapp::at_mut(object.tree_mut(), &place) else {
+                continue;
+            };
+            let values = match found {
+                Value::Object(map) => map.values_mut().collect(),
+                other => vec![other],
+            };
+            for value in values {
+                let masked = value
+                    .as_str()
+                    .is_some_and(|text| text.starts_with("<masked "));
+                if !masked {
+                    *value = self.take(value, false);
+                }
+            }
         }
     }
 
@@ -60,6 +92,7 @@ impl Masker {
                 self.mask_field(object.tree_mut(), field);
             }
         }
+        self.mask_by_rules(object);
         let annotation = object
             .tree_mut()
             .get_mut("metadata")
@@ -111,7 +144,10 @@ impl Masker {
     /// will be sent before the first request: the server's refusal of it may quote a value.
     pub fn learn(&self, object: &Object) {
         let annotated = object.annotation(LAST_APPLIED).is_some();
-        if is_secret(object) || annotated {
+        let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = rules.iter().any(|rule| kapp::matches_any(&rule.of, object));
+        drop(rules);
+        if is_secret(object) || annotated || named {
             self.mask(&mut object.clone());
         }
     }

@@ -17,4 +17,5 @@ pub use autoscale::{autoscaled, follow_replicas};
 pub use build::{change, removal, replace, unchanged};
 pub use change::{Change, FieldChange, FieldOp, Op};
 pub use mask::Masker;
+pub(crate) use shown::cleaned;
 pub use verdict::{Verdict, verdict};

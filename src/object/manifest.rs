@@ -11,8 +11,8 @@ use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
 /// How deep an object may be nested. The API server's answers could not be read beyond it.
 const MAX_DEPTH: usize = 120;
 
-/// Reads one or more YAML documents as manifests. `lines` says where the lines of the text stand. Documents without content are skipped, kinds that are lists of
-/// objects are taken apart.
+/// Reads one or more YAML documents as manifests. `lines` says where the lines of the text stand. Documents without content and those that
+/// configure kapp are skipped, kinds that are lists of objects are taken apart.
 ///
 /// # Errors
 ///
@@ -114,6 +114,9 @@ impl Reader<'_> {
                     self.object(document, document.follow(*node), item, skipped);
                 }
             }
+            return;
+        }
+        if configures_kapp(&map) {
             return;
         }
         let count = self.problems.len();
@@ -264,6 +267,12 @@ fn is_list(map: &Map<String, Value>) -> bool {
         .is_some();
     kind == "List"
         || (kind.ends_with("List") && map.get("items").is_some_and(Value::is_array) && !named)
+}
+
+/// Whether this is a document that configures kapp: no object of a cluster, and read elsewhere.
+fn configures_kapp(map: &Map<String, Value>) -> bool {
+    let api_version = map.get("apiVersion").and_then(Value::as_str);
+    api_version.is_some_and(|version| version.starts_with("kapp.k14s.io/"))
 }
 
 /// The text of a YAML error without the place that it begins with: the true one is told beside it.

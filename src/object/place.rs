@@ -68,16 +68,12 @@ fn drop_namespace(manifest: &mut Manifest) -> Option<String> {
 
 fn unknown_kind(manifest: &Manifest, gvk: &Gvk) -> Problem {
     let (name, kind) = (manifest.object.name(), &gvk.kind);
-    let hint = if gvk.group == "kapp.k14s.io" {
-        "this configures kapp and is no object of a cluster: leave it out of the input"
-    } else {
-        "install its CustomResourceDefinition first, or add it to the input"
-    };
     let message = format!(
         "{kind}/{name}: the server does not know kind {kind} of {}",
         gvk.api_version()
     );
-    Problem::new(manifest.source.clone(), message).hinted(hint)
+    Problem::new(manifest.source.clone(), message)
+        .hinted("install its CustomResourceDefinition first, or add it to the input")
 }
 
 /// The scopes that the CRDs of the input give to their kinds.

@@ -11,6 +11,7 @@ use super::reference;
 use super::rule::{self, Class, Rule, Side, Weight};
 use super::{Blocked, Edge, Error, Gate, On, Phase, Plan, Step, wait};
 use crate::diff::Change;
+use crate::kapp::Rules;
 use crate::object::ObjectRef;
 use serde_json::Value;
 use std::cmp::Reverse;
@@ -24,8 +25,9 @@ const DIRECT: usize = 3;
 const SINGLE_EDGES: usize = 20_000;
 
 /// The graph while it is made.
-pub(super) struct Builder {
+pub(super) struct Builder<'a> {
     nodes: Vec<Node>,
+    user: &'a Rules,
     graph: Graph,
     members: HashMap<(String, Class), Vec<usize>>,
     index: HashMap<(ObjectRef, Class), usize>,
@@ -38,8 +40,8 @@ pub(super) struct Builder {
 /// Rules about the same group, each with its subject.
 type Batch = Vec<(usize, String)>;
 
-impl Builder {
-    pub(super) fn new(nodes: Vec<Node>) -> Self {
+impl<'a> Builder<'a> {
+    pub(super) fn new(nodes: Vec<Node>, user: &'a Rules) -> Self {
         let mut members: HashMap<_, Vec<usize>> = HashMap::new();
         let mut index = HashMap::with_capacity(nodes.len());
         for (i, node) in nodes.iter().enumerate() {
@@ -54,6 +56,7 @@ impl Builder {
         Self {
             graph: Graph::new(nodes.len()),
             nodes,
+            user,
             members,
             index,
             gates: HashMap::new(),
@@ -111,6 +114,7 @@ impl Builder {
             return Ok(Vec::new());
         };
         let mut rules = rule::annotated(&node.facts, object, node.change.source.as_ref())?;
+        rules.extend(rule::bound(&node.facts, object, &self.user.order));
         rules.extend(rule::defaults(&node.facts, object));
         let backwards: Vec<Rule> = rules.iter().filter_map(Rule::backwards).collect();
         rules.extend(backwards);

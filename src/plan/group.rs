@@ -6,10 +6,16 @@
 
 use super::Error;
 use super::rule::{annotation_error, annotations};
+use crate::kapp;
 use crate::object::{Object, Source};
 
 /// The prefix of the names of kapp's own groups.
 pub(super) const PREFIX: &str = "change-groups.kapp.k14s.io/";
+
+/// The group of ServiceAccounts, without the prefix.
+pub(super) const SERVICE_ACCOUNT: &str = "serviceaccount";
+/// The group of the Secrets that hold their tokens.
+pub(super) const TOKENS: &str = "secret-associated-with-sa";
 
 /// What the rules need to know of an object.
 #[derive(Debug)]
@@ -47,7 +53,7 @@ impl Facts {
 
     /// Whether this is an object of a kind that a CRD defines: of no group of Kubernetes' own.
     pub(super) fn is_custom(&self) -> bool {
-        !BUILT_IN.contains(&self.group.as_str())
+        kapp::is_custom(&self.group)
     }
 
     /// Whether the kind has pods.
@@ -78,7 +84,7 @@ impl Facts {
             ("rbac.authorization.k8s.io", "ClusterRoleBinding" | "RoleBinding") => {
                 &["rbac-role-bindings", "rbac"]
             }
-            ("", "ServiceAccount") => &["serviceaccount", "pod-related"],
+            ("", "ServiceAccount") => &[SERVICE_ACCOUNT, "pod-related"],
             ("", "Secret" | "ConfigMap" | "ResourceQuota" | "LimitRange")
             | ("networking.k8s.io" | "extensions", "NetworkPolicy")
             | ("policy" | "extensions", "PodSecurityPolicy")
@@ -92,37 +98,8 @@ impl Facts {
     }
 }
 
-/// The API groups of Kubernetes itself.
-const BUILT_IN: &[&str] = &[
-    "",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "apiregistration.k8s.io",
-    "apps",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "coordination.k8s.io",
-    "discovery.k8s.io",
-    "events.k8s.io",
-    "extensions",
-    "flowcontrol.apiserver.k8s.io",
-    "internal.apiserver.k8s.io",
-    "metrics.k8s.io",
-    "migration.k8s.io",
-    "networking.k8s.io",
-    "node.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "resource.k8s.io",
-    "scheduling.k8s.io",
-    "storage.k8s.io",
-    "storagemigration.k8s.io",
-];
-
-/// All groups of an object by their full names.
+/// All groups of an object by their full names: the default ones, those of the bindings, those of its
+/// annotations.
 ///
 /// # Errors
 ///
@@ -131,6 +108,7 @@ pub(super) fn groups(
     facts: &Facts,
     object: &Object,
     source: Option<&Source>,
+    bindings: &[kapp::Group],
 ) -> Result<Vec<String>, Error> {
     let mut groups: Vec<String> = facts
         .default_groups()
@@ -147,6 +125,13 @@ pub(super) fn groups(
         );
         groups.push(format!("{PREFIX}crds-{group}-{kind}"));
     }
+    if is_token_of_account(object) {
+        groups.push(format!("{PREFIX}{TOKENS}"));
+    }
+    let bound = bindings
+        .iter()
+        .filter(|binding| kapp::matches_any(&binding.of, object));
+    groups.extend(bound.map(|binding| expand(&binding.name, facts, object)));
     for (key, value) in annotations(object, "kapp.k14s.io/change-group") {
         let name = expand(value.trim(), facts, object);
         if name.is_empty() || name.contains(char::is_whitespace) {
@@ -158,6 +143,14 @@ pub(super) fn groups(
     groups.sort();
     groups.dedup();
     Ok(groups)
+}
+
+/// Whether this is a Secret that holds the token of a ServiceAccount.
+fn is_token_of_account(object: &Object) -> bool {
+    object.kind() == "Secret"
+        && object
+            .annotation("kubernetes.io/service-account.name")
+            .is_some()
 }
 
 /// Fills in kapp's placeholders.

@@ -8,9 +8,10 @@ use super::reference;
 use super::rule::{self, Class};
 use super::{Error, Phase, Plan};
 use crate::diff::{Change, Op};
+use crate::kapp::{self, Rules};
 use crate::object::Object;
 
-/// Puts changes in order. Hooks of other phases and of tests are left out.
+/// Puts changes in order; `rules` are those of the user beside the default ones. Hooks of other phases and of tests are left out.
 ///
 /// The order depends on the changes alone, not on the order they come in. Takes time that grows
 /// with the number of changes and rules, not with their product.
@@ -19,10 +20,10 @@ use crate::object::Object;
 ///
 /// Fails with an annotation that cannot be read and with changes that wait for each other by rules
 /// that may not be dropped.
-pub fn order(changes: Vec<Change>, phase: Phase) -> Result<Plan, Error> {
-    let mut nodes = nodes(changes, phase)?;
+pub fn order(changes: Vec<Change>, phase: Phase, rules: &Rules) -> Result<Plan, Error> {
+    let mut nodes = nodes(changes, phase, &rules.groups)?;
     nodes.sort_by(|a, b| a.key().cmp(&b.key()));
-    let mut builder = Builder::new(nodes);
+    let mut builder = Builder::new(nodes, rules);
     builder.required()?;
     builder.droppable(phase)?;
     Ok(builder.plan())
@@ -109,7 +110,7 @@ fn kind_rank(facts: &Facts) -> i32 {
     }
 }
 
-fn nodes(changes: Vec<Change>, phase: Phase) -> Result<Vec<Node>, Error> {
+fn nodes(changes: Vec<Change>, phase: Phase, bindings: &[kapp::Group]) -> Result<Vec<Node>, Error> {
     let mut nodes = Vec::with_capacity(changes.len());
     for change in changes {
         let object = change.desired.as_ref().or(change.live.as_ref());
@@ -128,7 +129,7 @@ fn nodes(changes: Vec<Change>, phase: Phase) -> Result<Vec<Node>, Error> {
         if found.is_some() && moment.is_none() {
             continue;
         }
-        let mut groups = group::groups(&facts, object, change.source.as_ref())?;
+        let mut groups = group::groups(&facts, object, change.source.as_ref(), bindings)?;
         match moment {
             Some(Moment::Before) => groups.push(rule::PRE_HOOKS.to_owned()),
             Some(Moment::After) => {}

@@ -4,8 +4,9 @@
 //! rules for deletes apart; here every rule for upserts is also read backwards for deletes, where it
 //! may be dropped.
 
-use super::group::{Facts, PREFIX, expand};
+use super::group::{Facts, PREFIX, SERVICE_ACCOUNT, TOKENS, expand};
 use super::{Annotation, Error, hook};
+use crate::kapp;
 use crate::object::{Object, Source};
 use serde_json::Value;
 
@@ -114,6 +115,23 @@ pub(super) fn defaults(facts: &Facts, object: &Object) -> Vec<Rule> {
     {
         rules.extend(kapp_rules(facts));
     }
+    if facts.default_groups().contains(&SERVICE_ACCOUNT) {
+        rules.push(Rule {
+            side: Side::Before,
+            ..Rule::after(
+                format!("{PREFIX}{TOKENS}"),
+                Weight::Required,
+                "the token of an account that is not there is deleted",
+            )
+        });
+    }
+    if facts.default_groups().contains(&"storage") {
+        rules.push(Rule::after(
+            format!("{PREFIX}storage-class"),
+            Weight::Droppable(107),
+            "volumes need them",
+        ));
+    }
     if facts.is_webhook() {
         let reason = "webhooks come after the workloads, so that they cannot stop them";
         rules.push(Rule::after(WORKLOADS, Weight::Droppable(95), reason));
@@ -172,8 +190,7 @@ fn kapp_rules(facts: &Facts) -> Vec<Rule> {
             "bindings come after roles",
         ));
     }
-    if facts.default_groups().contains(&"rbac")
-        || facts.default_groups().contains(&"serviceaccount")
+    if facts.default_groups().contains(&"rbac") || facts.default_groups().contains(&SERVICE_ACCOUNT)
     {
         for group in ["kapp-controller-packageinstall", "kapp-controller-app"] {
             rules.push(Rule {
@@ -194,6 +211,26 @@ fn is_needed_by_pods(facts: &Facts) -> bool {
         .default_groups()
         .iter()
         .any(|group| matches!(*group, "storage-class" | "storage" | "rbac" | "pod-related"))
+}
+
+/// The rules that the bindings of the user give to an object. Later ones weigh more, and all of them
+/// more than the defaults, as in kapp.
+pub(super) fn bound(facts: &Facts, object: &Object, bindings: &[kapp::Order]) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for (index, binding) in bindings.iter().enumerate() {
+        if !kapp::matches_any(&binding.of, object) {
+            continue;
+        }
+        let weight = if binding.if_possible {
+            Weight::Droppable(300_u16.saturating_add(u16::try_from(index).unwrap_or(u16::MAX)))
+        } else {
+            Weight::Required
+        };
+        let texts = binding.rules.iter().map(|text| expand(text, facts, object));
+        let parsed = texts.filter_map(|text| parse(&text, "changeRuleBindings"));
+        rules.extend(parsed.map(|rule| Rule { weight, ..rule }));
+    }
+    rules
 }
 
 /// The rules that an object carries in annotations.

@@ -2,6 +2,7 @@
 
 use super::{On, Phase, Plan, Progress, Step, Wait, order};
 use crate::diff::{Change, Masker, Op, change, removal};
+use crate::kapp::Rules;
 use crate::object::{Manifest, Source, manifest};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -85,7 +86,7 @@ const APP: &str = "
 
 #[test]
 fn an_app_is_made_from_the_ground_up() {
-    let plan = order(upserts(APP), Phase::Install).unwrap();
+    let plan = order(upserts(APP), Phase::Install, &Rules::default()).unwrap();
     insta::assert_snapshot!(shown(&plan), @"
     Namespace/shop
     ServiceAccount/web (shop)
@@ -127,7 +128,7 @@ fn an_app_is_made_from_the_ground_up() {
 
 #[test]
 fn an_app_is_taken_down_backwards() {
-    let plan = order(deletes(APP), Phase::Delete).unwrap();
+    let plan = order(deletes(APP), Phase::Delete, &Rules::default()).unwrap();
     insta::assert_snapshot!(names(&plan).join("\n"), @"
     Offer.shop.io/cheap (shop)
     CustomResourceDefinition/offers.shop.io
@@ -147,7 +148,7 @@ fn prunes_come_after_everything_else() {
     let mut changes =
         deletes("{apiVersion: v1, kind: ConfigMap, metadata: {name: old, namespace: x}}");
     changes.extend(upserts(APP));
-    let plan = order(changes, Phase::Upgrade).unwrap();
+    let plan = order(changes, Phase::Upgrade, &Rules::default()).unwrap();
     let last = plan.steps.last().unwrap();
     assert_eq!(last.change.op, Op::Delete);
     assert!(plan.explain(plan.steps.len() - 1)[0].contains("10 changes"));
@@ -162,7 +163,7 @@ fn kapp_annotations_order_what_nothing_else_does() {
 ---
 {apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, namespace: x, annotations: {kapp.k14s.io/change-group: db}}}
 ";
-    let plan = order(upserts(text), Phase::Install).unwrap();
+    let plan = order(upserts(text), Phase::Install, &Rules::default()).unwrap();
     insta::assert_snapshot!(shown(&plan), @"
     StatefulSet/db (x)
     Job/migrate (x)
@@ -188,7 +189,7 @@ fn an_annotation_wins_over_a_default() {
 ---
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: other, namespace: x}}
 ";
-    let plan = order(upserts(text), Phase::Install).unwrap();
+    let plan = order(upserts(text), Phase::Install, &Rules::default()).unwrap();
     assert_eq!(
         names(&plan),
         [
@@ -211,7 +212,7 @@ fn a_cycle_of_rules_is_told_with_its_reasons() {
 ---
 {apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: x, annotations: {kapp.k14s.io/change-rule: upsert after upserting a}}}
 ";
-    let error = order(upserts(text), Phase::Install).unwrap_err();
+    let error = order(upserts(text), Phase::Install, &Rules::default()).unwrap_err();
     insta::assert_snapshot!(error, @"
     changes wait for each other:
       ConfigMap/a (x) waits for ConfigMap/b (x): kapp.k14s.io/change-rule: upsert after upserting b
@@ -233,7 +234,7 @@ fn annotations_that_cannot_be_read_name_their_place() {
         let text = format!(
             "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: a, annotations: {{{annotation}}}}}}}"
         );
-        let error = order(upserts(&text), Phase::Install)
+        let error = order(upserts(&text), Phase::Install, &Rules::default())
             .unwrap_err()
             .to_string();
         assert!(
@@ -261,7 +262,7 @@ fn hooks_run_around_the_rest_in_their_phase() {
         "{apiVersion: apps/v1, kind: Deployment, metadata: {name: app, namespace: x}}".to_owned(),
     ]
     .concat();
-    let install = order(upserts(&text), Phase::Install).unwrap();
+    let install = order(upserts(&text), Phase::Install, &Rules::default()).unwrap();
     insta::assert_snapshot!(shown(&install), @"
     Namespace/x
     Job/first (x)
@@ -283,7 +284,7 @@ fn hooks_run_around_the_rest_in_their_phase() {
         after ConfigMap/a (x): hooks run after the rest
         after Deployment/app (x): hooks run after the rest
     ");
-    let upgrade = names(&order(upserts(&text), Phase::Upgrade).unwrap());
+    let upgrade = names(&order(upserts(&text), Phase::Upgrade, &Rules::default()).unwrap());
     assert_eq!(
         upgrade,
         [
@@ -305,7 +306,7 @@ fn a_hook_may_need_what_is_no_hook() {
 ---
 {apiVersion: apps/v1, kind: Deployment, metadata: {name: app, namespace: x}}
 ";
-    let plan = order(upserts(text), Phase::Install).unwrap();
+    let plan = order(upserts(text), Phase::Install, &Rules::default()).unwrap();
     assert_eq!(
         names(&plan),
         [
@@ -323,7 +324,7 @@ fn claims_and_services_release_what_follows_when_applied() {
 ---
 {apiVersion: v1, kind: Pod, metadata: {name: db, namespace: x}, spec: {volumes: [{name: d, persistentVolumeClaim: {claimName: data}}]}}
 ";
-    let plan = order(upserts(text), Phase::Install).unwrap();
+    let plan = order(upserts(text), Phase::Install, &Rules::default()).unwrap();
     let mut progress = Progress::new(&plan);
     assert_eq!(progress.start(), [0]);
     assert_eq!(plan.steps[0].wait, Wait::Reconcile);
@@ -333,7 +334,7 @@ fn claims_and_services_release_what_follows_when_applied() {
 
 #[test]
 fn what_needs_a_failed_step_is_skipped() {
-    let plan = order(upserts(APP), Phase::Install).unwrap();
+    let plan = order(upserts(APP), Phase::Install, &Rules::default()).unwrap();
     let mut progress = Progress::new(&plan);
     let start = progress.start();
     let names: Vec<_> = start
@@ -364,7 +365,7 @@ fn thousands_of_changes_are_ordered_with_few_edges() {
     }
     let mut changes = upserts(&text);
     changes.extend(deletes(&text.replace("name: ", "name: old-")));
-    let plan = order(changes, Phase::Upgrade).unwrap();
+    let plan = order(changes, Phase::Upgrade, &Rules::default()).unwrap();
     let edges: usize = plan.steps.iter().map(|step| step.after.len()).sum();
     let members: usize = plan.gates.iter().map(|gate| gate.steps.len()).sum();
     assert!(edges < 80_000 && members < 60_000, "{edges} {members}");
@@ -448,10 +449,10 @@ proptest! {
             turned.rotate_left(by);
         }
         let count = changes.len();
-        match order(changes, Phase::Install) {
+        match order(changes, Phase::Install, &Rules::default()) {
             Ok(plan) => {
                 // Deterministic.
-                prop_assert_eq!(&plan, &order(turned, Phase::Install).unwrap());
+                prop_assert_eq!(&plan, &order(turned, Phase::Install, &Rules::default()).unwrap());
                 prop_assert_eq!(plan.steps.len(), count);
                 // Every edge points back.
                 for step in 0..plan.steps.len() {

@@ -59,6 +59,11 @@ pub enum Doom {
     ClaimPending,
     /// Somebody stopped the object: a Job that is suspended, a rollout that is paused.
     Suspended,
+    /// A rule says for how long its condition is borne.
+    Lasts {
+        /// So many seconds.
+        seconds: u64,
+    },
 }
 
 /// What is known about an object.
@@ -108,6 +113,17 @@ pub fn by(rule: Option<&Rule>, object: &Object) -> Status {
         }
         _ => of(object),
     }
+}
+
+/// The status of a pod that is to run to its end, as a hook is.
+#[must_use]
+pub fn completion(pod: &Object) -> Status {
+    let status = of(pod);
+    let ended = pod.text(&["status", "phase"]) == "Succeeded";
+    if status.state == State::Current && !ended {
+        return Status::in_progress("it runs");
+    }
+    status
 }
 
 /// The status of a live object.

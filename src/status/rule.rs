@@ -4,7 +4,9 @@
 //! Which object a rule is for is decided by whoever hands it in.
 
 use super::{Condition, Doom, Status, condition};
+use crate::kapp;
 use crate::object::Object;
+use std::time::Duration;
 
 /// The annotation, on an object or on the definition of its kind, that names the condition to wait
 /// for, for example `Ready`.
@@ -39,11 +41,41 @@ pub enum Meaning {
     Success,
     /// It will not become ready.
     Failure,
+    /// It will not become ready when this lasts for so long.
+    FailureAfter(Duration),
     /// It is not ready, but what comes after it may begin.
     Unblocks,
 }
 
 impl Rule {
+    /// The first of kapp's rules that is about an object.
+    #[must_use]
+    pub fn of(rules: &[kapp::Wait], object: &Object) -> Option<Self> {
+        let mut rules = rules.iter();
+        let rule = rules.find(|rule| kapp::matches_any(&rule.of, object))?;
+        let each = |condition: &kapp::Condition| {
+            let meanings = [
+                (condition.failure && condition.timeout.is_none()).then_some(Meaning::Failure),
+                condition.timeout.map(Meaning::FailureAfter),
+                condition.success.then_some(Meaning::Success),
+                condition.unblocks.then_some(Meaning::Unblocks),
+            ];
+            meanings.map(|meaning| {
+                Some(ConditionRule {
+                    kind: condition.kind.clone(),
+                    status: condition.status.clone(),
+                    meaning: meaning?,
+                    observed_generation: condition.observed,
+                })
+            })
+        };
+        let conditions = rule.conditions.iter().flat_map(each).flatten();
+        Some(Self {
+            observed_generation: rule.observed,
+            conditions: conditions.collect(),
+        })
+    }
+
     /// The rule that an object, or the definition of its kind, asks for by an annotation.
     #[must_use]
     pub fn annotated(object: &Object) -> Option<Self> {
@@ -73,11 +105,8 @@ pub(super) fn status(rule: &Rule, object: &Object) -> Status {
         return Status::in_progress(format!("generation {generation} is not observed yet"));
     }
     let mut stale = false;
-    let mut found = |meaning: Meaning| -> Option<Condition<'_>> {
-        let rules = rule
-            .conditions
-            .iter()
-            .filter(|rule| rule.meaning == meaning);
+    let mut found = |meaning: fn(Meaning) -> bool| -> Option<(Meaning, Condition<'_>)> {
+        let rules = rule.conditions.iter().filter(|rule| meaning(rule.meaning));
         for wanted in rules {
             let matching = condition::all(object)
                 .find(|found| found.kind == wanted.kind && found.status == wanted.status);
@@ -87,17 +116,26 @@ pub(super) fn status(rule: &Rule, object: &Object) -> Status {
                 stale = true;
                 continue;
             }
-            return Some(matching);
+            return Some((wanted.meaning, matching));
         }
         None
     };
-    if let Some(failed) = found(Meaning::Failure) {
+    if let Some((_, failed)) = found(|meaning| meaning == Meaning::Failure) {
         return Status::failed(failed.text());
     }
-    if let Some(ready) = found(Meaning::Success) {
+    let lasting = found(|meaning| matches!(meaning, Meaning::FailureAfter(_)));
+    if let Some((Meaning::FailureAfter(borne), lasting)) = lasting {
+        return Status {
+            doomed: Some(Doom::Lasts {
+                seconds: borne.as_secs(),
+            }),
+            ..Status::in_progress(lasting.text())
+        };
+    }
+    if let Some((_, ready)) = found(|meaning| meaning == Meaning::Success) {
         return Status::current(ready.text());
     }
-    if let Some(unblocks) = found(Meaning::Unblocks) {
+    if let Some((_, unblocks)) = found(|meaning| meaning == Meaning::Unblocks) {
         return Status {
             unblocks: true,
             ..Status::in_progress(unblocks.text())
@@ -213,5 +251,35 @@ mod tests {
         let mut queued = job(true);
         queued.set_metadata("labels", "kueue.x-k8s.io/queue-name", "q");
         assert!(stopped(Some(&job(false)), &queued).is_none());
+    }
+
+    #[test]
+    fn rules_of_kapp_are_found_by_their_matchers() {
+        let text = "apiVersion: kapp.k14s.io/v1alpha1\nkind: Config\nwaitRules:\n- supportsObservedGeneration: true\n  conditionMatchers:\n  - {type: Broken, status: 'True', failure: true}\n  - {type: Slow, status: 'True', failure: true, timeout: 30s}\n  - {type: Ready, status: 'True', success: true}\n  resourceMatchers: [{apiVersionKindMatcher: {apiVersion: x.io/v1, kind: Db}}]\n";
+        let source = crate::object::Source {
+            file: "c.yml".to_owned(),
+            line: 1,
+        };
+        let rules = kapp::read(text.as_bytes(), &source).unwrap().wait;
+        let object = |kind: &str, conditions: &[&str]| {
+            let conditions: Vec<_> = conditions
+                .iter()
+                .map(|kind| serde_json::json!({"type": kind, "status": "True"}))
+                .collect();
+            let tree = serde_json::json!({"apiVersion": "x.io/v1", "kind": kind,
+                "metadata": {"name": "a"}, "status": {"conditions": conditions}});
+            Object::new(tree).unwrap()
+        };
+        assert_eq!(Rule::of(&rules, &object("Other", &[])), None);
+        let told = |conditions: &[&str]| {
+            let object = object("Db", conditions);
+            let status = status(&Rule::of(&rules, &object).unwrap(), &object);
+            (status.state, status.doomed)
+        };
+        use crate::status::State;
+        assert_eq!(told(&["Ready"]), (State::Current, None));
+        assert_eq!(told(&["Ready", "Broken"]), (State::Failed, None));
+        let lasts = Some(Doom::Lasts { seconds: 30 });
+        assert_eq!(told(&["Ready", "Slow"]), (State::InProgress, lasts));
     }
 }

@@ -9,6 +9,7 @@ mod faults;
 #[path = "../cli/support.rs"]
 mod folder;
 mod history;
+mod kapp;
 mod logs;
 mod lookup;
 mod oracle;

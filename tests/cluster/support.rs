@@ -178,7 +178,10 @@ impl Lab {
 
     /// A request to deploy objects.
     pub(crate) fn request(&self, app: &str, objects: &[Value]) -> Request {
-        Request::new(self.app(app), manifests(objects))
+        Request {
+            now: jiff::Timestamp::now(),
+            ..Request::new(self.app(app), manifests(objects))
+        }
     }
 
     /// The plan for objects.

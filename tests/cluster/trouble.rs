@@ -9,7 +9,7 @@ use std::time::Duration;
 use windlass::deploy::{self, Graces, Options, Outcome, Report};
 use windlass::event::{Actuation, Event, Reconcile};
 use windlass::inventory::DeployResult;
-use windlass::status::{ConditionRule, Meaning, Rule};
+use windlass::kapp::{self, Matcher};
 
 /// Settings with which no trouble is borne for long.
 fn impatient() -> Options {
@@ -271,18 +271,22 @@ fn a_custom_resource_is_waited_for_when_its_definition_says_so() {
 #[test]
 fn a_rule_lets_what_comes_after_begin_and_tells_a_failure() {
     lab(|mut lab| async move {
-        let condition = |kind: &str, meaning| ConditionRule {
+        let condition = |kind: &str, failure: bool| kapp::Condition {
             kind: kind.to_owned(),
             status: "True".to_owned(),
-            meaning,
-            observed_generation: false,
+            failure,
+            success: false,
+            observed: false,
+            unblocks: !failure,
+            timeout: None,
         };
-        let rule = Rule {
-            observed_generation: false,
-            conditions: vec![
-                condition("Broken", Meaning::Failure),
-                condition("Begun", Meaning::Unblocks),
-            ],
+        let rule = kapp::Wait {
+            observed: false,
+            conditions: vec![condition("Broken", true), condition("Begun", false)],
+            of: vec![Matcher::GroupKind {
+                group: "apps".to_owned(),
+                kind: "Deployment".to_owned(),
+            }],
         };
         let mut after = config_map("after", "1");
         after["metadata"]["annotations"] = json!({
@@ -291,7 +295,7 @@ fn a_rule_lets_what_comes_after_begin_and_tells_a_failure() {
         web["metadata"]["annotations"] = json!({"kapp.k14s.io/change-group": "first"});
         let mut request = lab.request("web", &[web, after]);
         let target = reference("apps", "Deployment", Some(&lab.namespace), "web");
-        request.wait_rules.insert(target.clone(), rule);
+        request.rules.wait.push(rule);
         let prepared = lab.prepare(request).await.unwrap();
         let direct = crate::support::connect(&lab.namespace).await;
         let later = reference("", "ConfigMap", Some(&lab.namespace), "after");
