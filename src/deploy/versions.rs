@@ -143,12 +143,14 @@ fn is_same(change: &Change) -> bool {
     let content = |shown: &Option<Value>| {
         let mut tree = shown.clone().unwrap_or_default();
         for field in ["labels", "annotations"] {
-            let map = tree
-                .get_mut("metadata")
-                .and_then(|metadata| metadata.get_mut(field))
-                .and_then(Value::as_object_mut);
-            if let Some(map) = map {
+            let Some(metadata) = tree.get_mut("metadata").and_then(Value::as_object_mut) else {
+                continue;
+            };
+            if let Some(map) = metadata.get_mut(field).and_then(Value::as_object_mut) {
                 map.retain(|key, _| !is_mark(key));
+                if map.is_empty() {
+                    metadata.remove(field);
+                }
             }
         }
         tree
