@@ -319,14 +319,13 @@ mod tests {
     /// A live object whose fields are owned by us and by another.
     fn live(spec: &Value, ours: &Value, theirs: &Value) -> Object {
         let mut live = deployment(spec);
-        let set = |fields: &Value| match fields {
-            Value::Object(map) if map.is_empty() => json!({}),
-            fields => json!({"f:spec": fields}),
-        };
-        live.tree_mut()["metadata"]["managedFields"] = json!([
-            {"manager": MANAGER, "operation": "Apply", "apiVersion": "apps/v1", "fieldsV1": set(ours)},
-            {"manager": "other", "operation": "Update", "apiVersion": "apps/v1", "fieldsV1": set(theirs)},
-        ]);
+        let entries = [(MANAGER, "Apply", ours), ("other", "Update", theirs)];
+        let entries = entries.iter().filter(|(.., fields)| **fields != json!({}));
+        let entries = entries.map(|(manager, operation, fields)| {
+            json!({"manager": manager, "operation": operation, "apiVersion": "apps/v1",
+                "fieldsV1": {"f:spec": fields}})
+        });
+        live.tree_mut()["metadata"]["managedFields"] = entries.collect();
         live
     }
 
