@@ -63,6 +63,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let wanted = deploy::Request {
         take_from: vec![found.owner.clone()],
         prune: false,
+        as_is: true,
         ..deploy::Request::new(target.app.clone(), found.manifests.clone())
     };
     let prepared = deploy::prepare(&target.cluster, wanted, &masker, &mut progress);

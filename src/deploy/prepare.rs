@@ -27,6 +27,8 @@ pub struct Request {
     pub rules: Rules,
     /// The time now, for what changes with it.
     pub now: Timestamp,
+    /// Whether the objects are live ones, whose marks were obeyed already.
+    pub as_is: bool,
     /// Owners that objects may be taken from: names of apps and releases, `*` for all.
     pub take_from: Vec<String>,
     /// Whether fields are taken from other managers.
@@ -50,6 +52,7 @@ impl Request {
             manifests,
             rules: Rules::default(),
             now: Timestamp::UNIX_EPOCH,
+            as_is: false,
             take_from: Vec::new(),
             force: false,
             policies: Vec::new(),
@@ -180,7 +183,11 @@ async fn plan_of(
         message: "read live objects".to_owned(),
     });
     let mut found = found::find(cluster, &discovery, &parent, &request.manifests).await?;
-    let versioned = kapp::take_versioned(&mut request.manifests);
+    let versioned = if request.as_is {
+        Vec::new()
+    } else {
+        kapp::take_versioned(&mut request.manifests)
+    };
     let take_from = &request.take_from;
     found::find_versions(cluster, &discovery, &mut found, &versioned, take_from).await?;
     found::find_strangers(cluster, &discovery, &mut found, &request.manifests).await?;
@@ -353,8 +360,12 @@ fn desired(
     parent: &Parent,
     request: &mut Request,
 ) -> Result<Vec<String>, Error> {
-    let (problems, mut warnings) = kapp::check(&request.manifests);
-    object::Error::check(problems)?;
+    let mut warnings = Vec::new();
+    if !request.as_is {
+        let (problems, unknown) = kapp::check(&request.manifests);
+        object::Error::check(problems)?;
+        warnings.extend(unknown);
+    }
     for manifest in &mut request.manifests {
         let source = manifest.source.clone();
         let noted = object::normalize(&mut manifest.object);
@@ -382,7 +393,9 @@ fn desired(
         if !is_foreign(manifest) {
             let rules = &request.rules;
             kapp::label(&mut manifest.object, &rules.labels, &rules.label_places);
-            kapp::renew_nonce(&mut manifest.object, request.now);
+            if !request.as_is {
+                kapp::renew_nonce(&mut manifest.object, request.now);
+            }
             manifest.object.set_metadata("labels", PART_OF, &id);
         }
     }
