@@ -375,7 +375,7 @@ changeGroupBindings:
   resourceMatchers: [{customResourceMatcher: {}}]
 ",
         );
-        deploy(&mut lab, &[definition.clone()]).await;
+        deploy(&mut lab, std::slice::from_ref(&definition)).await;
         lab.cluster = connect(&lab.namespace).await;
         let objects = [definition, db(&group, None), config_map("after", "1")];
         let request = Request {
@@ -437,7 +437,7 @@ async fn set_condition(
 fn definitions_that_lose_data_are_refused_when_asked_for() {
     lab(async |mut lab| {
         let (_, mut definition) = definition(&lab);
-        deploy(&mut lab, &[definition.clone()]).await;
+        deploy(&mut lab, std::slice::from_ref(&definition)).await;
         let schema = &mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
         schema["properties"]["spec"]["properties"] = json!({"other": {"type": "string"}});
         let request = Request {
