@@ -39,7 +39,7 @@ impl FromStr for FieldPolicy {
     type Err = String;
 
     /// Reads `spec.replicas=yield`, `Deployment:spec.replicas=yield`,
-    /// `Deployment/web:spec.template=force` or `force` alone.
+    /// `Deployment/web:spec.template=force`, `Service=force` or `force` alone.
     fn from_str(text: &str) -> Result<Self, String> {
         let (place, word) = text.trim().rsplit_once('=').unwrap_or(("", text.trim()));
         let policy = match word.trim() {
@@ -55,6 +55,7 @@ impl FromStr for FieldPolicy {
         // A kind begins with a capital letter, a path does not.
         let (object, path) = match place.split_once(':') {
             Some((object, path)) if object.starts_with(char::is_uppercase) => (object, path),
+            None if place.starts_with(char::is_uppercase) => (place, ""),
             _ => ("", place),
         };
         let (kind, name) = object.split_once('/').unwrap_or((object, ""));
@@ -249,7 +250,7 @@ mod tests {
         let object = Object::new(json!({"kind": "Deployment", "metadata": {"name": "web",
             "annotations": {CONFLICTS: "spec.replicas=fail"}}}))
         .unwrap();
-        let all = [policy("Service:force"), policy("spec=force")];
+        let all = [policy("Service=force"), policy("spec=force")];
         let policies = policies(&object, &all, false).unwrap();
         assert_eq!(policies.len(), 2);
         let conflict = |field: &str| FieldConflict {

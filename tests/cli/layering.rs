@@ -68,11 +68,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const ENGINE_MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
     ("re2", &[]),
+    ("threads", &[]),
     ("value", &[]),
     ("json", &["value", "limits"]),
     ("yaml", &["value", "json", "limits"]),
     ("toml", &["value", "json", "limits"]),
-    ("template", &["value", "limits", "yaml", "json", "re2"]),
+    (
+        "template",
+        &["value", "limits", "threads", "yaml", "json", "re2"],
+    ),
     (
         "sprig",
         &["value", "limits", "yaml", "json", "template", "re2"],
@@ -80,7 +84,7 @@ const ENGINE_MAY_USE: &[(&str, &[&str])] = &[
     (
         "chart",
         &[
-            "value", "limits", "yaml", "json", "toml", "template", "sprig", "re2",
+            "value", "limits", "threads", "yaml", "json", "toml", "template", "sprig", "re2",
         ],
     ),
 ];
