@@ -133,6 +133,8 @@ async fn strangers(
             Ok(objects) => {
                 found.extend(objects.into_iter().filter(|object| is_foreign(object, id)));
             }
+            // A kind that is gone by now has no objects.
+            Err(error) if error.is_not_found() => {}
             Err(_) => unseen += 1,
         }
     }

@@ -223,14 +223,16 @@ fn versions_that_kapp_left_are_taken_over_and_counted_on() {
 #[test]
 fn versions_that_are_adopted_keep_their_names() {
     lab(async |mut lab| {
-        let left = marked(versioned("conf-ver-3", "3"), &[("nonce", "17")]);
+        let other = marked(config_map("other", "1"), &[("nonce", "17")]);
         let adoption = Request {
             as_is: true,
-            ..lab.request("app", &[left])
+            ..lab.request("app", &[versioned("conf-ver-3", "3"), other])
         };
         let prepared = lab.prepare(adoption).await.unwrap();
-        assert_eq!(told(&prepared), ["create conf-ver-3"]);
+        assert_eq!(told(&prepared), ["create conf-ver-3", "create other"]);
         lab.run(&prepared).await.unwrap();
+        let same = deploy(&mut lab, &[versioned("conf", "3")]).await;
+        assert_eq!(same, ["delete other"]);
         assert!(deploy(&mut lab, &[versioned("conf", "3")]).await.is_empty());
         let next = deploy(&mut lab, &[versioned("conf", "4")]).await;
         assert_eq!(next, ["create conf-ver-4"]);

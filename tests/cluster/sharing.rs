@@ -29,7 +29,7 @@ fn replicas(object: &Object) -> Option<i64> {
 }
 
 #[test]
-fn a_conflict_names_owner_and_time_and_a_policy_for_the_path_decides() {
+fn a_conflict_names_its_owner_and_a_policy_for_the_path_decides() {
     lab(|mut lab| async move {
         let web = scaled_by_hand(&mut lab).await;
         for policy in [
@@ -40,7 +40,7 @@ fn a_conflict_names_owner_and_time_and_a_policy_for_the_path_decides() {
             let error = with_policy(&mut lab, &web, policy).await.unwrap_err();
             let text = error.to_string();
             assert!(
-                text.contains(".spec.replicas is owned by kubectl, scale since 20"),
+                text.contains(".spec.replicas is owned by kubectl, scale"),
                 "{text}"
             );
         }
