@@ -213,9 +213,7 @@ impl From<chart::Error> for Error {
                         .to_owned(),
                 ),
             ),
-            E::Load(_) | E::Chart(_) | E::Template { .. } | E::Manifest { .. } => {
-                (Exit::Failed, None)
-            }
+            _ => (Exit::Failed, None),
         };
         // The engine's error shares strings of one thread; its text says all of it.
         Self::new(exit, anyhow::Error::msg(error.to_string()))

@@ -249,6 +249,19 @@ fn a_project_file_that_does_not_exist() {
 // --- charts and values
 
 #[test]
+fn values_that_do_not_fit_a_sub_chart() {
+    let env = good();
+    let sub = "apiVersion: v2\nname: sub\nversion: 1.0.0\n";
+    env.write("chart/charts/sub/Chart.yaml", sub);
+    insta::assert_snapshot!(checked(&env.run(&["render", "web", "chart", "--set", "sub=1"])), @"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: type mismatch on sub: %!t(int64=1)
+    ");
+}
+
+#[test]
 fn a_chart_that_does_not_exist() {
     insta::assert_snapshot!(checked(&good().run(&["render", "web", "chrt"])), @"
     exit: 2

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 /// The version of Kubernetes, as a chart sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KubeVersion {
     /// The whole version, such as `v1.33.4-gke.1245000`.
     pub version: String,
@@ -24,6 +25,20 @@ pub struct KubeVersion {
 }
 
 /// A cluster's abilities.
+///
+/// A chart asks with `.Capabilities.APIVersions.Has "apps/v1/Deployment"`, which is true only for what stands
+/// here word for word.
+///
+/// ```
+/// use windlass_helm::chart::{Capabilities, KubeVersion, Profile};
+///
+/// let mut cluster = Capabilities::offline();
+/// cluster.kube_version = KubeVersion::parse("v1.33.4-gke.1245000", Profile::Helm4)?;
+/// cluster.api_versions.push("monitoring.coreos.com/v1".to_owned());
+/// assert_eq!(cluster.kube_version.minor, "33");
+/// assert_eq!(cluster.kube_version.normalized, "v1.33.4");
+/// # Ok::<(), windlass_helm::chart::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     /// The version of Kubernetes.
@@ -34,6 +49,9 @@ pub struct Capabilities {
 
 impl Capabilities {
     /// What Helm assumes without a cluster.
+    ///
+    /// Helm takes these from the version of client-go that it is built with, so a newer Helm assumes a newer
+    /// Kubernetes; give a version where that must not change under a chart.
     #[must_use]
     pub fn offline() -> Self {
         Self {

@@ -5,18 +5,23 @@
 use crate::template;
 
 /// A failure of loading or rendering a chart.
+///
+/// `Display` is the text that Helm prints after `Error: `. What can be shown besides, such as the lines of a template,
+/// is in the fields of the variant; [`Error::Template`] has it in its `source`.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// A chart's files cannot be read or are no chart.
     #[error("{0}")]
     Load(String),
-    /// The values given cannot be read or merged.
+    /// The values of the user cannot be read: a file or a `--set` is wrong before any chart is looked at.
     #[error("{0}")]
     Values(String),
     /// An option is not usable: the name of the release, the version of Kubernetes.
     #[error("{0}")]
     Option(String),
-    /// The chart cannot be used as asked: a library, dependencies that are missing.
+    /// The chart cannot be used as asked: a library, dependencies that are missing, values that do not fit
+    /// its sub-charts (`sub: 5` where a map is due).
     #[error("{0}")]
     Chart(String),
     /// The values do not match a `values.schema.json`.

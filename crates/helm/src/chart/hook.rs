@@ -3,7 +3,10 @@
 //! Follows helm v4 `pkg/release/v1/util/manifest_sorter.go`.
 
 /// When a hook runs.
+///
+/// The names are those of the annotation `helm.sh/hook`; `test-success` of Helm 2 is [`HookEvent::Test`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum HookEvent {
     /// Before the first deploy.
     PreInstall,
@@ -45,7 +48,11 @@ impl HookEvent {
 }
 
 /// What makes a document a hook.
+///
+/// One document may run at several events. A document whose `helm.sh/hook` names no event that Helm knows is
+/// dropped, as Helm drops it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Hook {
     /// When it runs.
     pub events: Vec<HookEvent>,

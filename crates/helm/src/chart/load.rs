@@ -23,6 +23,18 @@ const MAX_DEPTH: usize = 100;
 
 /// Loads a chart from its directory or its archive.
 ///
+/// Follows helm v4 `pkg/chart/loader`: a directory is walked in order of names without what its `.helmignore`
+/// leaves out, an archive is unpacked in memory. It is the only function of the crate that reads files, and reads
+/// none outside of the path and of the git repository around it.
+///
+/// ```no_run
+/// use windlass_helm::chart::{self, Profile};
+///
+/// let chart = chart::load("charts/web".as_ref(), Profile::Helm4)?;
+/// println!("{} {}", chart.name(), chart.metadata.version);
+/// # Ok::<(), chart::Error>(())
+/// ```
+///
 /// # Errors
 /// What cannot be read or is no chart, with Helm's texts.
 pub fn load(path: &Path, profile: Profile) -> Result<Chart, Error> {

@@ -64,7 +64,35 @@ impl fmt::Debug for Text {
 }
 
 /// One document of a rendered chart.
+///
+/// `first_line`, `places` and `lines` map each line back to where it was written. A mistake that a server finds in
+/// line 7 of the text is told by them as one of a template:
+///
+/// ```
+/// use windlass_helm::chart::{self, Chart, Options, Overrides, Profile, Release};
+/// use windlass_helm::template::World;
+///
+/// let files = [
+///     ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0"),
+///     ("templates/_parts.tpl", "{{ define \"labels\" }}\na: b\nc: d\n{{- end }}"),
+///     ("templates/a.yaml", "# A comment.\n\nkind: Pod\nlabels: {{ include \"labels\" . | nindent 2 }}\n"),
+/// ];
+/// let files = files.map(|(path, text)| (path.to_owned(), text.into()));
+/// let chart = Chart::from_files(files.into(), Profile::Helm4)?;
+/// let mut world = World::new("2026-01-01T00:00:00Z".parse()?, [0; 32]);
+/// let overrides = Overrides::default();
+/// let (release, options) = (Release::default(), Options::default());
+/// let rendered = chart::render(&chart, &overrides, &release, &options, &mut world)?;
+///
+/// let document = &rendered.documents[0];
+/// let text = String::from_utf8_lossy(&document.text);
+/// let line = text.lines().position(|line| line.contains("c: d")).expect("it is there") + 1;
+/// assert_eq!(document.template_line(line), 4);
+/// assert_eq!((document.kind.as_str(), document.hook.is_some()), ("Pod", false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Document {
     /// The path of its template, as in `# Source:`.
     pub template: String,
@@ -91,7 +119,11 @@ pub struct Document {
 }
 
 /// A rendered chart.
+///
+/// [`Rendered::to_text`] is what `helm template` prints, byte for byte. Whoever applies the documents takes them from
+/// here instead: hooks are told apart, and no text has to be split again.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rendered {
     /// The documents in the order in which they are printed: files of `crds/`, objects in the order of
     /// their kinds, hooks.
@@ -134,6 +166,9 @@ impl Document {
 
 impl Rendered {
     /// Writes what `helm template` prints, document by document.
+    ///
+    /// Each document begins with `---` and its `# Source:`. Notes are not in it: Helm prints them only after an
+    /// install.
     ///
     /// # Errors
     /// Those of `out`.

@@ -11,7 +11,11 @@ use crate::value::{Map, MapKind, Value, is_print};
 use crate::yaml;
 
 /// What a chart says of itself.
+///
+/// Fields are as written, after the cleaning that Helm does (no control characters, one line); a field that is
+/// missing is empty. [`Chart::from_files`](super::Chart::from_files) has checked that name and version are there.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Metadata {
     /// The name; required.
     pub name: String,
@@ -53,6 +57,7 @@ pub struct Metadata {
 
 /// One maintainer of a chart.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Maintainer {
     /// A person or an organisation.
     pub name: String,
@@ -63,7 +68,11 @@ pub struct Maintainer {
 }
 
 /// A chart that another one needs.
+///
+/// Which charts take part is decided for each render from the values: `condition` wins over `tags`, and without both
+/// a chart takes part.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Dependency {
     /// Its name.
     pub name: String,
@@ -84,7 +93,10 @@ pub struct Dependency {
 }
 
 /// `Chart.lock`: the versions that were chosen.
+///
+/// Rendering does not look at it; it tells which versions `charts/` should hold.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Lock {
     /// When it was written, as in the file.
     pub generated: String,

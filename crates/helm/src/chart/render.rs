@@ -18,6 +18,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// What a chart is rendered as.
+///
+/// `is_install` and `is_upgrade` are `.Release.IsInstall` and `.Release.IsUpgrade`; charts make secrets on install and
+/// keep them on upgrade, so exactly one of the two should hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// The name.
@@ -49,6 +52,8 @@ impl Default for Release {
 }
 
 /// How a chart is rendered.
+///
+/// The fields are named after the flags of `helm template`; the default is that command without flags.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Which Helm to behave as.
@@ -72,7 +77,10 @@ pub struct Options {
 }
 
 /// A chart and its values, ready to run the templates.
+///
+/// It can be executed several times, for other releases or in other worlds.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Prepared {
     /// The chart, without the dependencies that are switched off and with aliases for names.
     pub chart: Chart,
@@ -152,6 +160,25 @@ pub fn render(
 
 /// Decides on dependencies, coalesces values and checks them against the charts' schemas.
 ///
+/// The first half of [`render`], for those who want the values that templates see, or the warnings, without running
+/// the templates:
+///
+/// ```
+/// use windlass_helm::chart::{self, Chart, Options, Profile};
+/// use windlass_helm::value::{Map, MapKind};
+///
+/// let files = [
+///     ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\ndeprecated: true"),
+///     ("values.yaml", "replicas: 1"),
+/// ];
+/// let files = files.map(|(path, text)| (path.to_owned(), text.into()));
+/// let chart = Chart::from_files(files.into(), Profile::Helm4)?;
+/// let prepared = chart::prepare(&chart, &Map::new(MapKind::Any), &Options::default())?;
+/// assert!(prepared.values.contains("replicas"));
+/// assert_eq!(prepared.warnings, ["this chart is deprecated"]);
+/// # Ok::<(), chart::Error>(())
+/// ```
+///
 /// # Errors
 /// Values of the wrong shape, with Helm's texts.
 pub fn prepare(chart: &Chart, user: &Map, options: &Options) -> Result<Prepared, Error> {
@@ -162,10 +189,10 @@ pub fn prepare(chart: &Chart, user: &Map, options: &Options) -> Result<Prepared,
         warnings.push("this chart is deprecated".to_owned());
     }
     dependency::process(&mut chart, user, profile, &mut warnings)
-        .map_err(|error| Error::Values(format!("chart dependencies processing failed: {error}")))?;
+        .map_err(|error| Error::Chart(format!("chart dependencies processing failed: {error}")))?;
     let values = Coalesce::new(profile, &mut warnings)
         .values(&chart, user)
-        .map_err(Error::Values)?;
+        .map_err(Error::Chart)?;
     if !options.skip_schema_validation {
         schema::validate(&chart, &values).map_err(Error::Schema)?;
     }
@@ -188,6 +215,9 @@ pub fn prepare(chart: &Chart, user: &Map, options: &Options) -> Result<Prepared,
 }
 
 /// Runs all templates and returns their output by full path, partials left out.
+///
+/// The second half of [`render`] without sorting: each text is what the template wrote, `NOTES.txt` included, even where
+/// it is no YAML. `helm template --debug` shows the same when the YAML is wrong.
 ///
 /// # Errors
 /// The first template that cannot be parsed, or that fails.

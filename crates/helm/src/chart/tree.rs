@@ -14,6 +14,7 @@ const MAX_UNPACKED: u64 = 4 * super::load::MAX_TOTAL;
 
 /// One file of a chart.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct File {
     /// The path relative to its chart, with `/`.
     pub name: String,
@@ -22,7 +23,28 @@ pub struct File {
 }
 
 /// A chart and those below it.
+///
+/// It is plain data: fields may be changed between loading and rendering.
+///
+/// ```
+/// use windlass_helm::chart::{Chart, Profile};
+///
+/// let files = [
+///     ("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0"),
+///     ("values.yaml", "port: 80"),
+///     ("templates/web.yaml", "kind: Service"),
+///     ("crds/crd.yaml", "kind: CustomResourceDefinition"),
+///     ("charts/db/Chart.yaml", "apiVersion: v2\nname: db\nversion: 2.0.0"),
+/// ];
+/// let files = files.map(|(path, text)| (path.to_owned(), text.into()));
+/// let chart = Chart::from_files(files.into(), Profile::Helm4)?;
+/// assert_eq!((chart.name(), chart.dependencies[0].name()), ("web", "db"));
+/// assert_eq!((chart.templates.len(), chart.crds().count()), (1, 1));
+/// assert!(chart.values.contains("port") && chart.lock.is_none());
+/// # Ok::<(), windlass_helm::chart::Error>(())
+/// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Chart {
     /// `Chart.yaml`.
     pub metadata: Metadata,
@@ -47,6 +69,9 @@ pub struct Chart {
 
 impl Chart {
     /// Builds a chart of its files, given in the order of the directory or archive.
+    ///
+    /// The paths are relative to the chart and have `/`; charts below it are in `charts/NAME/…` or archives
+    /// `charts/NAME.tgz`. `.helmignore` has no effect here: [`load`](super::load) leaves out what it names.
     ///
     /// # Errors
     /// Helm's texts for charts that are none.
@@ -89,12 +114,17 @@ impl Chart {
     }
 
     /// The dependencies that `Chart.yaml` names.
+    ///
+    /// They may be missing from [`Chart::dependencies`], and that may hold charts which are not named.
+    /// [`render`](super::render) refuses the first and renders the second, as Helm does.
     #[must_use]
     pub fn requirements(&self) -> &[Dependency] {
         self.metadata.dependencies.as_deref().unwrap_or_default()
     }
 
     /// The files below `crds/` that hold manifests.
+    ///
+    /// As Helm, it takes them by the ending of their names and does not look into them.
     pub fn crds(&self) -> impl Iterator<Item = &File> {
         self.files.iter().filter(|file| {
             let name = file.name.rsplit('/').next().unwrap_or_default();

@@ -10,6 +10,9 @@ use crate::yaml;
 use std::collections::BTreeMap;
 
 /// What the user gives beyond the chart's defaults, in Helm's order of precedence from low to high.
+///
+/// Within one list the last wins, and lists lower in the order below win over those above. Nothing is read from
+/// the disk: the caller brings the texts of `-f` and `--set-file`.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
     /// `-f`: name (for messages) and text of each file.
@@ -29,6 +32,21 @@ pub struct Overrides {
 }
 
 /// The paths of the files that a `--set-file` argument names.
+///
+/// The caller reads them into [`Overrides::contents`]:
+///
+/// ```
+/// use windlass_helm::chart::{Overrides, Profile, compose, set_file_paths};
+///
+/// let argument = "tls.key=key.pem,tls.crt=crt.pem".to_owned();
+/// let paths = set_file_paths(&argument)?;
+/// assert_eq!(paths, ["key.pem", "crt.pem"]);
+///
+/// let contents = paths.into_iter().map(|path| (path, b"PEM".to_vec())).collect();
+/// let overrides = Overrides { set_file: vec![argument], contents, ..Overrides::default() };
+/// assert!(compose(&overrides, Profile::Helm4)?.contains("tls"));
+/// # Ok::<(), windlass_helm::chart::Error>(())
+/// ```
 ///
 /// # Errors
 /// The argument is malformed.

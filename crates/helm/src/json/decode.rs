@@ -49,6 +49,17 @@ fn read(text: &[u8]) -> Result<(Value, Option<String>), String> {
 
 /// Reads JSON into a `map[string]interface {}`; `null` gives the nil map.
 ///
+/// `fromJson` puts the error under the key `Error` of an empty map; here it is an error.
+///
+/// ```
+/// use windlass_helm::json::from_json_map;
+///
+/// assert!(from_json_map(b"null")?.is_nil());
+/// let error = from_json_map(b"[1]").unwrap_err();
+/// assert_eq!(error, "json: cannot unmarshal array into Go value of type map[string]interface {}");
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// As [`from_json`], and when the text is no object.
 pub fn from_json_map(text: &[u8]) -> Result<Map, String> {

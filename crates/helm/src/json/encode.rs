@@ -33,6 +33,15 @@ pub fn to_json(value: &Value) -> Result<Str, String> {
 
 /// Writes JSON with an indentation of two spaces and HTML escapes, as `json.MarshalIndent`.
 ///
+/// ```
+/// use windlass_helm::json::{from_json, to_json_pretty};
+///
+/// let value = from_json(br#"{"a": [1, {}], "b": []}"#)?;
+/// let text = "{\n  \"a\": [\n    1,\n    {}\n  ],\n  \"b\": []\n}";
+/// assert_eq!(to_json_pretty(&value)?.to_text(), text);
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// As [`to_json`].
 pub fn to_json_pretty(value: &Value) -> Result<Str, String> {
@@ -40,6 +49,18 @@ pub fn to_json_pretty(value: &Value) -> Result<Str, String> {
 }
 
 /// Writes compact JSON without HTML escapes.
+///
+/// It is what `toRawJson` gives, for texts that people read:
+///
+/// ```
+/// use windlass_helm::json::{to_json, to_json_raw};
+/// use windlass_helm::value::Value;
+///
+/// let value = Value::from("a && b");
+/// assert_eq!(to_json_raw(&value)?.to_text(), r#""a && b""#);
+/// assert_eq!(to_json(&value)?.to_text(), r#""a \u0026\u0026 b""#);
+/// # Ok::<(), String>(())
+/// ```
 ///
 /// # Errors
 /// As [`to_json`].
@@ -64,7 +85,7 @@ fn encode(value: &Value, pretty: bool, html: bool) -> Result<Str, String> {
 ///
 /// # Errors
 /// Go's text for types that JSON does not have.
-pub fn plain(value: &Value) -> Result<Value, String> {
+pub(crate) fn plain(value: &Value) -> Result<Value, String> {
     match value {
         Value::Object(object) => match object.to_json() {
             Value::Nil => Ok(object.underlying().unwrap_or(Value::Nil)),

@@ -7,5 +7,6 @@ mod decode;
 mod encode;
 
 pub use decode::{from_json, from_json_list, from_json_map};
+pub(crate) use encode::plain;
 pub(crate) use encode::valid_text;
-pub use encode::{plain, to_json, to_json_pretty, to_json_raw};
+pub use encode::{to_json, to_json_pretty, to_json_raw};

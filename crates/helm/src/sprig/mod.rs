@@ -35,7 +35,7 @@ mod strings;
 #[cfg(test)]
 mod testing;
 mod text;
-pub mod time;
+pub(crate) mod time;
 pub(crate) mod time_parse;
 pub(crate) mod url;
 mod wrap;
@@ -70,6 +70,11 @@ pub fn tables() -> &'static [&'static [Function]] {
 }
 
 /// All functions of this module.
+///
+/// ```
+/// let names: Vec<&str> = windlass_helm::sprig::functions().map(|function| function.name).collect();
+/// assert!(names.contains(&"genCA") && !names.contains(&"env"));
+/// ```
 pub fn functions() -> impl Iterator<Item = &'static Function> {
     TABLES.iter().flat_map(|table| table.iter())
 }

@@ -48,6 +48,13 @@ pub(super) struct Version {
 }
 
 /// Whether a text is a version, a lax one included (`semver.NewVersion`).
+///
+/// ```
+/// use windlass_helm::sprig::semver::is_version;
+///
+/// assert!(is_version("1.2.3-rc.1+build") && is_version("v1.2") && is_version("1"));
+/// assert!(!is_version("1.2.3.4") && !is_version("latest"));
+/// ```
 #[must_use]
 pub fn is_version(text: &str) -> bool {
     Version::parse(text).is_ok()
@@ -56,6 +63,18 @@ pub fn is_version(text: &str) -> bool {
 /// Whether a version satisfies a constraint; `false` when one of the two is malformed.
 ///
 /// Follows helm v4 `pkg/chart/v2/util/compatible.go`.
+///
+/// Masterminds' rules, with Helm's addition: without a pre-release in the constraint, versions with one do
+/// not fit, so `>=1.20.0-0` is what charts write.
+///
+/// ```
+/// use windlass_helm::sprig::semver::satisfies;
+///
+/// assert!(satisfies("^1.2 || ~3.4", "v1.9.0"));
+/// assert!(!satisfies(">=1.20.0", "v1.33.4-gke.1245000"));
+/// assert!(satisfies(">=1.20.0-0", "v1.33.4-gke.1245000"));
+/// assert!(!satisfies("no constraint", "1.0.0"));
+/// ```
 #[must_use]
 pub fn satisfies(constraint: &str, version: &str) -> bool {
     match (Constraints::parse(constraint), Version::parse(version)) {

@@ -52,7 +52,7 @@ pub(super) const RFC3339_NANO: &[u8] = b"2006-01-02T15:04:05.999999999Z07:00";
 
 /// Where a time is.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Zone {
+pub(crate) enum Zone {
     /// UTC, also as local zone.
     Utc,
     /// An offset in seconds east of UTC, with a name that may be empty.
@@ -91,7 +91,7 @@ impl Zone {
 
 /// A Go `time.Time`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Time {
+pub(crate) struct Time {
     seconds: i64,
     nanosecond: u32,
     zone: Zone,
@@ -118,7 +118,7 @@ pub(super) struct Civil {
 impl Time {
     /// An instant: seconds since the epoch and nanoseconds within the second.
     #[must_use]
-    pub fn new(seconds: i64, nanosecond: u32, zone: Zone) -> Self {
+    pub(crate) fn new(seconds: i64, nanosecond: u32, zone: Zone) -> Self {
         Self {
             seconds,
             nanosecond: nanosecond.min(999_999_999),
@@ -128,13 +128,13 @@ impl Time {
 
     /// The zero time: year 1.
     #[must_use]
-    pub fn zero() -> Self {
+    pub(crate) fn zero() -> Self {
         Self::new(ZERO_SECONDS, 0, Zone::Utc)
     }
 
     /// The instant of a timestamp, in UTC.
     #[must_use]
-    pub fn at(instant: Timestamp) -> Self {
+    pub(crate) fn at(instant: Timestamp) -> Self {
         let nanoseconds = instant.as_nanosecond();
         let seconds = nanoseconds.div_euclid(1_000_000_000);
         let rest = nanoseconds.rem_euclid(1_000_000_000);
@@ -147,7 +147,13 @@ impl Time {
 
     /// The time of a calendar date in UTC. The parts may be out of range, as for Go's `time.Date`.
     #[must_use]
-    pub fn from_date(year: i64, month: i64, day: i64, second_of_day: i64, nanosecond: u32) -> Self {
+    pub(crate) fn from_date(
+        year: i64,
+        month: i64,
+        day: i64,
+        second_of_day: i64,
+        nanosecond: u32,
+    ) -> Self {
         let months = month.saturating_sub(1);
         let year = year.saturating_add(months.div_euclid(12));
         let first = days_before(year, months.rem_euclid(12) + 1);
@@ -160,7 +166,7 @@ impl Time {
 
     /// The value that templates see.
     #[must_use]
-    pub fn into_value(self) -> Value {
+    pub(crate) fn into_value(self) -> Value {
         Value::Object(Rc::new(self))
     }
 
@@ -174,7 +180,7 @@ impl Time {
 
     /// The seconds since the epoch.
     #[must_use]
-    pub fn unix(&self) -> i64 {
+    pub(crate) fn unix(&self) -> i64 {
         self.seconds
     }
 
@@ -184,7 +190,7 @@ impl Time {
 
     /// The same instant elsewhere.
     #[must_use]
-    pub fn with_zone(&self, zone: Zone) -> Self {
+    pub(crate) fn with_zone(&self, zone: Zone) -> Self {
         Self {
             zone,
             ..self.clone()

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 /// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The text is not a template.
     Parse,
@@ -21,6 +22,22 @@ pub enum ErrorKind {
 }
 
 /// A failure of a template.
+///
+/// It keeps the whole way: the place in the text, the expression as Go prints it, the cause, and the errors of templates
+/// that were run by `include` and `tpl` underneath.
+///
+/// ```
+/// use windlass_helm::template::{ErrorKind, Templates, World};
+/// use windlass_helm::value::Value;
+///
+/// let mut templates = Templates::new(&[]);
+/// templates.parse("t", "a: 1\nb: {{ .Name.first }}\n")?;
+/// let mut world = World::new("2026-01-01T00:00:00Z".parse()?, [0; 32]);
+/// let error = templates.execute("t", &Value::int(1), &mut world).unwrap_err();
+/// assert_eq!((error.kind(), error.file(), error.line()), (ErrorKind::Exec, "t", 2));
+/// assert_eq!(error.cause(), "can't evaluate field Name in type int");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Error(Box<Detail>);
 
 /// The parts of an [`Error`].

@@ -6,6 +6,7 @@ use crate::value::{Str, Value};
 /// The Go type of a parameter; the evaluator checks and converts arguments before the call, as
 /// `reflect` does for Go, with Go's error texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Param {
     /// `interface {}`: anything.
     Any,
@@ -77,6 +78,34 @@ impl Param {
 }
 
 /// A function of the template language.
+///
+/// Tables of functions are constants, and a body is a plain function pointer: what a function needs from
+/// outside it takes from the [`Runtime`].
+///
+/// ```
+/// use windlass_helm::template::{Function, Param, Templates, World};
+/// use windlass_helm::value::Value;
+///
+/// static TABLE: &[Function] = &[Function {
+///     name: "twice",
+///     params: &[Param::Str],
+///     variadic: false,
+///     body: |run, args| {
+///         let text = args[0].as_str().ok_or("no text")?;
+///         run.work(text.len() as u64)?;
+///         Ok(Value::str([text.as_bytes(), text.as_bytes()].concat()))
+///     },
+/// }];
+///
+/// let mut templates = Templates::new(&[TABLE]);
+/// templates.parse("t", r#"{{ "ab" | twice }}"#)?;
+/// templates.parse("u", "{{ twice 1 }}")?;
+/// let mut world = World::new("2026-01-01T00:00:00Z".parse()?, [0; 32]);
+/// assert_eq!(templates.execute("t", &Value::Nil, &mut world)?, b"abab");
+/// let error = templates.execute("u", &Value::Nil, &mut world).unwrap_err();
+/// assert_eq!(error.cause(), "expected string; found 1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Function {
     /// The name templates call it by.
@@ -91,6 +120,8 @@ pub struct Function {
 
 /// Why a function failed. Returned errors and Go panics read the same in a template's error
 /// (`error calling NAME: TEXT`), so one type serves both.
+///
+/// A text becomes one by `?`, so a body returns `Err("…".into())`.
 #[derive(Debug)]
 pub struct Fault {
     /// The text after `error calling NAME: `, up to the text of `inner`.
@@ -116,6 +147,8 @@ impl<T: Into<String>> From<T> for Fault {
 }
 
 /// What a function may ask of the run that called it.
+///
+/// The evaluator implements it; functions get it as their first argument. Methods may be added.
 pub trait Runtime {
     /// Time, randomness, cluster: everything that is not in the chart.
     fn world(&mut self) -> &mut World;

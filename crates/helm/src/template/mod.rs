@@ -10,7 +10,7 @@ mod ast;
 mod builtin;
 mod error;
 mod eval;
-pub mod fmt;
+pub(crate) mod fmt;
 mod function;
 mod lex;
 mod number;
@@ -23,7 +23,8 @@ mod world;
 pub use error::{Error, ErrorKind};
 pub use function::{Fault, Function, Param, Runtime};
 pub use origin::Place;
-pub use set::{Templates, without_no_value};
+pub use set::Templates;
+pub(crate) use set::without_no_value;
 pub use world::{Call, Limits, Lookup, Query, World};
 
 /// The longest text that is parsed, in bytes; its tree may take fifty times as much.

@@ -126,6 +126,17 @@ impl Templates {
     /// Parses a text under a name and adds its templates: itself and those it defines. Templates of
     /// the same name are replaced, unless the new one is empty.
     ///
+    /// ```
+    /// use windlass_helm::template::Templates;
+    ///
+    /// let mut templates = Templates::new(&[]);
+    /// templates.parse("a", r#"{{ define "b" }}x{{ end }}"#)?;
+    /// assert_eq!(templates.names().collect::<Vec<_>>(), ["a", "b"]);
+    /// let error = templates.parse("c", "{{ if }}").unwrap_err();
+    /// assert_eq!(error.to_string(), "template: c:1: missing value for if");
+    /// # Ok::<(), windlass_helm::template::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Why the text is not a template.
     pub fn parse(&mut self, name: &str, text: impl Into<Str>) -> Result<(), Error> {
@@ -258,7 +269,7 @@ fn read(draft: Result<Draft, SyntaxError>, name: &Rc<str>, text: &Str) -> Result
 
 /// The output without any literal `<no value>`, which Helm deletes from files and from `tpl`.
 #[must_use]
-pub fn without_no_value(output: Vec<u8>) -> Vec<u8> {
+pub(crate) fn without_no_value(output: Vec<u8>) -> Vec<u8> {
     const NO_VALUE: &[u8] = b"<no value>";
     let next = |text: &[u8]| {
         let mut from = 0;

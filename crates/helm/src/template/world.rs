@@ -24,6 +24,9 @@ pub struct Query {
 
 /// Answers Helm's `lookup`: with the object, with a list (`items`) when the query has no name, with an
 /// empty object when there is none, or with the text of a failure.
+///
+/// It is called while the template runs, on its thread. An answer that may change between two renders makes them
+/// differ; each call is noted in [`World::calls`].
 pub type Lookup = Box<dyn FnMut(&Query) -> Result<serde_json::Value, String>>;
 
 /// A call whose result does not follow from chart and values: of the time, randomness, or the cluster.
@@ -40,6 +43,19 @@ pub struct Call {
 /// A step is about 100 ns: an action or a call; calls that take long count for as many as the time they
 /// take. So the limits bound the time of a render, and which template runs into one does not depend on
 /// the machine.
+///
+/// ```
+/// use windlass_helm::template::{Templates, World};
+/// use windlass_helm::value::Value;
+///
+/// let mut templates = Templates::new(&[]);
+/// templates.parse("t", "{{ range 1000000 }}{{ end }}")?;
+/// let mut world = World::new("2026-01-01T00:00:00Z".parse()?, [0; 32]);
+/// world.limits.template_steps = 1000;
+/// let error = templates.execute("t", &Value::Nil, &mut world).unwrap_err();
+/// assert_eq!(error.cause(), "template takes more than 1000 steps");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// How many steps all executions in a world may still take.
@@ -61,6 +77,26 @@ impl Default for Limits {
 }
 
 /// Time, randomness and the cluster, as one render sees them.
+///
+/// Nothing else reaches a template from outside of the chart. Two renders in equal worlds give the same bytes, on any
+/// machine; [`World::calls`] tells which functions would give others in another world:
+///
+/// ```
+/// use windlass_helm::sprig;
+/// use windlass_helm::template::{Templates, World};
+/// use windlass_helm::value::Value;
+///
+/// let mut templates = Templates::new(sprig::tables());
+/// templates.parse("t", "a: {{ randAlpha 8 }}\nb: {{ upper \"x\" }}\n")?;
+/// let mut world = World::new("2026-01-01T00:00:00Z".parse()?, [7; 32]);
+/// let output = templates.execute("t", &Value::Nil, &mut world)?;
+/// assert_eq!(world.calls.len(), 1);
+/// assert_eq!((world.calls[0].function, world.calls[0].place.line), ("randAlpha", 1));
+/// assert_eq!(templates.execute("t", &Value::Nil, &mut world.again())?, output);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A world is used up by a render: its [`limits`](World::limits) are what is left of them.
 pub struct World {
     /// The time of `now`, fixed for the whole render.
     pub now: jiff::Timestamp,

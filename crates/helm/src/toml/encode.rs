@@ -11,7 +11,11 @@ const RED_ZONE: usize = 64 * 1024;
 const STACK: usize = 1024 * 1024;
 
 /// Why a value has no TOML.
+///
+/// BurntSushi's encoder panics for what it did not expect, and returns an error for what TOML does not have.
+/// Templates see the difference.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum EncodeError {
     /// An error that Go returns: `toToml` gives its text as the result.
     #[error("{0}")]

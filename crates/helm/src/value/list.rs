@@ -36,6 +36,20 @@ impl Elem {
 }
 
 /// A Go slice.
+///
+/// A clone shares the items. The nil slice and the empty one look the same to `range` and `len`, and differ
+/// in JSON:
+///
+/// ```
+/// use windlass_helm::json::to_json;
+/// use windlass_helm::value::{Elem, List, Value};
+///
+/// let mut list = List::nil(Elem::Any);
+/// assert_eq!(to_json(&Value::List(list.clone()))?.to_text(), "null");
+/// list.make_mut().push(Value::int(1));
+/// assert_eq!((list.len(), list.elem().slice_type()), (1, "[]interface {}"));
+/// # Ok::<(), String>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct List {
     items: Option<Rc<Vec<Value>>>,

@@ -65,6 +65,23 @@ impl Cell {
 /// A Go map with string keys. Clones share the entries.
 ///
 /// The nil map reads as empty; [`Map::insert`] on it says so, as Go panics.
+///
+/// Templates change maps in place (`set`, `unset`, `merge`), and all who hold the map see the change. That is why
+/// [`Map::insert`] takes `&self`:
+///
+/// ```
+/// use windlass_helm::value::{Map, MapKind, Value};
+///
+/// let values = Map::new(MapKind::Any);
+/// let same = values.clone();
+/// values.insert("replicas", Value::int(3));
+/// assert!(same.contains("replicas") && same.same(&values));
+///
+/// let copy = values.shallow_copy();
+/// values.remove("replicas");
+/// assert_eq!((values.len(), copy.len()), (0, 1));
+/// assert!(!Map::nil(MapKind::Any).insert("a", Value::Nil));
+/// ```
 #[derive(Clone)]
 pub struct Map(Result<Rc<Cell>, MapKind>);
 
@@ -86,6 +103,8 @@ impl Map {
     }
 
     /// A map whose type has methods, such as `.Files.Get` or `.Values.AsMap`.
+    ///
+    /// The entries are what `range` and `index` see; a name that is no key is looked for among the methods.
     #[must_use]
     pub fn with_methods(
         kind: MapKind,
@@ -141,6 +160,9 @@ impl Map {
     }
 
     /// The value of a key.
+    ///
+    /// `None` means that the key is missing, `Some(Value::Nil)` that it is there and null: `hasKey` tells
+    /// the two apart, `.Values.key` does not.
     #[must_use]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Option<Value> {
         self.0
@@ -227,6 +249,9 @@ impl Map {
     }
 
     /// A snapshot of the entries, sorted by key: what `range` walks over.
+    ///
+    /// Changes after the call are not in it: a template that sets keys while it ranges over the map sees the
+    /// old ones. Go walks over strings in the order of their bytes too.
     #[must_use]
     pub fn entries(&self) -> Vec<(Str, Value)> {
         self.0.as_ref().map_or_else(

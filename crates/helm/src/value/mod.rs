@@ -8,17 +8,17 @@
 
 mod list;
 mod map;
-pub mod number;
+pub(crate) mod number;
 mod object;
 mod printable;
-pub mod quote;
-pub mod rune;
+pub(crate) mod quote;
+pub(crate) mod rune;
 mod string;
 
 pub use list::{Elem, List};
 pub use map::{Map, MapKind};
 pub use object::{Method, Object};
-pub use printable::is_print;
+pub(crate) use printable::is_print;
 pub use string::Str;
 
 use std::rc::Rc;
@@ -56,6 +56,27 @@ pub enum UintKind {
 /// One value of a template, with the Go type it has there.
 ///
 /// Cloning is cheap: strings and lists are shared, maps and objects are references, as in Go.
+///
+/// Which variant a number is shows in output (`printf "%T"`, `kindOf`) and decides what compares: values files
+/// and JSON give [`Value::Float`], `--set` gives `int64`, literals are `int`.
+///
+/// ```
+/// use windlass_helm::value::{Kind, UintKind, Value};
+///
+/// let values = [
+///     (Value::int(1), "int"),
+///     (Value::int64(1), "int64"),
+///     (Value::Uint(1, UintKind::Uint8), "uint8"),
+///     (Value::from(1.0), "float64"),
+///     (Value::from("1"), "string"),
+///     (Value::strings(["a".into()]), "[]string"),
+///     (Value::empty_map(), "map[string]interface {}"),
+/// ];
+/// for (value, name) in values {
+///     assert_eq!(value.type_name(), name);
+/// }
+/// assert_eq!(Value::Nil.kind(), Kind::Invalid);
+/// ```
 #[derive(Clone, Debug)]
 pub enum Value {
     /// The untyped nil, and an empty interface that holds nothing.
@@ -235,6 +256,16 @@ impl Value {
     }
 
     /// Whether templates take the value for true (`text/template`'s `IsTrue`): not zero, not empty.
+    ///
+    /// Follows Go's `text/template`, `IsTrue`: zero, the empty string, nil, and empty lists and maps are false;
+    /// a struct is always true.
+    ///
+    /// ```
+    /// use windlass_helm::value::Value;
+    ///
+    /// assert!(!Value::from("").is_true() && !Value::empty_map().is_true());
+    /// assert!(Value::from("false").is_true());
+    /// ```
     #[must_use]
     pub fn is_true(&self) -> bool {
         match self {

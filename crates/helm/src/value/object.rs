@@ -6,6 +6,11 @@ use std::borrow::Cow;
 use std::fmt::Debug;
 
 /// A method of a Go type, as the evaluator needs to know it for checking arguments.
+///
+/// The parameters are names of Go types, so that errors can show them and [`Param::named`] finds them:
+/// `wrong type for value; expected string; got int`.
+///
+/// [`Param::named`]: crate::template::Param::named
 #[derive(Clone, Copy, Debug)]
 pub struct Method {
     /// Its name.
@@ -30,6 +35,39 @@ impl Method {
 }
 
 /// A Go struct or pointer: `.Capabilities`, a time, a version, a certificate.
+///
+/// Everything but [`Object::type_name`] and [`Object::as_any`] has a default, so that an object with fields alone
+/// is short. The evaluator looks for a name among the methods, then among the fields, as Go does:
+///
+/// ```
+/// use std::{any::Any, borrow::Cow, rc::Rc};
+/// use windlass_helm::template::{Templates, World};
+/// use windlass_helm::value::{Object, Value};
+///
+/// #[derive(Debug)]
+/// struct Node {
+///     name: &'static str,
+/// }
+///
+/// impl Object for Node {
+///     fn type_name(&self) -> Cow<'static, str> {
+///         "main.Node".into()
+///     }
+///     fn fields(&self) -> Vec<(&'static str, Value)> {
+///         vec![("Name", self.name.into())]
+///     }
+///     fn as_any(&self) -> &dyn Any {
+///         self
+///     }
+/// }
+///
+/// let mut templates = Templates::new(&[]);
+/// templates.parse("t", "{{ .Name }} {{ . }}")?;
+/// let node = Value::Object(Rc::new(Node { name: "a" }));
+/// let mut world = World::new("2026-01-01T00:00:00Z".parse()?, [0; 32]);
+/// assert_eq!(templates.execute("t", &node, &mut world)?, b"a {a}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Object: Debug {
     /// The type as `%T` prints it, for example `*semver.Version`.
     fn type_name(&self) -> Cow<'static, str>;

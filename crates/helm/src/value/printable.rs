@@ -5,7 +5,7 @@
 
 /// Whether Go prints the rune as it is.
 #[must_use]
-pub fn is_print(rune: u32) -> bool {
+pub(crate) fn is_print(rune: u32) -> bool {
     if rune < 0x80 {
         return (0x20..0x7f).contains(&rune);
     }

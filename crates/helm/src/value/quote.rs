@@ -7,25 +7,25 @@ use super::rune::{MAX_RUNE, RUNE_ERROR, append_rune, decode_rune};
 
 /// The text as a double-quoted Go literal (`strconv.Quote`, `%q`).
 #[must_use]
-pub fn quote(text: &[u8]) -> Vec<u8> {
+pub(crate) fn quote(text: &[u8]) -> Vec<u8> {
     quote_with(text, b'"', false)
 }
 
 /// As [`quote`], with everything beyond ASCII escaped (`strconv.QuoteToASCII`, `%+q`).
 #[must_use]
-pub fn quote_to_ascii(text: &[u8]) -> Vec<u8> {
+pub(crate) fn quote_to_ascii(text: &[u8]) -> Vec<u8> {
     quote_with(text, b'"', true)
 }
 
 /// [`quote`] as text for messages: a literal is UTF-8 whatever the bytes are.
 #[must_use]
-pub fn quoted(text: impl AsRef<[u8]>) -> String {
+pub(crate) fn quoted(text: impl AsRef<[u8]>) -> String {
     String::from_utf8_lossy(&quote(text.as_ref())).into_owned()
 }
 
 /// A rune as a single-quoted Go literal (`strconv.QuoteRune`).
 #[must_use]
-pub fn quote_rune(rune: u32, ascii_only: bool) -> Vec<u8> {
+pub(crate) fn quote_rune(rune: u32, ascii_only: bool) -> Vec<u8> {
     let rune = if char::from_u32(rune).is_some() {
         rune
     } else {
@@ -39,7 +39,7 @@ pub fn quote_rune(rune: u32, ascii_only: bool) -> Vec<u8> {
 
 /// Whether the text can stand between backquotes on one line (`strconv.CanBackquote`).
 #[must_use]
-pub fn can_backquote(text: &[u8]) -> bool {
+pub(crate) fn can_backquote(text: &[u8]) -> bool {
     std::str::from_utf8(text).is_ok_and(|text| {
         text.chars().all(|c| match c {
             '\u{feff}' | '`' | '\u{7f}' => false,
@@ -97,7 +97,7 @@ fn append_escaped(out: &mut Vec<u8>, rune: u32, mark: u8, ascii_only: bool) {
 
 /// The text of a Go string literal, quotes included (`strconv.Unquote`); `None` for bad syntax.
 #[must_use]
-pub fn unquote(literal: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn unquote(literal: &[u8]) -> Option<Vec<u8>> {
     let [mark, inner @ .., last] = literal else {
         return None;
     };
@@ -141,7 +141,7 @@ fn unquote_interpreted(inner: &[u8], mark: u8) -> Option<Vec<u8>> {
 /// The first character of a literal's inside (`strconv.UnquoteChar`): its value, whether it is a
 /// rune rather than a byte, and how many bytes it took.
 #[must_use]
-pub fn unquote_char(text: &[u8], mark: u8) -> Option<(u32, bool, usize)> {
+pub(crate) fn unquote_char(text: &[u8], mark: u8) -> Option<(u32, bool, usize)> {
     let first = *text.first()?;
     if first == mark && (mark == b'"' || mark == b'\'') {
         return None;

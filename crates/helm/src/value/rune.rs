@@ -1,15 +1,15 @@
 //! Reading runes out of bytes as Go does: whatever is not UTF-8 counts as U+FFFD, one byte long.
 
 /// The rune Go reads where the bytes are not UTF-8.
-pub const RUNE_ERROR: u32 = 0xfffd;
+pub(crate) const RUNE_ERROR: u32 = 0xfffd;
 
 /// The largest rune.
-pub const MAX_RUNE: u32 = 0x0010_ffff;
+pub(crate) const MAX_RUNE: u32 = 0x0010_ffff;
 
 /// The first rune and its width in bytes (`utf8.DecodeRune`): width 0 at the end, and
 /// ([`RUNE_ERROR`], 1) for a byte that starts no valid encoding.
 #[must_use]
-pub fn decode_rune(bytes: &[u8]) -> (u32, usize) {
+pub(crate) fn decode_rune(bytes: &[u8]) -> (u32, usize) {
     let Some(&first) = bytes.first() else {
         return (RUNE_ERROR, 0);
     };
@@ -33,7 +33,7 @@ pub fn decode_rune(bytes: &[u8]) -> (u32, usize) {
 
 /// The last rune and its width in bytes (`utf8.DecodeLastRune`).
 #[must_use]
-pub fn decode_last_rune(bytes: &[u8]) -> (u32, usize) {
+pub(crate) fn decode_last_rune(bytes: &[u8]) -> (u32, usize) {
     for width in 1..=bytes.len().min(4) {
         let tail = &bytes[bytes.len() - width..];
         if tail[0] & 0xc0 != 0x80 {
@@ -49,7 +49,7 @@ pub fn decode_last_rune(bytes: &[u8]) -> (u32, usize) {
 }
 
 /// The runes of a text with their byte offsets, as Go's `range` over a string gives them.
-pub fn runes(bytes: &[u8]) -> impl Iterator<Item = (usize, u32, usize)> + '_ {
+pub(crate) fn runes(bytes: &[u8]) -> impl Iterator<Item = (usize, u32, usize)> + '_ {
     let mut at = 0;
     std::iter::from_fn(move || {
         let (rune, width) = decode_rune(&bytes[at..]);
@@ -63,7 +63,7 @@ pub fn runes(bytes: &[u8]) -> impl Iterator<Item = (usize, u32, usize)> + '_ {
 
 /// The number of runes (`utf8.RuneCount`).
 #[must_use]
-pub fn rune_count(bytes: &[u8]) -> usize {
+pub(crate) fn rune_count(bytes: &[u8]) -> usize {
     if bytes.is_ascii() {
         bytes.len()
     } else {
@@ -72,7 +72,7 @@ pub fn rune_count(bytes: &[u8]) -> usize {
 }
 
 /// Appends a rune as UTF-8; what is no rune becomes U+FFFD (`utf8.AppendRune`).
-pub fn append_rune(out: &mut Vec<u8>, rune: u32) {
+pub(crate) fn append_rune(out: &mut Vec<u8>, rune: u32) {
     let rune = char::from_u32(rune).unwrap_or(char::REPLACEMENT_CHARACTER);
     out.extend_from_slice(rune.encode_utf8(&mut [0; 4]).as_bytes());
 }

@@ -4,6 +4,18 @@ use std::fmt;
 use std::rc::Rc;
 
 /// A Go `string`: immutable bytes, cheap to clone.
+///
+/// Functions such as `trunc` and `substr` cut bytes, so a text need not stay UTF-8; what is printed are the
+/// bytes themselves.
+///
+/// ```
+/// use windlass_helm::value::Str;
+///
+/// let text = Str::from("é");
+/// let half = Str::from(&text[..1]);
+/// assert_eq!((text.len(), half.as_utf8()), (2, None));
+/// assert_eq!(half.to_text(), "\u{fffd}");
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Str(Rc<[u8]>);
 

@@ -32,6 +32,15 @@ pub fn from_yaml(text: &[u8]) -> Result<Value, Error> {
 /// Reads the first document as `yaml.Unmarshal` of sigs.k8s.io/yaml does into a
 /// `map[string]interface {}`; an empty document is an empty map.
 ///
+/// ```
+/// use windlass_helm::yaml::from_yaml_map;
+///
+/// assert!(from_yaml_map(b"# nothing")?.is_empty());
+/// let error = from_yaml_map(b"[1]").unwrap_err();
+/// assert!(error.message.ends_with("cannot unmarshal array into Go value of type map[string]interface {}"));
+/// # Ok::<(), windlass_helm::yaml::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`from_yaml`], and when the document is not a mapping.
 pub fn from_yaml_map(text: &[u8]) -> Result<Map, Error> {
@@ -56,6 +65,8 @@ pub fn from_yaml_list(text: &[u8]) -> Result<List, Error> {
 }
 
 /// Reads all documents of a stream into maps, split as [`split_documents`] does.
+///
+/// Helm 4 reads values files so and lays one over the other.
 ///
 /// # Errors
 /// As [`from_yaml_map`] and [`split_documents`].
@@ -95,6 +106,8 @@ fn read_first<T: Target>(text: &[u8]) -> Result<T, Error> {
 
 /// The value of a node, as templates see it.
 ///
+/// Aliases and merge keys are resolved, and the last of equal keys wins. Every number becomes a `float64`.
+///
 /// # Errors
 /// A scalar that does not fit its tag, too many aliases, a key or number that JSON does not have.
 pub fn to_value(document: &Document, node: NodeId) -> Result<Value, Error> {
@@ -103,6 +116,15 @@ pub fn to_value(document: &Document, node: NodeId) -> Result<Value, Error> {
 
 /// The JSON of a node, as kubectl sends it: whole numbers within 64 bits are integers, also when
 /// they are written `1.0` or `1e3`.
+///
+/// ```
+/// use windlass_helm::yaml;
+///
+/// let document = &yaml::parse(b"{port: 0x50, size: 1e3, ratio: 0.5, <<: {a: yes}}")?[0];
+/// let json = yaml::to_json_value(document, document.root())?;
+/// assert_eq!(json.to_string(), r#"{"a":true,"port":80,"ratio":0.5,"size":1000}"#);
+/// # Ok::<(), yaml::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`to_value`].

@@ -4,6 +4,7 @@ use super::scan::{Fault, Position};
 
 /// What kind of mistake it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// The text is not YAML, or a scalar does not fit its tag.
     Syntax,
@@ -14,6 +15,17 @@ pub enum ErrorKind {
 }
 
 /// Why a text could not be read.
+///
+/// Go's text and the true place are kept apart: people who know Helm search for the first, editors jump to
+/// the second.
+///
+/// ```
+/// use windlass_helm::yaml;
+///
+/// let error = yaml::parse(b"a: 1\nb: [\n").unwrap_err();
+/// assert!(error.message.starts_with("yaml: ") && error.line > 0);
+/// assert_eq!(error.kind, yaml::ErrorKind::Syntax);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {

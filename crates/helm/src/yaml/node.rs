@@ -57,6 +57,22 @@ pub enum NodeKind {
 }
 
 /// A node of a document.
+///
+/// Its places allow a scalar to be replaced in the text without touching anything else:
+///
+/// ```
+/// use windlass_helm::yaml;
+///
+/// let text = "image: &i 'nginx:1' # why";
+/// let document = &yaml::parse(text.as_bytes())?[0];
+/// let image = document.get(document.root(), "image").expect("image is there");
+/// let node = document.node(image);
+/// let (start, end) = (node.value_start.offset, node.end.offset);
+/// assert_eq!(&text[start..end], "'nginx:1'");
+/// let changed = [&text[..start], "nginx@sha256:0", &text[end..]].concat();
+/// assert_eq!(changed, "image: &i nginx@sha256:0 # why");
+/// # Ok::<(), yaml::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     /// What it is.
@@ -75,6 +91,9 @@ pub struct Node {
 }
 
 /// One document of a stream.
+///
+/// Nodes are numbered ([`NodeId`]) and looked at through the document. The tree is the text's: aliases stay
+/// aliases, merge keys and repeated keys stay where they stand. [`to_value`](super::to_value) resolves them.
 #[derive(Clone, Debug)]
 pub struct Document {
     nodes: Vec<Node>,
@@ -111,6 +130,8 @@ impl Document {
     }
 
     /// The value of a key in a mapping, aliases followed; the last one wins, as in go-yaml.
+    ///
+    /// `None` also when the node is no mapping. Merge keys (`<<`) are not followed.
     #[must_use]
     pub fn get(&self, mapping: NodeId, key: &str) -> Option<NodeId> {
         let NodeKind::Mapping(entries) = &self.node(self.follow(mapping)).kind else {
@@ -191,6 +212,18 @@ pub fn parse(text: &[u8]) -> Result<Vec<Document>, Error> {
 
 /// Reads the documents of a stream one after another, so that only one is in memory at a time.
 ///
+/// ```
+/// use windlass_helm::yaml::{self, Error};
+///
+/// let mut lines = Vec::new();
+/// yaml::parse_each(b"a: 1\n---\nb: 2\n", |document| {
+///     lines.push(document.start.line);
+///     Ok::<(), Error>(())
+/// })?;
+/// assert_eq!(lines, [1, 2]);
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Errors
 /// The first mistake, in go-yaml's words, or the first error of `visit`.
 pub fn parse_each<E: From<Error>>(
@@ -250,6 +283,8 @@ pub fn split_documents(text: &[u8]) -> Result<Vec<&[u8]>, Error> {
 }
 
 /// Reads the first document only: mistakes in later ones are not noticed, as in `yaml.Unmarshal`.
+///
+/// An empty text, or one of comments alone, has no document.
 ///
 /// # Errors
 /// The first mistake, in go-yaml's words.

@@ -46,6 +46,16 @@ impl Scalar {
 
 /// Types a scalar. `implicit` says that it is plain without a tag, `tag` is its full tag.
 ///
+/// ```
+/// use windlass_helm::yaml::{Scalar, resolve};
+///
+/// assert_eq!(resolve("1", None, false)?, Scalar::Str); // quoted
+/// assert_eq!(resolve("1", Some("tag:yaml.org,2002:float"), false)?, Scalar::Float(1.0));
+/// let error = resolve("a", Some("tag:yaml.org,2002:int"), false).unwrap_err();
+/// assert_eq!(error, "cannot decode !!str `a` as a !!int");
+/// # Ok::<(), String>(())
+/// ```
+///
 /// # Errors
 /// go-yaml's text, without `yaml: `, when text and tag do not fit.
 pub fn resolve(text: &str, tag: Option<&str>, implicit: bool) -> Result<Scalar, String> {
@@ -89,6 +99,17 @@ pub fn resolve(text: &str, tag: Option<&str>, implicit: bool) -> Result<Scalar, 
 }
 
 /// Types a plain scalar without a tag.
+///
+/// ```
+/// use windlass_helm::yaml::{Scalar, resolve_plain};
+///
+/// assert_eq!(resolve_plain("yes"), Scalar::Bool(true));
+/// assert_eq!(resolve_plain("010"), Scalar::Int(8));
+/// assert_eq!(resolve_plain("1_000"), Scalar::Int(1000));
+/// assert_eq!(resolve_plain("1.0.0"), Scalar::Str);
+/// assert_eq!(resolve_plain(""), Scalar::Null);
+/// assert_eq!(resolve_plain("2026-01-02"), Scalar::Timestamp);
+/// ```
 #[must_use]
 pub fn resolve_plain(text: &str) -> Scalar {
     resolve_hinted(text, true)

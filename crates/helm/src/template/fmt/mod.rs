@@ -16,7 +16,7 @@ const MAX_PRINT_DEPTH: usize = 10_000;
 
 /// A value has no finite or no sensible text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unprintable;
+pub(crate) struct Unprintable;
 
 impl From<Unprintable> for super::Fault {
     fn from(_: Unprintable) -> Self {
@@ -69,7 +69,7 @@ impl<'a> Printer<'a> {
 ///
 /// # Errors
 /// [`Unprintable`] when the value contains itself or its text exceeds a limit.
-pub fn append(out: &mut Vec<u8>, value: &Value) -> Result<(), Unprintable> {
+pub(crate) fn append(out: &mut Vec<u8>, value: &Value) -> Result<(), Unprintable> {
     if let Value::Str(text) = value {
         out.extend_from_slice(text);
         return Ok(());
@@ -105,7 +105,7 @@ pub(super) fn append_action(
 ///
 /// # Errors
 /// As [`append`].
-pub fn text(value: &Value) -> Result<Str, Unprintable> {
+pub(crate) fn text(value: &Value) -> Result<Str, Unprintable> {
     if let Value::Str(text) = value {
         return Ok(text.clone());
     }
@@ -118,7 +118,7 @@ pub fn text(value: &Value) -> Result<Str, Unprintable> {
 ///
 /// # Errors
 /// As [`append`].
-pub fn sprint<'v>(args: impl IntoIterator<Item = &'v Value>) -> Result<Str, Unprintable> {
+pub(crate) fn sprint<'v>(args: impl IntoIterator<Item = &'v Value>) -> Result<Str, Unprintable> {
     let mut out = Vec::new();
     let mut printer = Printer::new(&mut out);
     let mut after_string = true;
@@ -138,7 +138,7 @@ pub fn sprint<'v>(args: impl IntoIterator<Item = &'v Value>) -> Result<Str, Unpr
 ///
 /// # Errors
 /// As [`append`].
-pub fn sprintln<'v>(args: impl IntoIterator<Item = &'v Value>) -> Result<Str, Unprintable> {
+pub(crate) fn sprintln<'v>(args: impl IntoIterator<Item = &'v Value>) -> Result<Str, Unprintable> {
     let mut out = Vec::new();
     let mut printer = Printer::new(&mut out);
     for (i, arg) in args.into_iter().enumerate() {
@@ -154,7 +154,7 @@ pub fn sprintln<'v>(args: impl IntoIterator<Item = &'v Value>) -> Result<Str, Un
 ///
 /// # Errors
 /// As [`append`].
-pub fn sprintf(format: &[u8], args: &[Value]) -> Result<Str, Unprintable> {
+pub(crate) fn sprintf(format: &[u8], args: &[Value]) -> Result<Str, Unprintable> {
     let mut out = Vec::new();
     let mut printer = Printer::new(&mut out);
     printer.printf(format, args);

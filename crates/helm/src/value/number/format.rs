@@ -39,7 +39,7 @@ impl Digits {
 /// The shortest `g` takes the exponent form below 1e-4 and from 1e6 on: `100000`, `1e+06`. That is
 /// what `%v` and YAML print; JSON has a rule of its own.
 #[must_use]
-pub fn format_float(value: f64, verb: u8, precision: i32, bits: u32) -> String {
+pub(crate) fn format_float(value: f64, verb: u8, precision: i32, bits: u32) -> String {
     let value = if bits == 32 {
         f64::from(value as f32)
     } else {

@@ -6,12 +6,12 @@
 mod format;
 mod parse;
 
-pub use format::format_float;
-pub use parse::{parse_float, parse_int, parse_uint};
+pub(crate) use format::format_float;
+pub(crate) use parse::{parse_float, parse_int, parse_uint};
 
 /// Why a text is not a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NumberError<T> {
+pub(crate) enum NumberError<T> {
     /// `strconv.ErrSyntax`: not a number at all.
     Syntax,
     /// `strconv.ErrRange`: a number outside the type; holds the nearest value, as Go returns it.
@@ -21,7 +21,7 @@ pub enum NumberError<T> {
 impl<T> NumberError<T> {
     /// The text of Go's error value.
     #[must_use]
-    pub fn text(&self) -> &'static str {
+    pub(crate) fn text(&self) -> &'static str {
         match self {
             Self::Syntax => "invalid syntax",
             Self::Range(_) => "value out of range",

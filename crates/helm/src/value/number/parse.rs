@@ -6,7 +6,7 @@ use super::NumberError;
 ///
 /// # Errors
 /// [`NumberError::Syntax`], or [`NumberError::Range`] with an infinity when the number is too large.
-pub fn parse_float(text: impl AsRef<[u8]>, bits: u32) -> Result<f64, NumberError<f64>> {
+pub(crate) fn parse_float(text: impl AsRef<[u8]>, bits: u32) -> Result<f64, NumberError<f64>> {
     let bytes = text.as_ref();
     if let Some(value) = special(bytes) {
         return Ok(value);
@@ -197,7 +197,7 @@ fn underscores_fit(text: &[u8]) -> bool {
 ///
 /// # Errors
 /// [`NumberError::Syntax`], or [`NumberError::Range`] with the largest value.
-pub fn parse_uint(text: impl AsRef<[u8]>, base: u32) -> Result<u64, NumberError<u64>> {
+pub(crate) fn parse_uint(text: impl AsRef<[u8]>, base: u32) -> Result<u64, NumberError<u64>> {
     let whole = text.as_ref();
     let (radix, digits) = match whole {
         [] => return Err(NumberError::Syntax),
@@ -236,7 +236,7 @@ pub fn parse_uint(text: impl AsRef<[u8]>, base: u32) -> Result<u64, NumberError<
 ///
 /// # Errors
 /// [`NumberError::Syntax`], or [`NumberError::Range`] with the nearest value.
-pub fn parse_int(text: impl AsRef<[u8]>, base: u32) -> Result<i64, NumberError<i64>> {
+pub(crate) fn parse_int(text: impl AsRef<[u8]>, base: u32) -> Result<i64, NumberError<i64>> {
     let (negative, digits) = match text.as_ref() {
         [b'+', rest @ ..] => (false, rest),
         [b'-', rest @ ..] => (true, rest),
