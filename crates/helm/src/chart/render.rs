@@ -4,7 +4,8 @@
 
 use super::coalesce::Coalesce;
 use super::context::{self, Renderable};
-use super::manifest::{self, Rendered, Select};
+use super::manifest::{self, Select};
+use super::rendered::Rendered;
 use super::{
     Capabilities, Chart, Error, KubeVersion, Overrides, Profile, compose, dependency, functions,
     schema,

@@ -4,7 +4,7 @@
 //! JSON itself, with exact integers. Follows go.yaml.in/yaml/v2 decode.go and sigs.k8s.io/yaml.
 
 use super::error::{Error, ErrorKind};
-use super::node::{Document, NodeId, NodeKind, parse_first, parse_wanted, split_documents};
+use super::node::{Document, NodeId, NodeKind, parse_first, split_documents};
 use super::resolve::{Scalar, TAG_PREFIX, resolve};
 use super::target::{Exact, Shown, Target, Whole};
 use crate::value::number::format_float;
@@ -143,24 +143,17 @@ pub(super) fn read_exact(text: &[u8]) -> Result<Value, Error> {
 /// # Errors
 /// As [`from_yaml`].
 pub(crate) fn from_yaml_whole(text: &[u8]) -> Result<Value, Error> {
-    let value = read_first::<Whole>(text);
-    let value = value.map_err(|error| error.prefixed("error converting YAML to JSON: "))?;
-    Ok(value.0)
+    read_whole(text).map_err(|error| error.prefixed("error converting YAML to JSON: "))
 }
 
-/// As [`from_yaml_whole`], for callers that look at a few fields of the top mapping only: those whose
-/// names are among `wanted`, in any case. Others may be missing, but their mistakes are found.
-///
-/// # Errors
-/// As [`from_yaml`].
-pub(crate) fn some_fields(text: &[u8], wanted: &[&str]) -> Result<Value, Error> {
-    let read = || -> Result<Value, Error> {
-        let Some(document) = parse_wanted(text, wanted)? else {
-            return Ok(read_first::<Whole>(text)?.0);
-        };
-        Ok(convert::<Whole>(&document, document.root())?.0)
-    };
-    read().map_err(|error| error.prefixed("error converting YAML to JSON: "))
+/// As [`from_yaml_whole`], without a word about JSON in errors.
+pub(super) fn read_whole(text: &[u8]) -> Result<Value, Error> {
+    Ok(read_first::<Whole>(text)?.0)
+}
+
+/// The value of a node, whole numbers as integers.
+pub(super) fn whole(document: &Document, node: NodeId) -> Result<Value, Error> {
+    Ok(convert::<Whole>(document, node)?.0)
 }
 
 fn convert<T: Target>(document: &Document, node: NodeId) -> Result<T, Error> {

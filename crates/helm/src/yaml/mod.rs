@@ -8,15 +8,17 @@ mod convert;
 pub mod emit;
 mod error;
 mod events;
+mod fields;
 mod node;
 mod resolve;
 mod scan;
 mod source;
 mod target;
 
+pub(crate) use convert::from_yaml_whole;
 pub use convert::{documents, from_yaml, from_yaml_list, from_yaml_map, to_json_value, to_value};
-pub(crate) use convert::{from_yaml_whole, some_fields};
 pub use error::{Error, ErrorKind};
+pub(crate) use fields::some_fields;
 pub use node::{
     Document, Mark, Node, NodeId, NodeKind, parse, parse_each, parse_first, split_documents,
 };

@@ -5,7 +5,6 @@
 
 use super::error::{Error, ErrorKind};
 use super::events::{Event, EventKind, Parser};
-use super::resolve::{Scalar, resolve_plain};
 use super::scan::{Position, Scanner, Style};
 use super::source::Source;
 use crate::limits::{MAX_VALUES, TOO_MANY_VALUES};
@@ -302,99 +301,14 @@ struct Open {
 
 /// What is gathered of a document.
 #[derive(Default)]
-struct Builder {
+pub(super) struct Builder {
     nodes: Vec<Node>,
     open: Vec<Open>,
     anchors: HashMap<String, NodeId>,
 }
 
-/// Reads the first document without the values of its top mapping whose keys are not among `wanted`, in
-/// any case. `None` when the document has no top mapping, or something that the decoder has to see whole:
-/// anchors, tags, merge keys, and keys and numbers that JSON does not have.
-///
-/// # Errors
-/// The first mistake, in go-yaml's words.
-pub(super) fn parse_wanted(text: &[u8], wanted: &[&str]) -> Result<Option<Document>, Error> {
-    let source = Source::new(text);
-    let mut parser = Parser::new(Scanner::new(&source));
-    let Some(start) = document_start(&mut parser)? else {
-        return Ok(None);
-    };
-    let mut builder = Builder::default();
-    // For each open collection what comes next in it.
-    let mut open: Vec<Next> = Vec::new();
-    let mut is_wanted = true;
-    for _ in 0..MAX_VALUES {
-        let event = parser.next()?;
-        if event.anchor.is_some() || event.tag.is_some() {
-            return Ok(None);
-        }
-        let next = open.last().copied();
-        match &event.kind {
-            EventKind::DocumentEnd | EventKind::StreamEnd => {
-                return Ok(Some(builder.finish(start, event.end)));
-            }
-            EventKind::Scalar { text, implicit, .. } => {
-                if next.is_none() || !is_harmless(text, *implicit, next) {
-                    return Ok(None);
-                }
-                if open.len() == 1 && next == Some(Next::Key) {
-                    is_wanted = wanted.iter().any(|name| text.eq_ignore_ascii_case(name));
-                }
-            }
-            EventKind::MappingStart if next != Some(Next::Key) => open.push(Next::Key),
-            EventKind::SequenceStart if !matches!(next, None | Some(Next::Key)) => {
-                open.push(Next::Item);
-            }
-            EventKind::MappingEnd | EventKind::SequenceEnd => drop(open.pop()),
-            _ => return Ok(None),
-        }
-        let is_complete = !matches!(
-            event.kind,
-            EventKind::MappingStart | EventKind::SequenceStart
-        );
-        let is_root = next.is_none() || open.is_empty();
-        if is_wanted || is_root {
-            builder.take(event)?;
-        }
-        if is_complete && let Some(next) = open.last_mut() {
-            *next = next.after();
-        }
-    }
-    Ok(None)
-}
-
-/// What comes next in a collection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Next {
-    Item,
-    Key,
-    Value,
-}
-
-impl Next {
-    fn after(self) -> Self {
-        match self {
-            Self::Item => Self::Item,
-            Self::Key => Self::Value,
-            Self::Value => Self::Key,
-        }
-    }
-}
-
-/// Whether the decoder can have nothing against a scalar.
-fn is_harmless(text: &str, implicit: bool, next: Option<Next>) -> bool {
-    if next == Some(Next::Key) {
-        let refused = || matches!(resolve_plain(text), Scalar::Null | Scalar::Uint(_));
-        return text != "<<" && !(implicit && refused());
-    }
-    let is_number = || text.starts_with(|first| matches!(first, '.' | '+' | '-' | '0'..='9'));
-    let refused = || matches!(resolve_plain(text), Scalar::Float(number) if !number.is_finite());
-    !(implicit && is_number() && refused())
-}
-
 /// Passes the events up to the next document; where it begins.
-fn document_start(parser: &mut Parser<'_>) -> Result<Option<Position>, Error> {
+pub(super) fn document_start(parser: &mut Parser<'_>) -> Result<Option<Position>, Error> {
     loop {
         let event = parser.next()?;
         match event.kind {
@@ -420,7 +334,7 @@ fn next_document(parser: &mut Parser<'_>) -> Result<Option<Document>, Error> {
 }
 
 impl Builder {
-    fn finish(self, start: Position, end: Position) -> Document {
+    pub(super) fn finish(self, start: Position, end: Position) -> Document {
         Document {
             nodes: self.nodes,
             root: NodeId(0),
@@ -430,7 +344,7 @@ impl Builder {
     }
 
     /// Adds what an event within a document says.
-    fn take(&mut self, event: Event) -> Result<(), Error> {
+    pub(super) fn take(&mut self, event: Event) -> Result<(), Error> {
         let (at, end) = (event.start, event.end);
         let kind = match event.kind {
             EventKind::DocumentStart | EventKind::DocumentEnd | EventKind::StreamEnd => {
