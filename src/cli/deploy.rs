@@ -39,7 +39,6 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         images,
         masker,
     } = Box::pin(target::compare(&args.wish, Unlocked::Refused, context)).await?;
-    guard(is_empty, &prepared, &args.guards)?;
     if prepared.is_noop() {
         if !args.dry_run {
             deploy::remember(&target.cluster, &prepared).await;
@@ -47,6 +46,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         return carry_out::nothing_to_do(&prepared, context);
     }
     show(&prepared, args, context)?;
+    guard(is_empty, &prepared, &args.guards)?;
     if args.dry_run {
         return Ok(Exit::Done);
     }

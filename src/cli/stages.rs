@@ -8,7 +8,7 @@ use crate::image::{self, Locks};
 use crate::inventory::ImageSource;
 use crate::kapp::{self, Rules};
 use crate::object::{Lines, Manifest, Source, manifest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{
@@ -94,6 +94,31 @@ pub(super) fn outputs(
     let values = chart::compose(&overrides(request, values)?, options.profile)?;
     let prepared = chart::prepare(&chart, &values, options)?;
     Ok(chart::execute(&prepared, release, options.profile, world)?)
+}
+
+/// The charts of a chart of which nothing comes although it names them, with the values that decide
+/// about them. `rendered` are the files that objects come from.
+pub(super) fn silent_charts(
+    request: &Request,
+    options: &Options,
+    rendered: &BTreeSet<String>,
+) -> BTreeMap<String, String> {
+    let Ok(chart) = load(request, options) else {
+        return BTreeMap::new();
+    };
+    let dependencies = chart.metadata.dependencies.iter().flatten();
+    let name = |dependency: &chart::Dependency| match dependency.alias.as_str() {
+        "" => dependency.name.clone(),
+        alias => alias.to_owned(),
+    };
+    let is_silent = |name: &str| {
+        let folder = format!("/charts/{name}/");
+        !rendered.iter().any(|file| file.contains(&folder))
+    };
+    dependencies
+        .filter(|dependency| !dependency.condition.is_empty() && is_silent(&name(dependency)))
+        .map(|dependency| (name(dependency), dependency.condition.clone()))
+        .collect()
 }
 
 fn load(request: &Request, options: &Options) -> Result<Chart, Error> {

@@ -8,7 +8,7 @@ use super::stages::{self, Desired};
 use super::{Context, Error, flags, lookup, repeat};
 use crate::cluster::{self, Cluster};
 use crate::deploy::{self, App, Prepared};
-use crate::diff::Masker;
+use crate::diff::{Masker, Op};
 use crate::inventory::ImageSource;
 use crate::ui::count;
 use std::collections::BTreeSet;
@@ -81,7 +81,15 @@ pub(super) async fn compare(
         let (desired, images) =
             desired(&target, &request, wish, unlocked, &masker, context).await?;
         let is_empty = desired.manifests.is_empty();
-        let prepared = prepare(&target, &request, desired, wish, &masker, context).await?;
+        let files: BTreeSet<String> = desired
+            .manifests
+            .iter()
+            .map(|manifest| manifest.source.file.clone())
+            .collect();
+        let mut prepared = prepare(&target, &request, desired, wish, &masker, context).await?;
+        if wish.manifests.manifests.is_empty() {
+            name_silent_charts(&mut prepared, &request, wish, &files);
+        }
         Ok::<_, Error>((prepared, is_empty, images))
     };
     let (prepared, is_empty, images) = Box::pin(target.deadline.bound(work)).await?;
@@ -104,6 +112,36 @@ pub(super) async fn compare(
         images,
         masker,
     })
+}
+
+/// Says of objects that are no longer rendered when nothing at all comes of the chart that they came
+/// from, and which value decides about it.
+fn name_silent_charts(
+    prepared: &mut Prepared,
+    request: &Request,
+    wish: &flags::Wish,
+    files: &BTreeSet<String>,
+) {
+    if prepared.deletions().0 == 0 {
+        return;
+    }
+    let silent = stages::silent_charts(request, &stages::options(&wish.render), files);
+    for step in &mut prepared.plan.steps {
+        let change = &mut step.change;
+        let (Op::Delete, Some(live)) = (change.op, &change.live) else {
+            continue;
+        };
+        let label = live.label("helm.sh/chart").unwrap_or_default();
+        let chart = label.rsplit_once('-').map_or("", |(name, _)| name);
+        let name = live.label("app.kubernetes.io/name").unwrap_or_default();
+        let found = [chart, name]
+            .into_iter()
+            .find_map(|name| silent.get_key_value(name));
+        if let Some((chart, condition)) = found {
+            let why = format!("; nothing comes of chart {chart} ({condition})");
+            change.reason.push_str(&why);
+        }
+    }
 }
 
 async fn prepare(

@@ -266,6 +266,27 @@ mod tests {
     }
 
     #[test]
+    fn a_conflict_is_dated_by_the_entry_of_its_manager() {
+        let live = Object::new(json!({"kind": "Deployment", "metadata": {"managedFields": [
+            {"manager": "kubectl", "operation": "Update", "subresource": "scale"},
+            {"manager": "kubectl", "operation": "Update", "time": "2026-01-02T03:04:05Z"}]}}))
+        .unwrap();
+        let conflict = |manager: &str| FieldConflict {
+            manager: manager.to_owned(),
+            field: ".spec.paused".to_owned(),
+            since: String::new(),
+        };
+        let mut conflicts = [conflict("kubectl"), conflict("kubectl, scale")];
+        date(&mut conflicts, &live);
+        assert_eq!(
+            conflicts[0].to_string(),
+            ".spec.paused is owned by kubectl since 2026-01-02T03:04:05Z"
+        );
+        // The server dates no entries of that subresource.
+        assert_eq!(conflicts[1].since, "");
+    }
+
+    #[test]
     fn only_a_field_that_somebody_else_owns_is_left() {
         let mut manifest = Manifest {
             object: Object::new(json!({"kind": "ConfigMap", "metadata": {"name": "c"},

@@ -159,3 +159,30 @@ fn a_namespace_that_does_not_go_says_what_holds_it() {
         remove(&lab.cluster, &reference("", "Namespace", None, &name)).await;
     });
 }
+
+#[test]
+fn the_value_that_turned_a_chart_off_is_named_before_its_objects_go() {
+    let case = Case::new("off");
+    case.env
+        .write(
+            "chart/Chart.yaml",
+            "apiVersion: v2\nname: chart\nversion: 1.0.0\ndependencies:\n- {name: db, version: 1.0.0, condition: db.enabled}\n",
+        )
+        .write("chart/charts/db/Chart.yaml", "apiVersion: v2\nname: db\nversion: 1.0.0\n")
+        .write(
+            "chart/charts/db/templates/a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: db, labels: {helm.sh/chart: db-1.0.0}}\n",
+        );
+    case.template(
+        "a.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n",
+    );
+    let deployed = case.deploy(&[]);
+    assert_eq!(deployed.code, 0, "{}", deployed.all());
+    let refused = case.deploy(&["--set", "db.enabled=false", "--max-prune", "0"]);
+    assert_eq!(refused.code, 7, "{}", refused.all());
+    let why = "no longer rendered; nothing comes of chart db (db.enabled)";
+    assert!(refused.stdout.contains(why), "{}", refused.all());
+    let pruned = case.deploy(&["--set", "db.enabled=false"]);
+    assert_eq!(pruned.code, 0, "{}", pruned.all());
+}

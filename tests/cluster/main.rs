@@ -14,6 +14,7 @@ mod logs;
 mod lookup;
 mod oracle;
 mod program;
+mod promises;
 mod proxy;
 mod registry;
 mod safety;

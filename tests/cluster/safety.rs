@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use windlass::cluster::{Cluster, Options, Verb};
 use windlass::deploy::{self, Error};
-use windlass::diff::Op;
+use windlass::diff::{Masker, Op};
 use windlass::event::{Event, Reconcile};
 use windlass::inventory::{DeployResult, PART_OF};
 
@@ -400,7 +400,7 @@ fn a_living_holder_of_the_lock_is_named() {
         options.origin.host = "runner-1".to_owned();
         options.origin.ci_url = "https://ci.example.com/42".to_owned();
         let (cancel, other) = (CancellationToken::new(), Vec::new());
-        let masker = windlass::diff::Masker::new([1; 32], false);
+        let masker = Masker::new([1; 32], false);
         let holding = deploy::run(&first, &prepared, &options, &masker, &mut events, &cancel);
         let second = async {
             let mut other: Vec<Event> = other;
