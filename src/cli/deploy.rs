@@ -3,9 +3,11 @@
 use super::locking::Unlocked;
 use super::target::{self, Comparison, Target};
 use super::{Context, Error, Exit, carry_out, flags, origin};
+use crate::config::nearest;
 use crate::deploy::{self, Prepared};
 use crate::diff::Change;
 use crate::inventory::Origin;
+use crate::plan::Plan;
 use crate::ui::{self, Shown};
 
 /// Bring an app to the desired state: diff, confirm, apply in order, wait, prune, record
@@ -25,9 +27,15 @@ pub(super) struct Args {
     /// Stop after the diff
     #[arg(long, alias = "diff-run", help_heading = "Apply")]
     dry_run: bool,
-    /// Also show what each change waits for, and why
-    #[arg(long, help_heading = "Apply")]
-    explain: bool,
+    /// Also show what each change waits for, and why; of one object also what waits for it
+    #[arg(
+        long,
+        value_name = "OBJECT",
+        num_args = 0..=1,
+        require_equals = true,
+        help_heading = "Apply"
+    )]
+    explain: Option<Option<String>>,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
@@ -43,9 +51,11 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         if !args.dry_run {
             deploy::remember(&target.cluster, &prepared).await;
         }
+        show_reasons(&prepared, args, context)?;
         return carry_out::nothing_to_do(&prepared, context);
     }
     show(&prepared, args, context)?;
+    show_reasons(&prepared, args, context)?;
     guard(is_empty, &prepared, &args.guards)?;
     if args.dry_run {
         return Ok(Exit::Done);
@@ -102,12 +112,37 @@ fn show(prepared: &Prepared, args: &Args, context: &Context) -> Result<(), Error
         context
             .ui
             .data(format!("{text}\n{}\n", ui::summary(changes)).as_bytes())?;
-        if args.explain {
-            let reasons = ui::explain(&prepared.plan, shown.colored);
-            context.ui.data(format!("\n{reasons}\n").as_bytes())?;
-        }
     }
     Ok(())
+}
+
+/// Shows the reasons for the order when they are asked for.
+fn show_reasons(prepared: &Prepared, args: &Args, context: &Context) -> Result<(), Error> {
+    if let Some(of) = &args.explain
+        && context.log_format != ui::LogFormat::Json
+    {
+        let colored = context.ui.colors.stdout;
+        let reasons = explain(&prepared.plan, of.as_deref(), colored)?;
+        context.ui.data(format!("\n{reasons}\n").as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Why changes stand where they stand, or one object does.
+fn explain(plan: &Plan, of: Option<&str>, colored: bool) -> Result<String, Error> {
+    let Some(name) = of else {
+        return Ok(ui::explain(plan, colored));
+    };
+    let steps = plan.steps_of(name);
+    if !steps.is_empty() {
+        return Ok(ui::explain_only(plan, &steps, colored));
+    }
+    let targets = plan.steps.iter().map(|step| &step.change.target);
+    let known = targets.map(|target| format!("{}/{}", target.kind, target.name));
+    let known: Vec<String> = known.collect();
+    let near = nearest(name, known.iter().map(String::as_str));
+    let hint = near.map(|near| format!("did you mean `--explain={near}`?"));
+    Err(Error::usage(format!("no object `{name}` is deployed or deleted")).hinted_if(hint))
 }
 
 fn place(target: &Target) -> String {

@@ -513,3 +513,106 @@ fn check_rules(plan: &Plan) -> Result<(), TestCaseError> {
     }
     Ok(())
 }
+
+fn rules(text: &str) -> Rules {
+    let source = Source {
+        file: "c.yml".to_owned(),
+        line: 1,
+    };
+    let text = format!("apiVersion: kapp.k14s.io/v1alpha1\nkind: Config\n{text}");
+    crate::kapp::read(text.as_bytes(), &source).unwrap()
+}
+
+const THREE: &str = "
+{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: x}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: b, namespace: x}}
+---
+{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: x, annotations: {last: \"\"}}}
+";
+
+#[test]
+fn bindings_of_the_user_put_objects_into_groups_and_in_order() {
+    let rules = rules(
+        "changeGroupBindings:
+- name: test/{kind}-{name}
+  resourceMatchers: [{allMatcher: {}}]
+changeRuleBindings:
+- rules: [upsert after upserting test/ConfigMap-c]
+  resourceMatchers: [{notMatcher: {matcher: {hasAnnotationMatcher: {keys: [last]}}}}]
+",
+    );
+    let plan = order(upserts(THREE), Phase::Install, &rules).unwrap();
+    insta::assert_snapshot!(shown(&plan), @"
+    ConfigMap/c (x)
+    ConfigMap/a (x)
+        after ConfigMap/c (x): changeRuleBindings: upsert after upserting test/ConfigMap-c
+    ConfigMap/b (x)
+        after ConfigMap/c (x): changeRuleBindings: upsert after upserting test/ConfigMap-c
+    ");
+    let gone = order(deletes(THREE), Phase::Delete, &rules).unwrap();
+    assert_eq!(names(&gone).last().unwrap(), "ConfigMap/c (x)");
+}
+
+#[test]
+fn bindings_that_may_be_dropped_are_dropped_in_a_cycle_and_others_tell_it() {
+    let circle = |if_possible: bool| {
+        rules(&format!(
+            "changeGroupBindings:
+- name: test/{{name}}
+  resourceMatchers: [{{allMatcher: {{}}}}]
+changeRuleBindings:
+- rules: [upsert after upserting test/b]
+  resourceMatchers: [{{kindNamespaceNameMatcher: {{kind: ConfigMap, namespace: x, name: a}}}}]
+- rules: [upsert after upserting test/a]
+  ignoreIfCyclical: {if_possible}
+  resourceMatchers: [{{kindNamespaceNameMatcher: {{kind: ConfigMap, namespace: x, name: b}}}}]
+"
+        ))
+    };
+    let plan = order(upserts(THREE), Phase::Install, &circle(true)).unwrap();
+    let order_of = names(&plan);
+    assert_eq!(order_of[0], "ConfigMap/b (x)");
+    let error = order(upserts(THREE), Phase::Install, &circle(false)).unwrap_err();
+    insta::assert_snapshot!(error, @"
+    changes wait for each other:
+      ConfigMap/a (x) waits for ConfigMap/b (x): changeRuleBindings: upsert after upserting test/b
+      ConfigMap/b (x) waits for ConfigMap/a (x): changeRuleBindings: upsert after upserting test/a
+    ");
+}
+
+#[test]
+fn one_object_is_explained_from_both_sides() {
+    let text = "
+{apiVersion: v1, kind: Namespace, metadata: {name: x}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: sa, namespace: x}}
+---
+{apiVersion: v1, kind: Secret, metadata: {name: token, namespace: x, annotations: {kubernetes.io/service-account.name: sa}}, type: kubernetes.io/service-account-token}
+";
+    let plan = order(upserts(text), Phase::Install, &Rules::default()).unwrap();
+    let steps = plan.steps_of("serviceaccount/sa");
+    assert_eq!(steps.len(), 1);
+    let lines = [plan.explain(steps[0]), plan.followers(steps[0])].concat();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    after Namespace/x: it lives there
+    before Secret/token (x): the token of an account that is not there is deleted
+    they begin as soon as it is applied
+    ");
+    assert!(plan.steps_of("nothing").is_empty());
+}
+
+#[test]
+fn claims_come_after_storage_classes_that_they_do_not_name() {
+    let text = "
+{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: fast}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: x}}
+";
+    let plan = order(upserts(text), Phase::Install, &Rules::default()).unwrap();
+    insta::assert_snapshot!(shown(&plan), @"
+    StorageClass/fast
+    PersistentVolumeClaim/data (x)
+        after StorageClass/fast: volumes need them
+    ");
+}

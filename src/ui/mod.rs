@@ -15,7 +15,7 @@ pub use excerpt::{Mark, excerpt};
 pub use json::diff_document;
 pub use label::{Label, paint};
 pub use markdown::diff_comment;
-pub use plan::{Shown, explain, show_changes, summary};
+pub use plan::{Shown, explain, explain_only, show_changes, summary};
 pub use progress::{LogFormat, Progress};
 pub use table::{plain_table, seconds};
 

@@ -131,21 +131,39 @@ fn show_object(out: &mut String, change: &Change, shown: Shown) {
 /// Why each change stands where it stands in the order: what it waits for, a line each.
 #[must_use]
 pub fn explain(plan: &Plan, colored: bool) -> String {
+    let steps = plan.steps.iter().enumerate();
+    let changes = steps.filter(|(_, step)| step.change.op != Op::Noop);
+    changes
+        .map(|(number, _)| explain_step(plan, number, colored))
+        .collect()
+}
+
+/// Why some steps stand where they stand: what they wait for, and what waits for them.
+#[must_use]
+pub fn explain_only(plan: &Plan, steps: &[usize], colored: bool) -> String {
     let mut out = String::new();
-    for (number, step) in plan.steps.iter().enumerate() {
-        if step.change.op == Op::Noop {
-            continue;
+    for number in steps {
+        out.push_str(&explain_step(plan, *number, colored));
+        for line in plan.followers(*number) {
+            let _ = writeln!(out, "    {line}");
         }
-        let (label, sign) = mark(step.change.op);
-        let head = format!("{sign} {} {}", step.change.op.word(), step.change.target);
-        let _ = writeln!(out, "{}", paint(colored, label, &head));
-        let reasons = plan.explain(number);
-        if reasons.is_empty() {
-            out.push_str("    waits for nothing\n");
-        }
-        for reason in reasons {
-            let _ = writeln!(out, "    {reason}");
-        }
+    }
+    out
+}
+
+fn explain_step(plan: &Plan, number: usize, colored: bool) -> String {
+    let Some(step) = plan.steps.get(number) else {
+        return String::new();
+    };
+    let (label, sign) = mark(step.change.op);
+    let head = format!("{sign} {} {}", step.change.op.word(), step.change.target);
+    let mut out = format!("{}\n", paint(colored, label, &head));
+    let reasons = plan.explain(number);
+    if reasons.is_empty() {
+        out.push_str("    waits for nothing\n");
+    }
+    for reason in reasons {
+        let _ = writeln!(out, "    {reason}");
     }
     out
 }

@@ -311,6 +311,12 @@ fn the_order_is_explained_on_request() {
     let explained = case.deploy(&["--explain"]);
     let printed = format!("{}{}", ok(&explained).stdout, explained.stderr);
     assert!(printed.contains("ConfigMap"), "{}", explained.all());
+    let one = case.deploy(&["--explain=deployment/web", "--dry-run"]);
+    let printed = &ok(&one).stdout;
+    assert!(printed.contains("after ConfigMap/"), "{}", one.all());
+    let wrong = case.deploy(&["--explain=Deploymnt/web", "--dry-run"]);
+    assert_eq!(wrong.code, 2, "{}", wrong.all());
+    assert!(wrong.stderr.contains("did you mean"), "{}", wrong.all());
 }
 
 #[test]
