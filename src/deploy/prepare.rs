@@ -1,19 +1,21 @@
 //! From manifests or a record to a plan. Reads only.
 
-use super::found::{self, Found, is_foreign};
-use super::policy::{self, FieldPolicy};
+use super::desired::{Context, check_definitions, desired, leave};
+use super::found::{self, Found};
+use super::policy::FieldPolicy;
 use super::risk::{self, Risk};
-use super::trial::{Trials, Tried};
-use super::{App, Error, Refusal, adopt, store, versions};
+use super::trial::Trials;
+use super::{App, Error, claims, hooks, ready, store, versions};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op};
 use crate::event::{Event, Sink};
 use crate::inventory::{Deploy, DeployResult, PART_OF, Parent};
-use crate::kapp::{self, Rules, Versioned};
-use crate::object::{self, Fingerprint, Manifest, ObjectRef, Scope};
+use crate::kapp::{self, Rules};
+use crate::object::{Fingerprint, Manifest, ObjectRef};
 use crate::plan::{self, Phase, Plan, Wait, hook};
-use crate::status::{self, Rule, State};
+use crate::status::Rule;
 use jiff::Timestamp;
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is to be deployed.
@@ -84,6 +86,8 @@ pub struct Prepared {
     pub(super) idle: Vec<ObjectRef>,
     /// When objects are ready that have a rule of their own.
     pub(super) rules: BTreeMap<ObjectRef, Rule>,
+    /// The hooks to be kept for the deletion of the app.
+    pub(super) delete_hooks: Vec<Value>,
     pub(super) parent: Parent,
     /// What a trial found unchanged and the record does not know as such.
     pub(super) fingerprints: BTreeMap<ObjectRef, Fingerprint>,
@@ -111,6 +115,7 @@ impl Prepared {
         self.phase == Phase::Delete
             || self.changes().any(|change| change.op != Op::Exists)
             || !self.parent.record.is_settled()
+            || self.delete_hooks != self.parent.record.hooks
     }
 
     /// Whether there is nothing to do at all, not even to wait.
@@ -182,17 +187,8 @@ async fn plan_of(
     sink.emit(Event::Stage {
         message: "read live objects".to_owned(),
     });
-    let mut found = found::find(cluster, &discovery, &parent, &request.manifests).await?;
-    let versioned = if request.as_is {
-        Vec::new()
-    } else {
-        kapp::take_versioned(&mut request.manifests)
-    };
-    let take_from = &request.take_from;
-    found::find_versions(cluster, &discovery, &mut found, &versioned, take_from).await?;
-    found::find_strangers(cluster, &discovery, &mut found, &request.manifests).await?;
+    let (found, versioned) = look(cluster, &discovery, &parent, &mut request).await?;
     found.objects.values().for_each(|live| masker.learn(live));
-    found::check_owners(cluster, &found, &parent, &request.take_from).await?;
     check_namespace(cluster, &request, &parent).await?;
     for kind in &found.vanished {
         warnings.push(format!(
@@ -200,55 +196,12 @@ async fn plan_of(
         ));
     }
     let phase = phase(&parent);
-    let trials = Trials {
-        cluster,
-        discovery: &discovery,
-        masker,
-        found: &found,
-        rules: &request.rules,
-        force: request.force,
-        policies: &request.policies,
-        concurrency: request.concurrency,
-    };
-    let kept = kapp::kept(&versioned, &found.objects);
-    let bases = versioned.clone();
-    let versions = trials.versions(&parent, versioned, request.now).await?;
-    let context = Context {
-        found: &found,
-        rules: &request.rules,
-        now: request.now,
-        id: parent.id(),
-    };
-    for manifest in &mut request.manifests {
-        context.adjust(manifest, &versions.names);
-    }
-    let mut notes = request.rules.notes.clone();
-    notes.extend(leave(&mut request.manifests, &request.policies, &found)?);
-    let (hooks, rest): (Vec<Manifest>, Vec<Manifest>) = request
-        .manifests
-        .iter()
-        .cloned()
-        .partition(|manifest| hook::of(&manifest.object).is_some());
-    let Tried {
-        mut changes,
-        mut fingerprints,
-        mut forced,
-    } = trials.changes(&parent, &rest).await?;
-    changes.extend(versions.tried.changes);
-    fingerprints.extend(versions.tried.fingerprints);
-    forced.extend(versions.tried.forced);
-    request.manifests.extend(versions.manifests);
-    check_definitions(&request.rules, &changes)?;
-    let unpruned = prune(&request, &found, &kept, &bases, masker, &mut changes);
-    let active = changes.iter().any(|change| change.op != Op::Noop) || !parent.record.is_settled();
-    let hooks = hook_manifests(hooks, phase, active);
-    let hooks = trials.changes(&parent, &hooks).await?;
-    forced.extend(hooks.forced);
-    let hooks = hooks.changes.into_iter();
-    changes.extend(hooks.map(|change| rerun(change, masker)));
-    let ready_when = rules(&request);
-    let mut plan = plan::order(changes, phase, &request.rules)?;
-    wait_by(&ready_when, &mut plan);
+    let at = (cluster, &*discovery);
+    let compared = compare(at, &parent, &mut request, &found, versioned, masker).await?;
+    warnings.extend(compared.warnings);
+    let ready_when = ready::rules(&request);
+    let mut plan = plan::order(compared.changes, phase, &request.rules)?;
+    ready::wait_by(&ready_when, &mut plan);
     let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
     let idle = idle(&plan, &found, &parent.id());
     let members: Vec<ObjectRef> = plan
@@ -264,17 +217,115 @@ async fn plan_of(
         plan,
         phase,
         warnings,
-        notes,
+        notes: compared.notes,
         risks,
-        unpruned,
+        unpruned: compared.unpruned,
         idle,
         rules: ready_when,
+        delete_hooks: compared.delete_hooks,
         parent,
-        fingerprints,
+        fingerprints: compared.fingerprints,
         taken: found.strangers,
         force: request.force,
-        forced,
+        forced: compared.forced,
         create_namespace: request.create_namespace,
+    })
+}
+
+/// What is live, and the versioned objects, taken out of the request: they have no names yet.
+async fn look(
+    cluster: &Cluster,
+    discovery: &Discovery,
+    parent: &Parent,
+    request: &mut Request,
+) -> Result<(Found, Vec<Manifest>), Error> {
+    let mut found = found::find(cluster, discovery, parent, &request.manifests).await?;
+    let versioned = if request.as_is {
+        Vec::new()
+    } else {
+        kapp::take_versioned(&mut request.manifests)
+    };
+    let take_from = &request.take_from;
+    found::find_versions(cluster, discovery, &mut found, &versioned, take_from).await?;
+    found::find_strangers(cluster, discovery, &mut found, &request.manifests).await?;
+    found::check_owners(cluster, &found, parent, take_from).await?;
+    Ok((found, versioned))
+}
+
+/// What desired and live objects have come to.
+struct Compared {
+    changes: Vec<Change>,
+    fingerprints: BTreeMap<ObjectRef, Fingerprint>,
+    forced: BTreeSet<ObjectRef>,
+    unpruned: Vec<ObjectRef>,
+    delete_hooks: Vec<Value>,
+    notes: Vec<String>,
+    warnings: Vec<String>,
+}
+
+async fn compare(
+    (cluster, discovery): (&Cluster, &Discovery),
+    parent: &Parent,
+    request: &mut Request,
+    found: &Found,
+    versioned: Vec<Manifest>,
+    masker: &Masker,
+) -> Result<Compared, Error> {
+    let trials = Trials {
+        cluster,
+        discovery,
+        masker,
+        found,
+        rules: &request.rules,
+        force: request.force,
+        policies: &request.policies,
+        concurrency: request.concurrency,
+    };
+    let bases = versioned.clone();
+    let versions = trials.versions(parent, versioned, request.now).await?;
+    let context = Context {
+        found,
+        rules: &request.rules,
+        now: request.now,
+        id: parent.id(),
+    };
+    for manifest in &mut request.manifests {
+        context.adjust(manifest, &versions.names);
+    }
+    let mut notes = request.rules.notes.clone();
+    notes.extend(leave(&mut request.manifests, &request.policies, found)?);
+    let all = request.manifests.iter().cloned();
+    let (hooks, rest): (Vec<Manifest>, Vec<Manifest>) =
+        all.partition(|manifest| hook::of(&manifest.object).is_some());
+    let mut tried = trials.changes(parent, &rest).await?;
+    tried.extend(versions.tried);
+    request.manifests.extend(versions.manifests);
+    check_definitions(&request.rules, &tried.changes)?;
+    let unpruned = prune(request, found, &bases, masker, &mut tried.changes);
+    let changed = |change: &Change| change.op != Op::Noop;
+    let active = tried.changes.iter().any(changed) || !parent.record.is_settled();
+    let (delete_hooks, warnings) = hooks::of_deletion(&hooks);
+    let hooks = hooks::running(hooks, phase(parent), active);
+    let trials = Trials {
+        rules: &request.rules,
+        policies: &request.policies,
+        ..trials
+    };
+    let mut ran = trials.changes(parent, &hooks).await?;
+    let again = ran
+        .changes
+        .into_iter()
+        .map(|change| hooks::rerun(change, masker));
+    ran.changes = again.collect();
+    tried.extend(ran);
+    Ok(Compared {
+        changes: tried.changes,
+        fingerprints: tried.fingerprints,
+        forced: tried.forced,
+        unpruned,
+        delete_hooks,
+        notes,
+        warnings,
     })
 }
 
@@ -301,11 +352,11 @@ pub async fn prepare_delete(
     });
     let found = found::find(cluster, &discovery, &parent, &[]).await?;
     found.objects.values().for_each(|live| masker.learn(live));
-    let changes = found
-        .objects
-        .values()
-        .map(|live| diff::removal(live, masker))
-        .collect();
+    let (hooks, mut changes) = hooks::deletion(&parent, &found, masker);
+    let claims = claims::marked(cluster, &discovery, &found).await?;
+    let live = found.objects.values().chain(&claims);
+    let live = live.filter(|live| !hooks.contains(&live.reference()));
+    changes.extend(live.map(|live| diff::removal(live, masker)));
     let rules = kapp::of_live(found.objects.values());
     let plan = plan::order(changes, Phase::Delete, &rules)?;
     let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
@@ -319,6 +370,7 @@ pub async fn prepare_delete(
         unpruned: Vec::new(),
         idle: Vec::new(),
         rules: BTreeMap::new(),
+        delete_hooks: parent.record.hooks.clone(),
         parent,
         fingerprints: BTreeMap::new(),
         taken: BTreeSet::new(),
@@ -352,180 +404,6 @@ fn phase(parent: &Parent) -> Phase {
     } else {
         Phase::Install
     }
-}
-
-/// Brings the manifests into the form in which they are sent: normalized, placed, labeled.
-fn desired(
-    discovery: &Discovery,
-    parent: &Parent,
-    request: &mut Request,
-) -> Result<Vec<String>, Error> {
-    let mut warnings = Vec::new();
-    if !request.as_is {
-        let (problems, unknown) = kapp::check(&request.manifests);
-        object::Error::check(problems)?;
-        warnings.extend(unknown);
-    }
-    for manifest in &mut request.manifests {
-        let source = manifest.source.clone();
-        let noted = object::normalize(&mut manifest.object);
-        warnings.extend(
-            noted
-                .into_iter()
-                .map(|warning| format!("{source}: {warning}")),
-        );
-    }
-    let scope = |gvk: &object::Gvk| {
-        let kind = discovery.find(gvk)?;
-        Some(if kind.namespaced {
-            Scope::Namespaced
-        } else {
-            Scope::Cluster
-        })
-    };
-    warnings.extend(object::place(
-        &mut request.manifests,
-        &scope,
-        &request.app.namespace,
-    )?);
-    let id = parent.id();
-    for manifest in &mut request.manifests {
-        if !is_foreign(manifest) {
-            let rules = &request.rules;
-            kapp::label(&mut manifest.object, &rules.labels, &rules.label_places);
-            if !request.as_is {
-                kapp::renew_nonce(&mut manifest.object, request.now);
-            }
-            manifest.object.set_metadata("labels", PART_OF, &id);
-        }
-    }
-    Ok(warnings)
-}
-
-/// What desired objects are seen in view of.
-struct Context<'a> {
-    found: &'a Found,
-    rules: &'a Rules,
-    now: Timestamp,
-    id: String,
-}
-
-impl Context<'_> {
-    /// Puts the names of versions where the object names them, and lets fields yield to the live
-    /// object where rules say so.
-    fn adjust(&self, manifest: &mut Manifest, names: &[Versioned]) {
-        kapp::rewrite(&mut manifest.object, names, &self.rules.template);
-        let live = self.found.objects.get(&manifest.object.reference());
-        let Some(live) = live.filter(|_| !is_foreign(manifest)) else {
-            return;
-        };
-        kapp::renew(&mut manifest.object, live, self.now);
-        kapp::rebase(&mut manifest.object, live, self.rules);
-        manifest.object.set_metadata("labels", PART_OF, &self.id);
-    }
-}
-
-/// Refuses definitions of kinds whose change could lose data, where the rules ask for that.
-fn check_definitions(rules: &Rules, changes: &[Change]) -> Result<(), Error> {
-    let mut refused = Vec::new();
-    for change in changes.iter().filter(|_| rules.safe_crds) {
-        let (Some(desired), Some(live)) = (&change.desired, &change.live) else {
-            continue;
-        };
-        refused.extend(
-            kapp::dangers(live, desired)
-                .into_iter()
-                .map(|message| Refusal {
-                    target: change.target.clone(),
-                    source: change.source.clone(),
-                    message,
-                }),
-        );
-    }
-    if refused.is_empty() {
-        Ok(())
-    } else {
-        Err(Error::Refused(refused))
-    }
-}
-
-/// Takes out of the manifests what is left to others, and tells of it; what kapp's labels made
-/// unchangeable stays.
-fn leave(
-    manifests: &mut [Manifest],
-    policies: &[FieldPolicy],
-    found: &Found,
-) -> Result<Vec<String>, Error> {
-    let mut notes = policy::follow_autoscalers(manifests, &found.objects);
-    let mut refused = Vec::new();
-    for manifest in manifests {
-        let target = manifest.object.reference();
-        let Some(live) = found.objects.get(&target) else {
-            continue;
-        };
-        adopt::keep_scope(&mut manifest.object, live);
-        match policy::policies(&manifest.object, policies, false) {
-            Ok(policies) => notes.extend(policy::leave_to_others(manifest, live, &policies)),
-            Err(message) => refused.push(Refusal {
-                target,
-                source: Some(manifest.source.clone()),
-                message,
-            }),
-        }
-    }
-    if refused.is_empty() {
-        Ok(notes)
-    } else {
-        Err(Error::Refused(refused))
-    }
-}
-
-/// Waits for objects that have a rule as the rule says.
-fn wait_by(rules: &BTreeMap<ObjectRef, Rule>, plan: &mut Plan) {
-    for step in &mut plan.steps {
-        let change = &step.change;
-        let may_wait = change.desired.as_ref().is_some_and(plan::is_waited);
-        let Some(rule) = rules.get(&change.target).filter(|_| may_wait) else {
-            continue;
-        };
-        let is_ready = |live| status::by(Some(rule), live).state == State::Current;
-        let waits = match change.op {
-            Op::Create | Op::Update | Op::Replace | Op::Exists => true,
-            Op::Noop => !change.live.as_ref().is_some_and(is_ready),
-            Op::Delete | Op::Keep => continue,
-        };
-        step.wait = if waits { Wait::Reconcile } else { Wait::None };
-    }
-}
-
-/// The rules of objects: those of the Config documents, those that an annotation of the object asks
-/// for, and those that the definition of its kind asks for.
-fn rules(request: &Request) -> BTreeMap<ObjectRef, Rule> {
-    let definitions: BTreeMap<(&str, &str), Rule> = request
-        .manifests
-        .iter()
-        .map(|manifest| &manifest.object)
-        .filter(|object| object.kind() == "CustomResourceDefinition")
-        .filter_map(|definition| {
-            let group = definition.text(&["spec", "group"]);
-            let kind = definition.text(&["spec", "names", "kind"]);
-            Some(((group, kind), Rule::annotated(definition)?))
-        })
-        .collect();
-    let mut rules = BTreeMap::new();
-    for object in request.manifests.iter().map(|manifest| &manifest.object) {
-        let target = object.reference();
-        let kind = (target.group.as_str(), target.kind.as_str());
-        let own = || Rule::annotated(object).filter(|_| kind.1 != "CustomResourceDefinition");
-        let given = Rule::of(&request.rules.wait, object);
-        let rule = given
-            .or_else(own)
-            .or_else(|| definitions.get(&kind).cloned());
-        if let Some(rule) = rule {
-            rules.insert(target, rule);
-        }
-    }
-    rules
 }
 
 /// The namespace of the app must exist, or be made by this run, before anything can be recorded.
@@ -581,7 +459,6 @@ pub(super) fn namespace_ref(name: &str) -> ObjectRef {
 fn prune(
     request: &Request,
     found: &Found,
-    versions: &BTreeSet<ObjectRef>,
     versioned: &[Manifest],
     masker: &Masker,
     changes: &mut Vec<Change>,
@@ -591,6 +468,7 @@ fn prune(
         .iter()
         .map(|manifest| manifest.object.reference())
         .collect();
+    let versions = kapp::kept(versioned, &found.objects);
     let (mut kept, mut removed) = (Vec::new(), Vec::new());
     for (target, live) in &found.objects {
         let stays = wanted.contains(target) || versions.contains(target);
@@ -605,30 +483,4 @@ fn prune(
     }
     changes.extend(removed);
     kept
-}
-
-/// Hooks that run now. Without any other change there is no reason to run them: one that ran stays
-/// as it is.
-fn hook_manifests(mut hooks: Vec<Manifest>, phase: Phase, active: bool) -> Vec<Manifest> {
-    hooks.retain(|manifest| active && hook::takes_part(&manifest.object, phase));
-    hooks
-}
-
-/// A hook of an earlier run is deleted before it runs again, unless it says otherwise.
-fn rerun(change: Change, masker: &Masker) -> Change {
-    let (Some(desired), Some(live)) = (&change.desired, &change.live) else {
-        return change;
-    };
-    let again = hook::of(desired).is_some_and(|hook| {
-        hook.delete
-            .contains(&hook::DeletePolicy::BeforeHookCreation)
-    });
-    let Some(source) = change.source.clone().filter(|_| again) else {
-        return change;
-    };
-    let manifest = Manifest {
-        object: desired.clone(),
-        source,
-    };
-    diff::replace(&manifest, live, None, "the hook runs again", masker)
 }

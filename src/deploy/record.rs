@@ -147,9 +147,8 @@ pub(super) async fn close(
         lock.check().await?;
     }
     let succeeded = report.result == DeployResult::Succeeded;
-    if succeeded {
-        after_hooks(cluster, prepared, after).await;
-    }
+    after_hooks(cluster, prepared, report, after).await;
+    parent.record.hooks.clone_from(&prepared.delete_hooks);
     parent.record.objects = members(prepared, parent, report, after);
     // What was not waited for may still be there, and then it is still the app's.
     if succeeded && prepared.phase == Phase::Delete && parent.record.objects.is_empty() {
@@ -225,15 +224,28 @@ fn members(
         .collect()
 }
 
-/// Deletes hooks that are to go once they succeeded. One that cannot be deleted goes before its
-/// next run.
-async fn after_hooks(cluster: &Cluster, prepared: &Prepared, after: &[Option<Object>]) {
-    for (step, after) in prepared.plan.steps.iter().zip(after) {
+/// Deletes hooks that are to go once they ended as they did; those of a deletion always. One that
+/// cannot be deleted goes before its next run.
+async fn after_hooks(
+    cluster: &Cluster,
+    prepared: &Prepared,
+    report: &Report,
+    after: &[Option<Object>],
+) {
+    let steps = prepared.plan.steps.iter().zip(&report.outcomes);
+    for ((step, outcome), after) in steps.zip(after) {
         let (Some(desired), Some(after)) = (&step.change.desired, after) else {
             continue;
         };
-        let goes = hook::of(desired)
-            .is_some_and(|hook| hook.delete.contains(&hook::DeletePolicy::HookSucceeded));
+        let policy = match outcome.reconcile {
+            Reconcile::Failed | Reconcile::Timeout => hook::DeletePolicy::HookFailed,
+            Reconcile::Succeeded | Reconcile::Skipped if outcome.reason.is_empty() => {
+                hook::DeletePolicy::HookSucceeded
+            }
+            _ => continue,
+        };
+        let is_last = prepared.phase == Phase::Delete && report.result == DeployResult::Succeeded;
+        let goes = hook::of(desired).is_some_and(|hook| is_last || hook.delete.contains(&policy));
         if goes && let Err(error) = cluster.delete(&step.change.target, after.uid(), None).await {
             tracing::debug!(%error, "hook not deleted");
         }

@@ -39,6 +39,15 @@ pub(super) struct Tried {
     pub(super) forced: BTreeSet<ObjectRef>,
 }
 
+impl Tried {
+    /// Adds what other trials found out.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.changes.extend(other.changes);
+        self.fingerprints.extend(other.fingerprints);
+        self.forced.extend(other.forced);
+    }
+}
+
 /// Why there is no change.
 pub(super) enum Trouble {
     Stop(cluster::Error),

@@ -1,9 +1,10 @@
 //! What deploys left behind: fingerprints of the objects and a short history. Holds no value of
-//! any object.
+//! any object but hooks of the deletion, which are needed when the chart is no longer at hand.
 
 use crate::object::{Fingerprint, ObjectRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// How many deploys are remembered.
@@ -31,6 +32,9 @@ pub struct Record {
     pub key: String,
     /// What belongs to the app, as last applied.
     pub objects: Vec<Member>,
+    /// The hooks that run when the app is deleted. No Secrets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Value>,
     /// The last deploys, the newest last.
     pub history: Vec<Deploy>,
 }
@@ -210,7 +214,7 @@ pub struct ImageSource {
     pub lock: String,
     /// The `origins` of the entry, without credentials and paths of a machine.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub origins: Vec<serde_json::Value>,
+    pub origins: Vec<Value>,
 }
 
 impl Record {
@@ -223,6 +227,7 @@ impl Record {
             namespace: namespace.to_owned(),
             key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
             objects: Vec::new(),
+            hooks: Vec::new(),
             history: Vec::new(),
         }
     }
