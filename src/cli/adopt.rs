@@ -45,7 +45,7 @@ enum From {
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let request = project::of_app(&args.name, context)?;
     let target = target::connect(&request, &args.cluster, context).await?;
-    let masker = target::masker(false)?;
+    let masker = target::masker(false, &request.mask)?;
     let deployer = args.from.map(|from| match from {
         From::Helm => Deployer::Helm,
         From::Kapp => Deployer::Kapp,

@@ -2,8 +2,7 @@
 
 use super::{Context, Error, Exit, carry_out, flags, origin, project, target};
 use crate::deploy;
-use crate::diff::Change;
-use crate::ui::{self, Shown};
+use crate::ui::{self, Row};
 
 /// Delete everything an app owns, in reverse order, and wait
 #[derive(clap::Args, Debug)]
@@ -28,7 +27,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let request = project::of_app(&args.name, context)?;
     let target = target::connect(&request, &args.cluster, context).await?;
-    let masker = target::masker(false)?;
+    let masker = target::masker(false, &request.mask)?;
     let mut progress = context.progress();
     let prepared = target
         .deadline
@@ -53,23 +52,11 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let hint = "`windlass list -A` shows all apps; a teardown that may run twice adds `--ignore-not-found`";
         return Err(Error::failed(text).hinted(hint));
     };
-    let changes: Vec<&Change> = prepared
-        .plan
-        .steps
-        .iter()
-        .map(|step| &step.change)
-        .collect();
     if context.log_format != ui::LogFormat::Json {
-        let shown = Shown {
-            colored: context.ui.colors.stdout,
-            context: 0,
-            noops: false,
-            whole_objects: context.ui.verbose > 0,
-        };
-        let text = ui::show_changes(&changes, shown);
-        context
-            .ui
-            .data(format!("{text}\n{}\n", ui::summary(changes)).as_bytes())?;
+        let steps = prepared.plan.steps.iter();
+        let rows: Vec<Row<'_>> = steps.map(|step| (&step.change, step.wait)).collect();
+        let shown = flags::Diff::default().shown(context);
+        context.ui.data(ui::show_changes(&rows, shown).as_bytes())?;
     }
     for risk in &prepared.risks {
         context

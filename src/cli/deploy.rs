@@ -5,10 +5,9 @@ use super::target::{self, Comparison, Target};
 use super::{Context, Error, Exit, carry_out, flags, origin};
 use crate::config::nearest;
 use crate::deploy::{self, Prepared};
-use crate::diff::Change;
 use crate::inventory::Origin;
 use crate::plan::Plan;
-use crate::ui::{self, Shown};
+use crate::ui::{self, Row};
 
 /// Bring an app to the desired state: diff, confirm, apply in order, wait, prune, record
 #[derive(clap::Args, Debug)]
@@ -94,24 +93,12 @@ fn guard(is_empty: bool, prepared: &Prepared, guards: &flags::Guards) -> Result<
 }
 
 fn show(prepared: &Prepared, args: &Args, context: &Context) -> Result<(), Error> {
-    let changes: Vec<&Change> = prepared
-        .plan
-        .steps
-        .iter()
-        .map(|step| &step.change)
-        .collect();
-    let shown = Shown {
-        colored: context.ui.colors.stdout,
-        context: args.wish.diff.context_lines,
-        noops: args.wish.diff.all,
-        whole_objects: context.ui.verbose > 0,
-    };
+    let steps = prepared.plan.steps.iter();
+    let rows: Vec<Row<'_>> = steps.map(|step| (&step.change, step.wait)).collect();
+    let shown = args.wish.diff.shown(context);
     // JSON lines own stdout: the plan is in the events there.
     if context.log_format != ui::LogFormat::Json {
-        let text = ui::show_changes(&changes, shown);
-        context
-            .ui
-            .data(format!("{text}\n{}\n", ui::summary(changes)).as_bytes())?;
+        context.ui.data(ui::show_changes(&rows, shown).as_bytes())?;
     }
     Ok(())
 }

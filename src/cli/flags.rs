@@ -4,6 +4,7 @@
 use super::{Context, Error, stages};
 use crate::deploy::{self, FieldPolicy};
 use crate::object::Manifest;
+use crate::ui::Shown;
 use clap::ArgAction::Set;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -319,12 +320,36 @@ pub(super) struct Diff {
         hide_short_help = true
     )]
     pub(super) context_lines: usize,
+    /// Lines shown of each object, 0 for all
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 100,
+        hide_default_value = true,
+        hide_short_help = true
+    )]
+    pub(super) max_lines: usize,
     /// Show the values of secrets
     #[arg(long, hide_short_help = true)]
     pub(super) show_secrets: bool,
     /// Also name the objects that do not change
     #[arg(long, hide_short_help = true)]
     pub(super) all: bool,
+}
+
+impl Diff {
+    /// How changes are shown on this terminal.
+    pub(super) fn shown(&self, context: &Context) -> Shown {
+        Shown {
+            colored: context.ui.colors.stdout,
+            width: context.ui.width(),
+            context: self.context_lines,
+            max_lines: self.max_lines,
+            noops: self.all,
+            whole_objects: context.ui.verbose > 0,
+            ..Shown::default()
+        }
+    }
 }
 
 /// How a plan is carried out.

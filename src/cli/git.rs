@@ -1,7 +1,7 @@
 //! What git says about the project: the branch and the commit that a deploy is recorded with.
 
 use super::remote::without_credentials;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The current branch; `None` outside a repository and on a detached head.
@@ -88,4 +88,44 @@ pub(super) fn source(folder: &Path) -> Option<Source> {
         dirty: git(folder, &["status", "--short"]).is_some(),
         tags: tags.lines().map(str::to_owned).collect(),
     })
+}
+
+/// The top folder of the repository that a folder is in.
+pub(super) fn root(folder: &Path) -> Option<PathBuf> {
+    let root = git(folder, &["rev-parse", "--show-toplevel"])?;
+    PathBuf::from(root).canonicalize().ok()
+}
+
+/// Writes the files of a revision into a folder, without touching the working tree, its index or
+/// anything that git keeps.
+///
+/// # Errors
+/// What git says.
+pub(super) fn unpack(repository: &Path, rev: &str, into: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(into).map_err(|error| error.to_string())?;
+    let run = |arguments: &[&str]| {
+        let output = Command::new("git")
+            .arg("-C")
+            .arg(repository)
+            .args(arguments)
+            .env("GIT_INDEX_FILE", into.with_extension("index"))
+            .output()
+            .map_err(|error| format!("run git: {error}"))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let text = String::from_utf8_lossy(&output.stderr);
+        let line = text.lines().find(|line| !line.trim().is_empty());
+        let line = line.unwrap_or("git failed").trim();
+        Err(line.strip_prefix("fatal: ").unwrap_or(line).to_owned())
+    };
+    let commit = format!("{rev}^{{commit}}");
+    let known =
+        !rev.starts_with('-') && run(&["rev-parse", "--verify", "--quiet", &commit]).is_ok();
+    if !known {
+        return Err("it is not a commit of this repository".to_owned());
+    }
+    run(&["read-tree", &commit])?;
+    let prefix = format!("--prefix={}/", into.display());
+    run(&["checkout-index", "--all", "--force", &prefix])
 }

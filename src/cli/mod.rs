@@ -3,11 +3,13 @@
 //! A file a subcommand. Flags end here: below, no code knows that they exist.
 
 mod adopt;
+mod against;
 mod carry_out;
 mod deadline;
 mod delete;
 mod deploy;
 mod diff;
+mod drift;
 mod environment;
 mod error;
 mod excerpt;
@@ -38,7 +40,7 @@ mod values_key;
 pub use error::Error;
 pub use exit::Exit;
 
-use crate::ui::{Colors, LogFormat, Progress, Ui};
+use crate::ui::{self, Colors, LogFormat, Progress, Ui};
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 use environment::Environment;
 use std::io::IsTerminal;
@@ -115,6 +117,7 @@ enum Command {
     Render(render::Args),
     Lock(Box<lock::Args>),
     Diff(diff::Args),
+    Drift(drift::Args),
     Deploy(deploy::Args),
     Delete(delete::Args),
     Inspect(inspect::Args),
@@ -159,6 +162,9 @@ pub fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let context = context(&cli.global);
+    if context.ui.verbose > 1 {
+        ui::show_requests(context.ui);
+    }
     match run(cli.command, &context) {
         Ok(exit) => exit.into(),
         Err(error) if error.is_broken_pipe() => Exit::Done.into(),
@@ -180,6 +186,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Render(args) => render::run(&args, context),
         Command::Lock(args) => online(lock::run(&args, context)),
         Command::Diff(args) => online(diff::run(&args, context)),
+        Command::Drift(args) => online(drift::run(&args, context)),
         Command::Deploy(args) => online(deploy::run(&args, context)),
         Command::Delete(args) => online(delete::run(&args, context)),
         Command::Inspect(args) => online(inspect::run(&args, context)),

@@ -36,6 +36,8 @@ pub(super) struct Request {
     pub(super) lock_command: String,
     /// Whether `lookup` in templates asks the cluster.
     pub(super) lookup: bool,
+    /// Paths of values that are hidden like those of Secrets.
+    pub(super) mask: Vec<String>,
     /// Whether objects say in an annotation where their images come from.
     pub(super) images_annotation: bool,
     /// What is done about fields that other managers own.
@@ -110,6 +112,7 @@ pub(super) fn resolve_or(
             (false, true) => settings.locks.map(in_folder).into_iter().collect(),
         },
         lookup: settings.lookup.unwrap_or(false),
+        mask: settings.mask,
         image_map: locks.image_map_file.clone(),
         images_annotation: locks.images_annotation,
         frozen: match locks.no_locks {
@@ -164,6 +167,12 @@ pub(super) fn of_app(name: &flags::Name, context: &Context) -> Result<Request, E
         ..flags::Project::default()
     };
     resolve(&project, &flags::Locks::default(), &context.environment)
+}
+
+/// What the project hides, which matters also where no app is named.
+pub(super) fn mask(file: &flags::ProjectFile, context: &Context) -> Result<Vec<String>, Error> {
+    let (project, folder) = read(file)?;
+    Ok(choose(project, file, &context.environment, &folder)?.mask)
 }
 
 /// The names of the environments.

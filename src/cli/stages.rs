@@ -200,7 +200,11 @@ pub(super) struct Desired {
 
 impl Desired {
     /// Adds what a text holds. Every document that is no object is named.
-    fn add<'a>(&mut self, text: &[u8], lines: impl Into<Lines<'a>>) -> Result<(), Error> {
+    pub(super) fn add<'a>(
+        &mut self,
+        text: &[u8],
+        lines: impl Into<Lines<'a>>,
+    ) -> Result<(), Error> {
         let lines = lines.into();
         self.manifests.extend(manifest::parse(text, lines)?);
         self.rules.extend(kapp::read(text, lines)?);

@@ -8,7 +8,7 @@ use super::stages::{self, Desired};
 use super::{Context, Error, flags, lookup, repeat};
 use crate::cluster::{self, Cluster};
 use crate::deploy::{self, App, Prepared};
-use crate::diff::{Masker, Op};
+use crate::diff::{MaskPath, Masker, Op};
 use crate::inventory::ImageSource;
 use crate::ui::count;
 use std::collections::BTreeSet;
@@ -76,7 +76,7 @@ pub(super) async fn compare(
 ) -> Result<Comparison, Error> {
     let request = project::resolve(&wish.project, &wish.locks, &context.environment)?;
     let target = connect(&request, &wish.cluster, context).await?;
-    let masker = masker(wish.diff.show_secrets)?;
+    let masker = masker(wish.diff.show_secrets, &request.mask)?;
     let work = async {
         let (desired, images) =
             desired(&target, &request, wish, unlocked, &masker, context).await?;
@@ -152,7 +152,22 @@ async fn prepare(
     masker: &Masker,
     context: &Context,
 ) -> Result<Prepared, Error> {
-    let wanted = deploy::Request {
+    let wanted = wanted(target, request, desired, wish, context);
+    let mut progress = context.progress();
+    let prepared = deploy::prepare(&target.cluster, wanted, masker, &mut progress).await?;
+    progress.clear();
+    Ok(prepared)
+}
+
+/// What is asked of the deploy stage.
+pub(super) fn wanted(
+    target: &Target,
+    request: &Request,
+    desired: Desired,
+    wish: &flags::Wish,
+    context: &Context,
+) -> deploy::Request {
+    deploy::Request {
         rules: desired.rules,
         now: context.now(),
         ..wish.upsert.request(
@@ -161,15 +176,11 @@ async fn prepare(
             &wish.cluster,
             &request.conflicts,
         )
-    };
-    let mut progress = context.progress();
-    let prepared = deploy::prepare(&target.cluster, wanted, masker, &mut progress).await?;
-    progress.clear();
-    Ok(prepared)
+    }
 }
 
 /// The desired objects, of the chart rendered for this cluster or of manifest files, and their images.
-async fn desired(
+pub(super) async fn desired(
     target: &Target,
     request: &Request,
     wanted: &flags::Wish,
@@ -241,10 +252,18 @@ async fn capabilities(target: &Target, render: &flags::Render) -> Result<Capabil
     stages::capabilities(&version, discovery.api_versions(), profile)
 }
 
-/// A masker with a key of this run.
-pub(super) fn masker(show_secrets: bool) -> Result<Masker, Error> {
+/// A masker with a key of this run that also hides what the project says.
+pub(super) fn masker(show_secrets: bool, paths: &[String]) -> Result<Masker, Error> {
     let mut key = [0; 32];
     getrandom::fill(&mut key)
         .map_err(|error| Error::failed(format!("read random bytes: {error}")))?;
-    Ok(Masker::new(key, show_secrets))
+    let read = |path: &String| {
+        MaskPath::parse(path).map_err(|reason| {
+            Error::usage(format!("`mask` of the project file: {reason}: `{path}`")).hinted(
+                "write a path as a diff shows it, such as `ConfigMap/app:data.password` or `spec.users[*].token`",
+            )
+        })
+    };
+    let paths = paths.iter().map(read).collect::<Result<_, _>>()?;
+    Ok(Masker::new(key, show_secrets).hiding(paths))
 }

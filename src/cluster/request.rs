@@ -295,12 +295,17 @@ impl Cluster {
                 reason: error.to_string(),
             })?;
         self.inner.meter.counts[request.verb as usize].fetch_add(1, Ordering::Relaxed);
-        tracing::debug!(verb = request.verb.word(), path = request.path, "request");
-        self.inner
-            .client
-            .send(message)
-            .await
-            .map_err(|error| self.broken(request, &error))
+        let begun = Instant::now();
+        let sent = self.inner.client.send(message).await;
+        // Neither bodies nor errors: both may hold secrets.
+        tracing::debug!(
+            method = request.method.as_str(),
+            path = request.path,
+            status = sent.as_ref().map_or(0, |answer| answer.status().as_u16()),
+            ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "request"
+        );
+        sent.map_err(|error| self.broken(request, &error))
     }
 
     /// A request that got no answer.

@@ -8,7 +8,7 @@ use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
 const VERSION: &str = "1";
 
 /// The keys of [`Settings`], which stand at the top level and in each environment.
-const SETTINGS: [&str; 9] = [
+const SETTINGS: [&str; 10] = [
     "name",
     "namespace",
     "chart",
@@ -17,6 +17,7 @@ const SETTINGS: [&str; 9] = [
     "frozen",
     "lookup",
     "conflicts",
+    "mask",
     "context",
 ];
 
@@ -133,6 +134,7 @@ impl Reader<'_> {
             "frozen" => settings.frozen = Some(self.flag(value)?),
             "lookup" => settings.lookup = Some(self.flag(value)?),
             "conflicts" => settings.conflicts = self.texts(value)?,
+            "mask" => settings.mask = self.texts(value)?,
             "context" => settings.context = Some(self.text(value)?),
             _ => return Ok(false),
         }

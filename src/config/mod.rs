@@ -45,13 +45,15 @@ pub struct Settings {
     pub lookup: Option<bool>,
     /// What is done about fields that other managers own, as `--conflicts` has it.
     pub conflicts: Vec<String>,
+    /// Paths of values that are hidden like those of Secrets.
+    pub mask: Vec<String>,
     /// The kubeconfig context.
     pub context: Option<String>,
 }
 
 impl Settings {
     /// These settings completed by those they stand above: its values files come first and its
-    /// policies for conflicts last, of all else the own one wins.
+    /// policies for conflicts last, what either masks is masked, of all else the own one wins.
     #[must_use]
     pub fn over(self, base: Self) -> Self {
         Self {
@@ -63,6 +65,7 @@ impl Settings {
             frozen: self.frozen.or(base.frozen),
             lookup: self.lookup.or(base.lookup),
             conflicts: self.conflicts.into_iter().chain(base.conflicts).collect(),
+            mask: base.mask.into_iter().chain(self.mask).collect(),
             context: self.context.or(base.context),
         }
     }

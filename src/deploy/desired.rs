@@ -6,7 +6,7 @@ use super::policy::{self, FieldPolicy};
 use super::prepare::Request;
 use super::{Error, Refusal, adopt};
 use crate::cluster::Discovery;
-use crate::diff::Change;
+use crate::diff::{self, Change};
 use crate::inventory::{PART_OF, Parent};
 use crate::kapp::{self, Rules, Versioned};
 use crate::object::{self, Manifest, Scope};
@@ -122,6 +122,7 @@ pub(super) fn leave(
             continue;
         };
         adopt::keep_scope(&mut manifest.object, live);
+        diff::leave_ca_bundles(&mut manifest.object, live);
         match policy::policies(&manifest.object, policies, false) {
             Ok(policies) => notes.extend(policy::leave_to_others(manifest, live, &policies)),
             Err(message) => refused.push(Refusal {

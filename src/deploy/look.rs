@@ -117,7 +117,7 @@ async fn settle(cluster: &Cluster, app: &App, last: Option<&mut Deploy>) -> Resu
     Ok(())
 }
 
-fn not_deployed(app: &App) -> Error {
+pub(super) fn not_deployed(app: &App) -> Error {
     Error::NotDeployed {
         app: app.name.clone(),
         namespace: app.namespace.clone(),

@@ -7,6 +7,7 @@ mod beside;
 mod cause;
 mod claims;
 mod desired;
+mod drift;
 mod error;
 mod found;
 mod grace;
@@ -31,6 +32,7 @@ mod wait;
 mod watches;
 
 pub use adopt::{Adoptable, Deployer, adoptable, forget};
+pub use drift::{Drift, drift};
 pub use error::{Contested, Error, Holder, Owned, Refusal};
 pub use grace::Graces;
 pub use lock::{Held, held, unlock};

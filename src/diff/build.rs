@@ -48,7 +48,10 @@ pub fn change(
     if cleaned(live) == cleaned(after) {
         if takes_ownership(live, after) {
             change.op = Op::Update;
-            "only the ownership of fields changes".clone_into(&mut change.reason);
+            change.reason = match managed_fields::applied_in(live, MANAGER, after.api_version()) {
+                true => "only the ownership of fields changes".to_owned(),
+                false => format!("its fields become those of {}", after.api_version()),
+            };
         }
         return change;
     }
@@ -155,18 +158,19 @@ fn by_annotation(desired: &Object, live: Option<&Object>) -> Option<(Op, &'stati
 
 fn show_both(change: &mut Change, live: &Object, after: &Object, masker: &Masker) {
     let (before, after) = shown_pair(live, after, masker);
-    let covers = |path: &[&str]| masker.covers(live, path);
-    change.fields = fields::fields(&before, &after, &managed_fields::entries(live), &covers);
+    change.fields = fields::fields(&before, &after, &managed_fields::entries(live));
     change.before = Some(before);
     change.after = Some(after);
 }
 
-/// Whether a dry run says that our manager owns other fields afterwards.
+/// Whether a dry run says that our manager owns other fields afterwards, or the same by the names of
+/// another version: as long as these stay, nothing can be decided without the server.
 fn takes_ownership(live: &Object, predicted: &Object) -> bool {
     let Some(after) = managed_fields::applied_by(predicted, MANAGER) else {
         return false;
     };
-    managed_fields::applied_by(live, MANAGER).is_none_or(|before| before != after)
+    let named = managed_fields::applied_in(live, MANAGER, predicted.api_version());
+    !named || managed_fields::applied_by(live, MANAGER).is_none_or(|before| before != after)
 }
 
 /// The live object with the desired fields laid over it: maps are merged, lists whose items have
@@ -282,10 +286,10 @@ mod tests {
             .map(|field| serde_json::to_string(field).unwrap())
             .collect();
         insta::assert_snapshot!(fields.join("\n"), @r#"
-        {"path":"spec.replicas","op":"replace","before":3,"after":2,"masked":false,"manager":"kubectl"}
-        {"path":"spec.template.spec.containers[name=web].env[name=B]","op":"remove","before":{"name":"B","valueFrom":{"configMapKeyRef":{"key":"b","name":"web"}}},"masked":false}
+        {"path":"spec.replicas","op":"replace","before":3,"after":2,"masked":false,"manager":"kubectl","operation":"Update","subresource":"scale"}
+        {"path":"spec.template.spec.containers[name=web].env[name=B]","op":"remove","before":{"name":"B","valueFrom":{"configMapKeyRef":{"key":"b","name":"web"}}},"masked":false,"manager":"windlass","operation":"Apply"}
         {"path":"spec.template.spec.containers[name=web].env[name=C]","op":"add","after":{"name":"C","value":"3"},"masked":false}
-        {"path":"spec.template.spec.containers[name=web].image","op":"replace","before":"nginx:1","after":"nginx:2","masked":false}
+        {"path":"spec.template.spec.containers[name=web].image","op":"replace","before":"nginx:1","after":"nginx:2","masked":false,"manager":"windlass","operation":"Apply"}
         "#);
         insta::assert_snapshot!(text(&change), @r#"
         . 9 equal lines

@@ -1,8 +1,10 @@
 //! One object: before → after.
 
+use crate::object::managed_fields::MANAGER;
 use crate::object::{Object, ObjectRef, Source};
 use serde::Serialize;
 use serde_json::Value;
+use std::fmt;
 
 /// What will be done to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -67,9 +69,47 @@ pub struct FieldChange {
     pub after: Option<Value>,
     /// Whether the values are masked.
     pub masked: bool,
-    /// The field manager that owns the live value, when it is not ours.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub manager: Option<String>,
+    /// Who owns the live value; `None` when nobody does. A value that is ours too is said to be ours.
+    #[serde(flatten)]
+    pub owner: Option<FieldOwner>,
+}
+
+impl FieldChange {
+    /// The owner of the live value, when it is not us.
+    #[must_use]
+    pub fn foreign(&self) -> Option<&FieldOwner> {
+        self.owner.as_ref().filter(|owner| owner.manager != MANAGER)
+    }
+}
+
+/// Who owns a live value, as `metadata.managedFields` has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldOwner {
+    /// The field manager.
+    pub manager: String,
+    /// `Apply` or `Update`.
+    pub operation: String,
+    /// The subresource that it wrote through (`scale`); empty for the object itself.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub subresource: String,
+    /// When it last changed what it owns of the object: the value is not younger than that. The
+    /// server writes down no more.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub since: String,
+}
+
+impl fmt::Display for FieldOwner {
+    /// `kubectl (scale) since 2026-11-21T10:00:00Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.manager)?;
+        if !self.subresource.is_empty() {
+            write!(f, " ({})", self.subresource)?;
+        }
+        if !self.since.is_empty() {
+            write!(f, " since {}", self.since)?;
+        }
+        Ok(())
+    }
 }
 
 /// The change of one object.
@@ -94,4 +134,52 @@ pub struct Change {
     pub source: Option<Source>,
     /// Why this op, in a few words, where it is not obvious (`spec.selector is immutable`).
     pub reason: String,
+}
+
+impl Change {
+    /// By which of kapp's strategies the change is made; empty for the usual one, which is a
+    /// server-side apply or a delete.
+    #[must_use]
+    pub fn strategy(&self) -> &str {
+        let asked = |key: &str| {
+            let object = self.desired.as_ref()?;
+            object.annotation(key).filter(|value| !value.is_empty())
+        };
+        match self.op {
+            Op::Create => asked("kapp.k14s.io/create-strategy").unwrap_or_default(),
+            Op::Update => asked("kapp.k14s.io/update-strategy").unwrap_or_default(),
+            Op::Replace => asked("kapp.k14s.io/update-strategy").unwrap_or("replace"),
+            Op::Keep => "orphan",
+            Op::Delete | Op::Exists | Op::Noop => "",
+        }
+    }
+
+    /// Why this op, always: the reason that was noted, else what the op itself says.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match (self.reason.as_str(), self.op) {
+            ("", Op::Create) => "it is not in the cluster".to_owned(),
+            ("", Op::Update) => self.changed(),
+            ("", Op::Delete) => "it is no longer desired".to_owned(),
+            ("", Op::Noop) => "it is as desired".to_owned(),
+            (reason, _) => reason.to_owned(),
+        }
+    }
+
+    /// The first fields that change, by the names that people call them.
+    fn changed(&self) -> String {
+        const NAMED: usize = 3;
+        let names = self.fields.iter().take(NAMED);
+        let names: Vec<&str> = names.map(|field| short(&field.path)).collect();
+        match self.fields.len().saturating_sub(NAMED) {
+            0 => names.join(", "),
+            more => format!("{} and {more} more", names.join(", ")),
+        }
+    }
+}
+
+/// The end of a field path: what people call the field.
+fn short(path: &str) -> &str {
+    let stripped = path.strip_prefix("spec.template.spec.").unwrap_or(path);
+    stripped.strip_prefix("spec.").unwrap_or(stripped)
 }

@@ -1,6 +1,7 @@
 //! Two trees → the fields that differ, list items told apart by their keys.
 
-use super::{FieldChange, FieldOp};
+use super::mask::is_masked;
+use super::{FieldChange, FieldOp, FieldOwner};
 use crate::object::managed_fields::{Entry, FieldSet, MANAGER, Part};
 use serde_json::{Map, Value};
 
@@ -26,36 +27,26 @@ const KEYS: &[&[&str]] = &[
 ];
 
 /// The fields that differ between two shown trees, in order of their path. `owners` are the
-/// entries of the live object's `managedFields`; `covers` tells which paths are masked.
-pub(crate) fn fields(
-    before: &Value,
-    after: &Value,
-    owners: &[Entry],
-    covers: &dyn Fn(&[&str]) -> bool,
-) -> Vec<FieldChange> {
+/// entries of the live object's `managedFields`.
+pub(crate) fn fields(before: &Value, after: &Value, owners: &[Entry]) -> Vec<FieldChange> {
     let mut walk = Walk {
         path: Vec::new(),
         found: Vec::new(),
-        covers,
     };
-    let owners: Owners<'_> = owners
-        .iter()
-        .map(|entry| (entry.manager.as_str(), &entry.fields))
-        .collect();
+    let owners: Owners<'_> = owners.iter().map(|entry| (entry, &entry.fields)).collect();
     walk.value(before, after, &owners);
     walk.found
 }
 
 /// What each manager owns of the value at hand.
-type Owners<'a> = Vec<(&'a str, &'a FieldSet)>;
+type Owners<'a> = Vec<(&'a Entry, &'a FieldSet)>;
 
-struct Walk<'a> {
+struct Walk {
     path: Vec<Part>,
     found: Vec<FieldChange>,
-    covers: &'a dyn Fn(&[&str]) -> bool,
 }
 
-impl Walk<'_> {
+impl Walk {
     /// Compares two values. Goes as deep as the input, which its readers bound.
     fn value(&mut self, before: &Value, after: &Value, owners: &Owners<'_>) {
         if before == after {
@@ -151,45 +142,55 @@ impl Walk<'_> {
             (_, None) => FieldOp::Remove,
             _ => FieldOp::Replace,
         };
-        let names: Vec<&str> = self
-            .path
-            .iter()
-            .map_while(|part| {
-                if let Part::Field(name) = part {
-                    Some(name.as_str())
-                } else {
-                    None
-                }
-            })
-            .collect();
         self.found.push(FieldChange {
             path: show(&self.path),
             op,
             before: before.cloned(),
             after: after.cloned(),
-            masked: (self.covers)(&names),
-            manager: before.and_then(|_| foreign(owners)),
+            masked: [before, after].into_iter().flatten().any(is_masked),
+            owner: before.and_then(|_| owner(owners)),
         });
     }
 }
 
-/// The manager of a live value, when it is not ours.
-fn foreign(owners: &Owners<'_>) -> Option<String> {
-    let mut holding = owners
-        .iter()
-        .filter(|(_, set)| !set.is_empty())
-        .map(|(name, _)| *name);
-    let first = holding.next()?;
-    (first != MANAGER && holding.all(|name| name != MANAGER)).then(|| first.to_owned())
+/// Calls `visit` with the path and the value of each member of a set that is in a shown tree and has
+/// no parts of its own.
+pub(crate) fn members(set: &FieldSet, tree: &Value, visit: &mut dyn FnMut(String, &Value)) {
+    let mut todo = vec![(Vec::new(), set, tree)];
+    while let Some((path, set, value)) = todo.pop() {
+        if set.is_leaf() && set.member {
+            visit(show(&path), value);
+        }
+        for (part, set) in set.parts.iter().rev() {
+            if let Some(value) = part.of(value) {
+                let mut path: Vec<Part> = path.clone();
+                path.push(part.clone());
+                todo.push((path, set, value));
+            }
+        }
+    }
+}
+
+/// Who owns a live value: we, if we are among those who do.
+fn owner(owners: &Owners<'_>) -> Option<FieldOwner> {
+    let holding = || owners.iter().filter(|(_, set)| !set.is_empty());
+    let ours = holding().find(|(entry, _)| entry.manager == MANAGER);
+    let (entry, _) = ours.or_else(|| holding().next())?;
+    Some(FieldOwner {
+        manager: entry.manager.clone(),
+        operation: entry.operation.clone(),
+        subresource: entry.subresource.clone(),
+        since: entry.time.clone(),
+    })
 }
 
 /// What the managers own of a part of a value. Who owns the whole owns its parts.
 fn narrow<'a>(owners: &Owners<'a>, part: &Part, live: Option<&Value>) -> Owners<'a> {
     owners
         .iter()
-        .filter_map(|(name, set)| {
+        .filter_map(|(entry, set)| {
             if set.is_leaf() {
-                return Some((*name, *set));
+                return Some((*entry, *set));
             }
             let found = set
                 .parts
@@ -201,7 +202,7 @@ fn narrow<'a>(owners: &Owners<'a>, part: &Part, live: Option<&Value>) -> Owners<
                     (Part::Item(value), Part::Index(_), Some(item)) => value == item,
                     _ => other == part,
                 });
-            found.map(|(_, set)| (*name, set))
+            found.map(|(_, set)| (*entry, set))
         })
         .collect()
 }
@@ -259,7 +260,7 @@ mod tests {
     use serde_json::json;
 
     fn listed(before: &Value, after: &Value, owners: &[Entry]) -> String {
-        fields(before, after, owners, &|path| path.first() == Some(&"data"))
+        fields(before, after, owners)
             .iter()
             .map(|field| serde_json::to_string(field).unwrap() + "\n")
             .collect()
@@ -285,12 +286,12 @@ mod tests {
     }
 
     #[test]
-    fn odd_keys_stand_in_brackets_and_masked_paths_are_marked() {
-        let before =
-            json!({"data": {"a.pem": "<masked 1>"}, "metadata": {"annotations": {"x.io/y": "1"}}});
-        let after = json!({"data": {"a.pem": "<masked 2>"}, "metadata": {"annotations": {}}});
+    fn odd_keys_stand_in_brackets_and_masked_values_are_marked() {
+        let before = json!({"data": {"a.pem": "<masked 0000aaaa>"}, "metadata": {"annotations": {"x.io/y": "1"}}});
+        let after =
+            json!({"data": {"a.pem": "<masked 0000bbbb>"}, "metadata": {"annotations": {}}});
         insta::assert_snapshot!(listed(&before, &after, &[]), @r#"
-        {"path":"data[a.pem]","op":"replace","before":"<masked 1>","after":"<masked 2>","masked":true}
+        {"path":"data[a.pem]","op":"replace","before":"<masked 0000aaaa>","after":"<masked 0000bbbb>","masked":true}
         {"path":"metadata.annotations[x.io/y]","op":"remove","before":"1","masked":false}
         "#);
     }
@@ -303,12 +304,13 @@ mod tests {
     }
 
     #[test]
-    fn the_foreign_manager_of_a_live_value_is_named() {
+    fn the_owner_of_a_live_value_is_named_with_its_time() {
         let entry = |manager: &str, fields: Value| Entry {
             manager: manager.to_owned(),
             operation: "Update".to_owned(),
             subresource: String::new(),
             api_version: "v1".to_owned(),
+            time: "2026-11-21T10:00:00Z".to_owned(),
             fields: FieldSet::parse(&fields),
         };
         let owners = [
@@ -321,17 +323,23 @@ mod tests {
         ];
         let before = json!({"spec": {"replicas": 1, "image": "a", "ports": [{"name": "a", "port": 80, "protocol": "TCP", "x": 1}]}});
         let after = json!({"spec": {"replicas": 2, "image": "b", "ports": [{"name": "a", "port": 80, "protocol": "TCP", "x": 2}]}});
-        let found = fields(&before, &after, &owners, &|_| false);
+        let found = fields(&before, &after, &owners);
         let managers: Vec<_> = found
             .iter()
-            .map(|field| (field.path.as_str(), field.manager.as_deref()))
+            .map(|field| {
+                let owner = field.owner.as_ref().map(ToString::to_string);
+                (field.path.as_str(), owner.unwrap_or_default())
+            })
             .collect();
         assert_eq!(
             managers,
             [
-                ("spec.image", None),
-                ("spec.ports[name=a].x", None),
-                ("spec.replicas", Some("hpa"))
+                (
+                    "spec.image",
+                    "windlass since 2026-11-21T10:00:00Z".to_owned()
+                ),
+                ("spec.ports[name=a].x", String::new()),
+                ("spec.replicas", "hpa since 2026-11-21T10:00:00Z".to_owned())
             ]
         );
     }

@@ -3,6 +3,7 @@
 //! A value becomes a tag made with a key of this run: equal values have equal tags, and nobody can
 //! find a value by trying.
 
+use super::MaskPath;
 use crate::kapp;
 use crate::object::{Object, hex, hmac};
 use base64::Engine;
@@ -15,6 +16,9 @@ use std::sync::{Mutex, PoisonError};
 /// Where client-side apply keeps a copy of the whole object.
 pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// How a tag begins.
+const TAG: &str = "<masked ";
+
 /// Texts shorter than this are not replaced in messages: they would hit ordinary words.
 const MIN_SCRUBBED: usize = 4;
 
@@ -25,6 +29,8 @@ const MIN_SCRUBBED_LINE: usize = 16;
 pub struct Masker {
     run_key: [u8; 32],
     show_secrets: bool,
+    /// What is hidden besides the values of Secrets.
+    paths: Vec<MaskPath>,
     seen: Mutex<BTreeSet<String>>,
     /// What templates have read of Secrets, and may have written anywhere.
     read: Mutex<BTreeSet<String>>,
@@ -48,6 +54,7 @@ impl Masker {
         Self {
             run_key,
             show_secrets,
+            paths: Vec::new(),
             seen: Mutex::new(BTreeSet::new()),
             read: Mutex::new(BTreeSet::new()),
             rules: Mutex::new(Vec::new()),
@@ -72,14 +79,18 @@ impl Masker {
                 other => vec![other],
             };
             for value in values {
-                let masked = value
-                    .as_str()
-                    .is_some_and(|text| text.starts_with("<masked "));
-                if !masked {
+                if !is_masked(value) {
                     *value = self.take(value, false);
                 }
             }
         }
+    }
+
+    /// The same masker that also hides what is at these paths.
+    #[must_use]
+    pub fn hiding(mut self, paths: Vec<MaskPath>) -> Self {
+        self.paths = paths;
+        self
     }
 
     /// Replaces the secrets of an object by their tags and remembers them for [`Masker::scrub`].
@@ -93,6 +104,15 @@ impl Masker {
             }
         }
         self.mask_by_rules(object);
+        for path in &self.paths {
+            if path.concerns(object) {
+                path.each(object.tree_mut(), &mut |value| {
+                    if !is_masked(value) {
+                        *value = self.take(value, false);
+                    }
+                });
+            }
+        }
         let annotation = object
             .tree_mut()
             .get_mut("metadata")
@@ -145,8 +165,9 @@ impl Masker {
     pub fn learn(&self, object: &Object) {
         let annotated = object.annotation(LAST_APPLIED).is_some();
         let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        let named = rules.iter().any(|rule| kapp::matches_any(&rule.of, object));
+        let ruled = rules.iter().any(|rule| kapp::matches_any(&rule.of, object));
         drop(rules);
+        let named = ruled || self.paths.iter().any(|path| path.concerns(object));
         if is_secret(object) || annotated || named {
             self.mask(&mut object.clone());
         }
@@ -222,6 +243,10 @@ impl Masker {
     }
 
     fn remember(&self, text: &str) {
+        // Hiding these in messages would tell more than it hides.
+        if ["true", "false"].contains(&text) {
+            return;
+        }
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let mut add = |text: &str, least: usize| {
             if text.len() >= least && !seen.contains(text) {
@@ -240,7 +265,7 @@ impl Masker {
     }
 
     fn tag(&self, bytes: &[u8]) -> String {
-        format!("<masked {}>", hex(&hmac(&self.run_key, bytes)[..4]))
+        format!("{TAG}{}>", hex(&hmac(&self.run_key, bytes)[..4]))
     }
 
     /// Replaces every secret seen so far in a text of somebody else (an error of the server) by
@@ -260,16 +285,20 @@ impl Masker {
             text.replace(secret, "<masked>")
         })
     }
+}
 
-    /// Whether values at this path of this object are masked.
-    pub(crate) fn covers(&self, object: &Object, path: &[&str]) -> bool {
-        !self.show_secrets
-            && match path {
-                ["data" | "stringData", ..] => is_secret(object),
-                ["metadata", "annotations", key] => *key == LAST_APPLIED,
-                _ => false,
-            }
+/// Whether a value is, or holds, a tag in place of a secret.
+pub(crate) fn is_masked(value: &Value) -> bool {
+    let mut todo = vec![value];
+    while let Some(value) = todo.pop() {
+        match value {
+            Value::String(text) if text.contains(TAG) => return true,
+            Value::Array(items) => todo.extend(items),
+            Value::Object(map) => todo.extend(map.values()),
+            _ => {}
+        }
     }
+    false
 }
 
 /// A text as Go's `%q` writes it, without the quotes around it.
@@ -404,6 +433,18 @@ mod tests {
             !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn values_at_the_given_paths_are_masked_in_objects_and_texts() {
+        let path = MaskPath::parse("ConfigMap:data.token").unwrap();
+        let masker = Masker::new([1; 32], false).hiding(vec![path]);
+        let tree = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"token": "hunter2", "a": "b"}});
+        masker.learn(&Object::new(tree.clone()).unwrap());
+        assert_eq!(masker.scrub("bad hunter2"), "bad <masked>");
+        let shown = masked(&masker, tree);
+        insta::assert_snapshot!(shown, @r#"{"apiVersion":"v1","data":{"a":"b","token":"<masked f26b5407>"},"kind":"ConfigMap"}"#);
+        assert!(is_masked(&shown) && !is_masked(&shown["data"]["a"]));
     }
 
     #[test]

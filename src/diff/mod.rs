@@ -3,9 +3,13 @@
 
 mod autoscale;
 mod build;
+mod ca_bundle;
 mod change;
+mod concern;
+pub mod drift;
 mod fields;
 mod mask;
+mod mask_path;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -15,7 +19,10 @@ mod yaml;
 
 pub use autoscale::{autoscaled, follow_replicas};
 pub use build::{change, removal, replace, unchanged};
-pub use change::{Change, FieldChange, FieldOp, Op};
+pub use ca_bundle::leave_ca_bundles;
+pub use change::{Change, FieldChange, FieldOp, FieldOwner, Op};
+pub use concern::{Concern, concerns};
 pub use mask::Masker;
+pub use mask_path::MaskPath;
 pub(crate) use shown::cleaned;
 pub use verdict::{Verdict, verdict};

@@ -56,7 +56,7 @@ impl Part {
 
 impl Part {
     /// The part of a value that is meant, to be changed.
-    pub(super) fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
+    pub(crate) fn of_mut<'a>(&self, value: &'a mut Value) -> Option<&'a mut Value> {
         match self {
             Self::Field(name) => value.get_mut(name),
             _ => {
@@ -67,7 +67,7 @@ impl Part {
     }
 
     /// Takes the part out of a value.
-    pub(super) fn remove_from(&self, value: &mut Value) {
+    pub(crate) fn remove_from(&self, value: &mut Value) {
         match (self, value) {
             (Self::Field(name), Value::Object(map)) => drop(map.remove(name)),
             (_, value) => {
@@ -193,6 +193,8 @@ pub struct Entry {
     pub subresource: String,
     /// The version of the API the fields are named in.
     pub api_version: String,
+    /// When the manager last changed what it owns, as the server writes it; may be empty.
+    pub time: String,
     /// The fields.
     pub fields: FieldSet,
 }
@@ -214,6 +216,7 @@ pub fn entries(live: &Object) -> Vec<Entry> {
             operation: text(entry, "operation"),
             subresource: text(entry, "subresource"),
             api_version: text(entry, "apiVersion"),
+            time: text(entry, "time"),
             fields: entry
                 .get("fieldsV1")
                 .map(FieldSet::parse)

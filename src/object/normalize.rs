@@ -30,6 +30,9 @@ pub fn normalize(object: &mut Object) -> Vec<String> {
     if object.kind() == "Secret" && object.api_version() == "v1" {
         string_data_to_data(object);
     }
+    if object.kind() == "ClusterRole" {
+        drop_aggregated_rules(object, &mut warnings);
+    }
     each_list(object, &mut |path, list, items| {
         for name in drop_duplicates(list, items) {
             warnings.push(format!(
@@ -112,6 +115,21 @@ fn string_data_to_data(object: &mut Object) {
     }
 }
 
+/// Drops the rules of a ClusterRole that is aggregated: they are its controller's, which the apply
+/// would be in conflict with for ever.
+fn drop_aggregated_rules(object: &mut Object, warnings: &mut Vec<String>) {
+    let selectors = object.list(&["aggregationRule", "clusterRoleSelectors"]);
+    if selectors.is_empty() {
+        return;
+    }
+    let rules = object.tree_mut().as_object_mut();
+    let rules = rules.and_then(|root| root.remove("rules"));
+    if rules.is_some_and(|rules| rules.as_array().is_some_and(|rules| !rules.is_empty())) {
+        warnings
+            .push("rules of an aggregated ClusterRole are its controller's: ignored".to_owned());
+    }
+}
+
 /// Drops all but the last item of each key and returns the keys that had more than one, as
 /// `name=A`.
 fn drop_duplicates(list: &KeyedList, items: &mut Vec<Value>) -> Vec<String> {
@@ -169,6 +187,21 @@ mod tests {
         }));
         assert_eq!(tree["metadata"], json!({"name": "a"}));
         insta::assert_snapshot!(warnings.join("\n"), @"metadata.managedFields, metadata.resourceVersion, metadata.uid is the server's own: ignored");
+    }
+
+    #[test]
+    fn rules_of_an_aggregated_cluster_role_go() {
+        let role = |rules: Value| {
+            normalized(
+                json!({"kind": "ClusterRole", "apiVersion": "rbac.authorization.k8s.io/v1",
+                "aggregationRule": {"clusterRoleSelectors": [{}]}, "rules": rules}),
+            )
+        };
+        let (tree, warnings) = role(json!([]));
+        assert!(tree.get("rules").is_none() && warnings.is_empty());
+        let (tree, warnings) = role(json!([{"verbs": ["get"]}]));
+        assert!(tree.get("rules").is_none());
+        insta::assert_snapshot!(warnings.join(""), @"rules of an aggregated ClusterRole are its controller's: ignored");
     }
 
     #[test]

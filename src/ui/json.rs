@@ -1,61 +1,84 @@
 //! The changes as one JSON document, for scripts and policy gates. `spec` of the format: the
 //! `diff --format json` section of the command reference.
 
-use crate::diff::{Change, Op};
+use super::row::{Row, Tense};
+use crate::diff::{Change, Op, concerns};
+use crate::object::Object;
 use crate::plan::Wait;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The version of the document's form.
-const SCHEMA_VERSION: u32 = 1;
+pub(super) const SCHEMA_VERSION: u32 = 1;
 
 /// The document that `diff --format json` prints: each change with what a deploy would wait for
 /// after it. Objects that do not change are left out unless `noops` asks for them.
 #[must_use]
-pub fn diff_document<'a>(
-    app: &str,
-    namespace: &str,
-    steps: impl IntoIterator<Item = (&'a Change, Wait)>,
-    noops: bool,
-) -> Value {
+pub fn diff_document(app: &str, namespace: &str, rows: &[Row<'_>], noops: bool) -> Value {
     let mut summary: BTreeMap<&'static str, usize> =
         ["create", "update", "replace", "delete", "noop"]
             .map(|op| (op, 0))
             .into();
-    let mut changes = Vec::new();
-    for (change, wait) in steps {
+    for (change, _) in rows {
         *summary.entry(change.op.word()).or_insert(0) += 1;
-        if noops || change.op != Op::Noop {
-            changes.push(change_document(change, wait));
-        }
     }
     json!({
         "schemaVersion": SCHEMA_VERSION,
         "app": app,
         "namespace": namespace,
-        "changes": changes,
+        "changes": change_documents(rows, noops, Tense::Plan),
         "summary": summary,
     })
 }
 
-fn change_document(change: &Change, wait: Wait) -> Value {
+/// The changes of a document.
+pub(super) fn change_documents(rows: &[Row<'_>], noops: bool, tense: Tense) -> Vec<Value> {
+    let documents = documents(rows);
+    rows.iter()
+        .filter(|(change, _)| noops || change.op != Op::Noop)
+        .map(|(change, wait)| change_document(change, *wait, tense, &documents))
+        .collect()
+}
+
+/// The lines that documents of each template begin at.
+type Documents<'a> = BTreeMap<&'a str, BTreeSet<usize>>;
+
+fn documents<'a>(rows: &[Row<'a>]) -> Documents<'a> {
+    let mut found = Documents::new();
+    for source in rows.iter().filter_map(|(change, _)| change.source.as_ref()) {
+        found.entry(&source.file).or_default().insert(source.line);
+    }
+    found
+}
+
+fn change_document(change: &Change, wait: Wait, tense: Tense, documents: &Documents<'_>) -> Value {
     let object = change.desired.as_ref().or(change.live.as_ref());
+    // Counts from 1 over the objects of the template.
+    let document = |file: &str, line: usize| {
+        let lines = documents.get(file);
+        lines.map_or(1, |lines| lines.range(..line).count() + 1)
+    };
     json!({
-        "op": change.op.word(),
+        "op": tense.word(change.op),
         "object": {
-            "apiVersion": object.map(crate::object::Object::api_version),
+            "apiVersion": object.map(Object::api_version),
             "kind": change.target.kind,
             "namespace": change.target.namespace,
             "name": change.target.name,
         },
-        "strategy": if change.op == Op::Replace { "replace" } else { "" },
+        "strategy": change.strategy(),
         "wait": match wait {
             Wait::Reconcile => "reconcile",
             Wait::Delete => "delete",
             Wait::None => "none",
         },
+        "labels": concerns(change),
         "fields": change.fields,
-        "reason": change.reason,
-        "source": change.source.as_ref().map(|s| json!({"template": s.file, "line": s.line})),
+        "reason": change.why(),
+        "source": change.source.as_ref().map(|source| json!({
+            "template": source.file,
+            "document": document(&source.file, source.line),
+            "line": source.line,
+        })),
     })
 }

@@ -3,20 +3,28 @@
 //!
 //! It knows events, changes and reports, never requests or flags.
 
+mod drift;
 mod excerpt;
 mod json;
 mod label;
 mod markdown;
 mod plan;
 mod progress;
+mod requests;
+mod row;
 mod table;
+#[cfg(test)]
+mod tests;
 
+pub use drift::{DriftReport, drift_comment, drift_document, drift_summary, show_drift};
 pub use excerpt::{Mark, excerpt};
 pub use json::diff_document;
 pub use label::{Label, paint};
-pub use markdown::diff_comment;
-pub use plan::{Shown, explain, explain_only, show_changes, summary};
+pub use markdown::{Comment, diff_comment};
+pub use plan::{Shown, explain, explain_only, show_changes};
 pub use progress::{LogFormat, Progress};
+pub use requests::show_requests;
+pub use row::{Row, Tense, sum, summary};
 pub use table::{plain_table, seconds};
 
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -102,6 +110,13 @@ impl Ui {
             let head = paint(self.colors.stderr, label, &format!("{head}:"));
             drop(writeln!(stderr, "{head} {}", text.trim_end()));
         }
+    }
+
+    /// How wide the terminal is that data goes to; `None` when it goes elsewhere.
+    #[must_use]
+    pub fn width(&self) -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
     }
 
     /// Whether somebody is there to answer a question.

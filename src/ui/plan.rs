@@ -1,121 +1,130 @@
-//! The labeled diff for a terminal: a table of the changes, then each changed object.
+//! The labeled diff for a terminal: the sum, a table of the changes, then each changed object.
 
 use super::label::{Label, paint};
-use crate::diff::text::{LineKind, unified};
-use crate::diff::{Change, Op};
-use crate::plan::Plan;
+use super::row::{Row, Tense, concern_words, mark, sum, wait_words, warnings};
+use crate::diff::text::{Line, LineKind, unified};
+use crate::diff::{Change, Op, concerns};
+use crate::plan::{Plan, Wait};
 use std::fmt::Write;
 
+/// From how many lines on the sum is repeated below them.
+const SCREEN: usize = 40;
+
 /// How much of the changes is shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Shown {
     /// Colour on stdout.
     pub colored: bool,
+    /// How wide the terminal is; lines of the table are cut to it.
+    pub width: Option<usize>,
     /// Lines of context around a change.
     pub context: usize,
+    /// How many lines of one object are shown; 0 for all.
+    pub max_lines: usize,
     /// Also name the objects that do not change.
     pub noops: bool,
     /// Show objects that come or go whole; else only their line.
     pub whole_objects: bool,
+    /// What the changes are.
+    pub tense: Tense,
 }
 
-/// The label and the sign of an op.
-const fn mark(op: Op) -> (Label, char) {
-    match op {
-        Op::Create => (Label::Added, '+'),
-        Op::Update => (Label::Changed, '~'),
-        Op::Replace => (Label::Removed, '±'),
-        Op::Delete => (Label::Removed, '-'),
-        Op::Exists | Op::Keep | Op::Noop => (Label::Dim, '='),
-    }
-}
-
-/// The changes as text: first a line for each object, then what changes in each.
+/// The changes as text: their sum, a line for each object, then what changes in each.
 #[must_use]
-pub fn show_changes(changes: &[&Change], shown: Shown) -> String {
-    let listed: Vec<&Change> = changes
-        .iter()
-        .copied()
-        .filter(|c| shown.noops || c.op != Op::Noop)
-        .collect();
-    let mut out = String::new();
-    for change in &listed {
-        let (label, sign) = mark(change.op);
-        let head = format!("{sign} {:<8}", change.op.word());
-        let why = why(change);
-        let gap = if why.is_empty() { "" } else { "  " };
-        let line = format!(
-            "{}{gap}{}",
-            change.target,
-            paint(shown.colored, Label::Dim, &why)
-        );
-        let _ = writeln!(out, "{}{line}", paint(shown.colored, label, &head));
+pub fn show_changes(rows: &[Row<'_>], shown: Shown) -> String {
+    let changes: Vec<&Change> = rows.iter().map(|(change, _)| *change).collect();
+    let total = sum(changes.iter().copied(), shown.tense);
+    let mut out = format!("{}\n", paint(shown.colored, Label::Heading, &total));
+    let warnings = warnings(&changes);
+    if !warnings.is_empty() {
+        let line = format!("mind: {warnings}");
+        let _ = writeln!(out, "{}", paint(shown.colored, Label::Warning, &line));
     }
-    for change in listed {
+    let listed = || {
+        rows.iter()
+            .filter(|(change, _)| shown.noops || change.op != Op::Noop)
+    };
+    if listed().next().is_some() {
+        out.push('\n');
+    }
+    for (change, _) in listed() {
+        table_line(&mut out, change, shown);
+    }
+    for (change, wait) in listed() {
         let whole = match change.op {
             Op::Create | Op::Delete => shown.whole_objects,
             Op::Update | Op::Replace => true,
             Op::Exists | Op::Keep | Op::Noop => false,
         };
         if whole {
-            show_object(&mut out, change, shown);
+            show_object(&mut out, change, *wait, shown);
         }
+    }
+    if out.lines().count() > SCREEN {
+        let _ = writeln!(out, "\n{}", paint(shown.colored, Label::Heading, &total));
     }
     out
 }
 
-/// What the table says about a change beside its op: the reason, else the fields that change.
-fn why(change: &Change) -> String {
-    if !change.reason.is_empty() {
-        return change.reason.clone();
-    }
-    if change.op != Op::Update {
-        return String::new();
-    }
-    let names: Vec<&str> = change
-        .fields
-        .iter()
-        .take(3)
-        .map(|field| short_path(&field.path))
-        .collect();
-    let more = change.fields.len().saturating_sub(names.len());
-    let rest = if more > 0 {
-        format!(" and {more} more")
-    } else {
-        String::new()
-    };
-    format!("{}{rest}", names.join(", "))
-}
-
-/// The end of a field path: what people call the field.
-fn short_path(path: &str) -> &str {
-    let stripped = path.strip_prefix("spec.template.spec.").unwrap_or(path);
-    stripped.strip_prefix("spec.").unwrap_or(stripped)
-}
-
-fn show_object(out: &mut String, change: &Change, shown: Shown) {
+fn table_line(out: &mut String, change: &Change, shown: Shown) {
     let (label, sign) = mark(change.op);
-    let place = change
-        .source
-        .as_ref()
-        .map(|s| format!("  {s}"))
-        .unwrap_or_default();
+    let head = format!("{sign} {:<8}", shown.tense.word(change.op));
+    let mut tail = String::new();
+    let concerns = concerns(change);
+    if !concerns.is_empty() {
+        let _ = write!(tail, "  [{}]", concern_words(&concerns));
+    }
+    // That something is not there is what the op says already.
+    let is_plain = change.reason.is_empty() && change.op != Op::Update;
+    if !is_plain {
+        let _ = write!(tail, "  {}", change.why());
+    }
+    let target = change.target.to_string();
+    if let Some(width) = shown.width {
+        tail = cut(&tail, width.saturating_sub(10 + target.chars().count()));
+    }
+    let tail_label = match concerns.iter().any(|concern| concern.is_grave()) {
+        true => Label::Warning,
+        false => Label::Dim,
+    };
+    let _ = writeln!(
+        out,
+        "{}{target}{}",
+        paint(shown.colored, label, &head),
+        paint(shown.colored, tail_label, &tail)
+    );
+}
+
+/// A text of at most this many characters.
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+fn show_object(out: &mut String, change: &Change, wait: Wait, shown: Shown) {
+    let (label, sign) = mark(change.op);
+    let place = change.source.as_ref().map(|source| format!("  {source}"));
+    let head = format!("{sign} {} {}", shown.tense.word(change.op), change.target);
     let _ = writeln!(
         out,
         "\n{}{}",
-        paint(
-            shown.colored,
-            label,
-            &format!("{sign} {} {}", change.op.word(), change.target)
-        ),
-        paint(shown.colored, Label::Dim, &place)
+        paint(shown.colored, label, &head),
+        paint(shown.colored, Label::Dim, &place.unwrap_or_default())
     );
-    for field in change.fields.iter().filter(|field| field.manager.is_some()) {
-        let owner = field.manager.as_deref().unwrap_or_default();
-        let note = format!("    {} is set by {owner}", field.path);
+    let about = about(change, wait, shown.tense);
+    if !about.is_empty() {
+        let _ = writeln!(out, "    {}", paint(shown.colored, Label::Dim, &about));
+    }
+    for note in owner_notes(change) {
+        let note = format!("    {note}");
         let _ = writeln!(out, "{}", paint(shown.colored, Label::Warning, &note));
     }
-    for line in unified(change, shown.context) {
+    let lines = unified(change, shown.context);
+    let (lines, folded) = fold(&lines, shown.max_lines);
+    for line in lines {
         let (label, sign) = match line.kind {
             LineKind::Added => (Label::Added, "+"),
             LineKind::Removed => (Label::Removed, "-"),
@@ -126,6 +135,45 @@ fn show_object(out: &mut String, change: &Change, shown: Shown) {
         let text = format!("  {sign} {}", line.text);
         let _ = writeln!(out, "{}", paint(shown.colored, label, text.trim_end()));
     }
+    if folded > 0 {
+        let note = format!("  … {folded} more lines: `--max-lines 0` shows them");
+        let _ = writeln!(out, "{}", paint(shown.colored, Label::Dim, &note));
+    }
+}
+
+/// The first lines, and how many are left out; a single one is not worth it.
+pub(super) fn fold(lines: &[Line], most: usize) -> (&[Line], usize) {
+    if most == 0 || lines.len() <= most + 1 {
+        (lines, 0)
+    } else {
+        (&lines[..most], lines.len() - most)
+    }
+}
+
+/// Concerns, strategy and wait of a change in one line.
+pub(super) fn about(change: &Change, wait: Wait, tense: Tense) -> String {
+    let strategy = match change.strategy() {
+        "" => String::new(),
+        strategy => format!("strategy {strategy}"),
+    };
+    let why = match change.reason.as_str() {
+        "" => String::new(),
+        reason => reason.to_owned(),
+    };
+    let mut parts = vec![why, concern_words(&concerns(change))];
+    if tense == Tense::Plan {
+        parts.extend([strategy, wait_words(wait).to_owned()]);
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("; ")
+}
+
+/// Who else owns fields that change, a line each.
+pub(super) fn owner_notes(change: &Change) -> impl Iterator<Item = String> {
+    let owned = |field: &crate::diff::FieldChange| {
+        Some(format!("{} is set by {}", field.path, field.foreign()?))
+    };
+    change.fields.iter().filter_map(owned)
 }
 
 /// Why each change stands where it stands in the order: what it waits for, a line each.
@@ -166,27 +214,4 @@ fn explain_step(plan: &Plan, number: usize, colored: bool) -> String {
         let _ = writeln!(out, "    {reason}");
     }
     out
-}
-
-/// `3 to create, 1 to update, 11 unchanged`: the plan in one line.
-#[must_use]
-pub fn summary<'a>(changes: impl IntoIterator<Item = &'a Change>) -> String {
-    let mut counts = std::collections::BTreeMap::new();
-    for change in changes {
-        *counts.entry(change.op).or_insert(0_usize) += 1;
-    }
-    let parts: Vec<String> = counts
-        .into_iter()
-        .map(|(op, number)| match op {
-            Op::Noop => format!("{number} unchanged"),
-            Op::Keep => format!("{number} to keep"),
-            Op::Exists => format!("{number} to exist"),
-            op => format!("{number} to {}", op.word()),
-        })
-        .collect();
-    if parts.is_empty() {
-        "no objects".to_owned()
-    } else {
-        parts.join(", ")
-    }
 }

@@ -93,6 +93,8 @@ fn two_files_are_compared_without_a_cluster() {
     insta::assert_snapshot!(shown.all(), @"
     exit: 0
     --- stdout
+    1 to update, 1 unchanged
+
     ~ update  ConfigMap/plain-settings  data.added
 
     ~ update ConfigMap/plain-settings  after.yaml:1
@@ -103,8 +105,6 @@ fn two_files_are_compared_without_a_cluster() {
         data:
       +   added: x
           color: blue
-
-    1 to update, 1 unchanged
     --- stderr
     ");
 }

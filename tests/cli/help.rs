@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 
 const COMMANDS: &[&str] = &[
-    "render", "lock", "diff", "deploy", "delete", "inspect", "history", "list", "logs", "unlock",
+    "render", "lock", "diff", "drift", "deploy", "delete", "inspect", "history", "list", "logs",
+    "unlock",
 ];
 /// A screen, with room for the prompt before and after.
 const SCREEN: usize = 45;
@@ -26,6 +27,7 @@ fn without_arguments_the_short_help_is_shown() {
       render   Render a chart to manifests, with images pinned by the locks
       lock     Resolve every image of the chart to its digest and write the lock file
       diff     Show what a deploy would change, secrets masked
+      drift    Show what others changed since the last deploy, and what is pending
       deploy   Bring an app to the desired state: diff, confirm, apply in order, wait, prune, record
       delete   Delete everything an app owns, in reverse order, and wait
       inspect  Show the objects of an app and how they are

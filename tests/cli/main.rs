@@ -1,5 +1,6 @@
 //! Tests of the program that need no cluster: the words, the files, the layers.
 
+mod against;
 mod build;
 mod errors;
 mod examples;

@@ -143,6 +143,12 @@ pub(crate) async fn patch_status(
     send(request, &json!({"status": {"conditions": conditions}})).await;
 }
 
+/// Changes as a controller does that knows no server-side apply.
+pub(crate) async fn json_patch(path: String, patch: &Value) {
+    let request = http::Request::patch(path).header("content-type", "application/json-patch+json");
+    send(request, patch).await;
+}
+
 /// Creates as a client does that knows no server-side apply.
 pub(crate) async fn post(path: String, object: &Value) {
     let request = http::Request::post(path).header("content-type", "application/json");

@@ -65,6 +65,60 @@ fn awkward(namespace: &str) -> Vec<Value> {
     ]
 }
 
+/// The rest of what charts have and servers, webhooks and controllers write into.
+fn more_awkward(namespace: &str) -> Vec<Value> {
+    let rbac = "rbac.authorization.k8s.io/v1";
+    vec![
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}, "stringData": {"p": "x"}, "data": {"b": "Yg=="}}),
+        json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "disk", "annotations": null},
+            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": null, "resources": {"requests": {"storage": "1024Mi"}}}}),
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"},
+            "spec": {"ingressClassName": "nginx", "tls": [{"hosts": ["a.example.com"], "secretName": "tls"}], "rules": [{"host": "a.example.com",
+                "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "web", "port": {"name": "http"}}}}]}}]}}),
+        json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "some"},
+            "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "ingress": [{"ports": [{"port": "http"}, {"port": 53, "protocol": "UDP"}]}, {}]}}),
+        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+            "spec": {"maxUnavailable": "50%", "selector": {"matchLabels": {"app": "web"}}}}),
+        json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "full"}, "spec": {"schedule": "@daily", "suspend": true, "timeZone": "Etc/UTC",
+            "jobTemplate": {"metadata": {"creationTimestamp": null}, "spec": {"backoffLimit": 1, "template": {"metadata": {"creationTimestamp": null},
+                "spec": {"restartPolicy": "OnFailure", "containers": [{"name": "t", "image": "example.com/t:1", "resources": {}}]}}}}}}),
+        json!({"apiVersion": rbac, "kind": "ClusterRole", "metadata": {"name": format!("{namespace}-all")},
+            "aggregationRule": {"clusterRoleSelectors": [{"matchLabels": {"part": namespace}}]}, "rules": []}),
+        json!({"apiVersion": rbac, "kind": "ClusterRole", "metadata": {"name": format!("{namespace}-part"), "labels": {"part": namespace}},
+            "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}),
+        json!({"apiVersion": rbac, "kind": "RoleBinding", "metadata": {"name": "b"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": format!("{namespace}-part")},
+            "subjects": [{"kind": "ServiceAccount", "name": "web", "namespace": namespace}, {"kind": "User", "name": "u"}]}),
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}, "imagePullSecrets": [{"name": "pull"}]}),
+        webhook(namespace, "Cg=="),
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "lb"}, "spec": {"type": "NodePort", "externalTrafficPolicy": "Local",
+            "ports": [{"name": "one", "port": 80, "targetPort": "http", "nodePort": null}, {"name": "two", "port": 81}], "selector": {"app": "web"}}}),
+    ]
+}
+
+fn webhook(namespace: &str, bundle: &str) -> Value {
+    json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": namespace},
+        "webhooks": [{"name": "a.example.com", "admissionReviewVersions": ["v1"], "sideEffects": "None", "failurePolicy": "Ignore",
+            "clientConfig": {"service": {"name": "none", "namespace": namespace, "path": "/"}, "caBundle": bundle},
+            "rules": [{"apiGroups": ["nothing.example.com"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nothings"]}]}]})
+}
+
+/// A definition as large as those of prometheus-operator: no annotation could hold a copy of it.
+fn large_definition(namespace: &str) -> Value {
+    let group = format!("{namespace}.large.windlass.dev");
+    let fields = (0..2500).map(|number| {
+        let text = "What this field means, in words that take as much room as those of real definitions do.";
+        (format!("field{number}"), json!({"type": "string", "description": text}))
+    });
+    let fields: serde_json::Map<String, Value> = fields.collect();
+    json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("larges.{group}"), "creationTimestamp": null},
+        "spec": {"group": group, "scope": "Cluster", "names": {"plural": "larges", "singular": "large", "kind": "Large"},
+            "versions": [{"name": "v1", "served": true, "storage": true, "schema": {"openAPIV3Schema": {"type": "object",
+                "properties": {"spec": {"type": "object", "properties": fields}}}}}]},
+        "status": {"acceptedNames": {"kind": "", "plural": ""}, "conditions": null, "storedVersions": null}})
+}
+
 /// Deploys the same again from a new connection: nothing may be written or tried.
 async fn again_is_nothing(lab: &mut Lab, objects: &[Value]) {
     lab.cluster = connect(&lab.namespace).await;
@@ -158,5 +212,140 @@ fn replicas_are_left_to_the_autoscaler_of_the_app() {
         lab.deploy_well("web", &[web, scaler]).await;
         let live = lab.get("apps", "Deployment", "web").await.unwrap();
         assert_eq!(live.int(&["spec", "replicas"]), Some(3));
+    });
+}
+
+/// Deploys the same once more. A trial may be needed to see that nothing changes, and the record may
+/// be written to remember that; then nothing at all.
+async fn settles(lab: &mut Lab, objects: &[Value]) {
+    let request = lab.request("web", objects);
+    let prepared = lab.prepare(request).await.unwrap();
+    let changes: Vec<_> = prepared.changes().collect();
+    assert!(changes.is_empty(), "{changes:#?}");
+    deploy::remember(&lab.cluster, &prepared).await;
+    again_is_nothing(lab, objects).await;
+}
+
+#[test]
+fn a_second_deploy_of_what_servers_and_controllers_write_into_writes_nothing() {
+    lab(|mut lab| async move {
+        let mut objects = more_awkward(&lab.namespace);
+        objects.push(large_definition(&lab.namespace));
+        let size = objects.last().unwrap().to_string().len();
+        assert!(size > 300_000, "{size}");
+        let request = lab.request("web", &objects);
+        let prepared = lab.prepare(request).await.unwrap();
+        let mut options = deploy::Options::new(jiff::Timestamp::now());
+        // The claim is bound by hand below.
+        options.wait = false;
+        lab.run_with(&prepared, &options).await.unwrap();
+        let rules = aggregated(&lab).await;
+        assert_eq!(
+            rules,
+            json!([{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}])
+        );
+        settles(&mut lab, &objects).await;
+        lab.delete_well("web").await;
+    });
+}
+
+/// The rules that the controller put into the aggregated role.
+async fn aggregated(lab: &Lab) -> Value {
+    let role = crate::support::reference(
+        "rbac.authorization.k8s.io",
+        "ClusterRole",
+        None,
+        &format!("{}-all", lab.namespace),
+    );
+    for _ in 0..100 {
+        let live = lab.cluster.get(&role).await.unwrap().unwrap();
+        if !live.list(&["rules"]).is_empty() {
+            return live.tree()["rules"].clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Value::Null
+}
+
+#[test]
+fn a_bundle_that_a_controller_fills_in_is_left_alone() {
+    lab(|mut lab| async move {
+        let objects = [webhook(&lab.namespace, "Cg==")];
+        lab.deploy_well("web", &objects).await;
+        let path = format!(
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/{}?fieldManager=cainjector",
+            lab.namespace
+        );
+        let bundle = "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCg==";
+        let patch = json!([{"op": "replace", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]);
+        crate::support::json_patch(path, &patch).await;
+        settles(&mut lab, &objects).await;
+        // Another change leaves the bundle alone.
+        let mut changed = objects.to_vec();
+        changed[0]["webhooks"][0]["timeoutSeconds"] = 5.into();
+        lab.deploy_well("web", &changed).await;
+        let name = crate::support::reference(
+            "admissionregistration.k8s.io",
+            "ValidatingWebhookConfiguration",
+            None,
+            &lab.namespace,
+        );
+        let live = lab.cluster.get(&name).await.unwrap().unwrap();
+        assert_eq!(
+            live.tree()["webhooks"][0]["clientConfig"]["caBundle"],
+            bundle
+        );
+        lab.delete_well("web").await;
+    });
+}
+
+#[test]
+fn a_claim_that_was_bound_is_as_desired() {
+    lab(|mut lab| async move {
+        let volume = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": lab.namespace},
+            "spec": {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/tmp/none"},
+                "storageClassName": lab.namespace, "persistentVolumeReclaimPolicy": "Retain"}});
+        let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "disk"},
+            "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": lab.namespace, "resources": {"requests": {"storage": "1024Mi"}}}});
+        let objects = [volume, claim];
+        lab.deploy_well("web", &objects).await;
+        for _ in 0..100 {
+            let live = lab.get("", "PersistentVolumeClaim", "disk").await.unwrap();
+            if live.text(&["status", "phase"]) == "Bound" {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        let live = lab.get("", "PersistentVolumeClaim", "disk").await.unwrap();
+        assert_eq!(
+            (
+                live.text(&["status", "phase"]),
+                live.text(&["spec", "volumeName"])
+            ),
+            ("Bound", lab.namespace.as_str())
+        );
+        settles(&mut lab, &objects).await;
+        lab.delete_well("web").await;
+    });
+}
+
+#[test]
+fn fields_owned_in_another_version_of_the_kind_are_taken_over_once() {
+    lab(|mut lab| async move {
+        let one = json!({"apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+            "spec": {"minReplicas": 1, "maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}});
+        lab.deploy_well("web", std::slice::from_ref(&one)).await;
+        let mut two = one;
+        two["apiVersion"] = "autoscaling/v2".into();
+        let request = lab.request("web", std::slice::from_ref(&two));
+        let prepared = lab.prepare(request).await.unwrap();
+        let reasons: Vec<_> = prepared
+            .changes()
+            .map(|change| (change.reason.as_str(), change.fields.len()))
+            .collect();
+        assert_eq!(reasons, [("its fields become those of autoscaling/v2", 0)]);
+        lab.run(&prepared).await.unwrap();
+        again_is_nothing(&mut lab, &[two]).await;
+        lab.delete_well("web").await;
     });
 }
