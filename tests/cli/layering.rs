@@ -67,9 +67,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
 /// What each folder of the engine may use.
 const ENGINE_MAY_USE: &[(&str, &[&str])] = &[
     ("limits", &[]),
-    ("re2", &[]),
+    ("re2", &["limits"]),
     ("threads", &[]),
-    ("value", &[]),
+    ("value", &["limits"]),
     ("json", &["value", "limits"]),
     ("yaml", &["value", "json", "limits"]),
     ("toml", &["value", "json", "limits"]),

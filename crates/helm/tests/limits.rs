@@ -2,11 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-use windlass_helm::chart::{self, Chart, Options, Profile, Release};
+use std::fs;
+use windlass_helm::chart::{self, Chart, Error, Profile, Rendered};
 use windlass_helm::json::{from_json, to_json};
 use windlass_helm::template::{Limits, World};
 use windlass_helm::toml::from_toml;
-use windlass_helm::value::{Map, MapKind, Value};
+use windlass_helm::value::Value;
 use windlass_helm::yaml::{emit, from_yaml};
 
 const CHART: &str = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
@@ -21,18 +22,20 @@ fn fails(template: &str) -> String {
 }
 
 fn fails_within(limits: Limits, files: &[(&str, &str)]) -> String {
+    render(files, limits).unwrap_err().to_string()
+}
+
+fn render(files: &[(&str, &str)], limits: Limits) -> Result<Rendered, Error> {
     let mut files = files.to_vec();
     files.push(("Chart.yaml", CHART));
     let files = files
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).into()));
     let chart = Chart::from_files(files.collect(), Profile::Helm4).unwrap();
-    let options = Options::default();
-    let prepared = chart::prepare(&chart, &Map::new(MapKind::Any), &options).unwrap();
+    let (overrides, release, options) = Default::default();
     let mut world = World::new("2026-01-02T03:04:05Z".parse().unwrap(), [7; 32]);
     world.limits = limits;
-    let rendered = chart::execute(&prepared, &Release::default(), Profile::Helm4, &mut world);
-    rendered.map(drop).unwrap_err().to_string()
+    chart::render(&chart, &overrides, &release, &options, &mut world)
 }
 
 /// Runs on a stack far smaller than that of any thread.
@@ -64,6 +67,11 @@ fn recursion_ends_with_the_words_of_helm() {
                 r#"{{ $t := "{{ tpl .t . }}" }}{{ tpl $t (dict "t" $t) }}"#,
                 "tpl is nested more than 1000 times",
             ),
+            (
+                r#"{{ define "a" }}{{ if 1 }}{{ if 1 }}{{ if 1 }}{{ template "a" }}{{ end }}{{ end }}{{ end }}{{ end }}
+                   {{ template "a" }}"#,
+                "exceeded maximum evaluation depth (250000)",
+            ),
         ] {
             let error = fails(template);
             assert!(
@@ -89,8 +97,19 @@ fn values_may_nest_deeper_than_the_stack() {
             assert!(from_yaml(deeper.repeat(100_000).as_bytes()).is_err());
             assert!(from_json(deeper.repeat(100_000).as_bytes()).is_err());
         }
-        let toml = format!("a = {}", "[".repeat(100_000));
-        assert!(from_toml(toml.as_bytes(), &|_| Value::Nil).is_err());
+        for (toml, words) in [
+            (
+                format!("a = {}", "[".repeat(100_000)),
+                "value is nested too deeply",
+            ),
+            (
+                format!("{}a = 1", "a.".repeat(1_000)),
+                "key has too many pieces",
+            ),
+        ] {
+            let error = from_toml(toml.as_bytes(), &|_| Value::Nil).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
     });
 }
 
@@ -211,6 +230,22 @@ fn one_call_makes_no_more_than_it_may() {
         ),
         ("{{ randAlpha 1000000000 }}", "makeslice: len out of range"),
         (
+            r#"{{ $l := list 1 }}{{ range 20000 }}{{ $l = list $l }}{{ end }}{{ dict "a" $l | toToml | fail }}"#,
+            "toml: value is nested too deeply",
+        ),
+        (
+            r#"{{ semver (repeat 257 "1") }}"#,
+            "version string is too long (max 256 bytes)",
+        ),
+        (
+            r#"{{ semverCompare (repeat 513 "1") "1" }}"#,
+            "constraint string is too long (max 512 bytes)",
+        ),
+        (
+            r#"{{ mustRegexMatch (repeat 30 "\\pL{1000}") "" }}"#,
+            "error parsing regexp: expression too large",
+        ),
+        (
             r#"{{ printf (repeat 1000 "%1000000[1]d") 1 }}"#,
             "value is nested too deeply or too large to print",
         ),
@@ -283,6 +318,10 @@ fn values_within_themselves_are_errors_or_empty() {
             "value is nested too deeply or too large to print",
         ),
         (
+            "toToml $d",
+            "text of the value is larger than 67108864 bytes",
+        ),
+        (
             "fail (toYaml $d | quote)",
             r#"execution error at (c/templates/t:1:69): """#,
         ),
@@ -301,5 +340,84 @@ fn texts_hold_no_more_values_than_they_may() {
     let files = [("templates/t", large.as_str())];
     assert!(
         fails_within(Limits::default(), &files).contains("template is larger than 16777216 bytes")
+    );
+}
+
+/// What a render notes for others is bounded too, but ends nothing.
+#[test]
+fn no_more_calls_and_lines_are_noted_than_may_be() {
+    let files = [
+        (
+            "templates/calls",
+            "{{ range 100001 }}{{ $x := now }}{{ end }}",
+        ),
+        (
+            "templates/lines",
+            "kind: A\nlist:\n{{ range 550000 }}- a\n{{ end }}",
+        ),
+    ];
+    let rendered = render(&files, Limits::default()).unwrap();
+    assert_eq!(rendered.calls.len(), 100_000);
+    assert_eq!(rendered.documents[0].lines.len(), 550_003);
+}
+
+/// Files that are as long as they are said to be take no memory and no place on the disk.
+#[test]
+fn charts_have_no_more_bytes_than_they_may() {
+    const MIB: u64 = 1 << 20;
+    for (file, bytes, profile, words) in [
+        (
+            "values.yaml",
+            100 * MIB,
+            Profile::Helm4,
+            "chart exceeds maximum decompressed size of 104857600 bytes",
+        ),
+        (
+            "crds/a",
+            5 * MIB,
+            Profile::Helm3,
+            "chart file \"a\" is larger than the maximum file size 5242880",
+        ),
+        (
+            ".helmignore",
+            MIB,
+            Profile::Helm4,
+            ".helmignore leads out of the chart or is larger than 1048576 bytes",
+        ),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("crds")).unwrap();
+        fs::write(dir.path().join("Chart.yaml"), CHART).unwrap();
+        let sparse = fs::File::create(dir.path().join(file)).unwrap();
+        sparse.set_len(bytes + 1).unwrap();
+        let error = chart::load(dir.path(), profile).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let archive = tempfile::NamedTempFile::new().unwrap();
+    archive.as_file().set_len(100 * MIB + 1).unwrap();
+    let error = chart::load(archive.path(), Profile::Helm4)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.ends_with("is larger than the maximum size 104857600"),
+        "{error}"
+    );
+}
+
+#[test]
+fn charts_nest_no_deeper_than_they_may() {
+    let file = |depth: usize| {
+        (
+            format!("{}Chart.yaml", "charts/c/".repeat(depth)),
+            CHART.into(),
+        )
+    };
+    let chart = |depth: usize| Chart::from_files((0..=depth).map(file).collect(), Profile::Helm4);
+    assert!(chart(30).is_ok());
+    assert!(
+        chart(31)
+            .unwrap_err()
+            .to_string()
+            .contains("charts nest deeper than 30")
     );
 }

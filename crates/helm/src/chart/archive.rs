@@ -3,16 +3,13 @@
 //! Follows helm v4 `pkg/chart/loader/archive/archive.go`, and refuses more than it: links and
 //! devices, names that occur twice, archives of very many entries.
 
-use super::load::{MAX_FILES, MAX_TOTAL, without_bom};
+use super::load::without_bom;
+use crate::limits::{MAX_CHART, MAX_FILES, MAX_RATIO, SMALL_ARCHIVE};
 use crate::value::Str;
 use crate::value::quote::quoted;
 use std::collections::BTreeSet;
 use std::io::Read;
 
-/// How many bytes one compressed byte may stand for, once the archive is not small any more.
-const MAX_RATIO: u64 = 1000;
-/// Up to this size no ratio is asked for.
-const SMALL: u64 = 10 * 1024 * 1024;
 /// What an entry counts for beside its content, in bytes: its header.
 const ENTRY: u64 = 512;
 
@@ -21,23 +18,33 @@ const ENTRY: u64 = 512;
 /// # Errors
 /// What is not gzip or tar, paths that leave the chart, and everything over the limits.
 pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<(String, Str)>, String> {
-    unpack_within(bytes, &mut { MAX_TOTAL })
+    unpack_within(bytes, &mut { MAX_CHART })
 }
 
 /// As [`unpack`], with at most `budget` bytes, from which what is unpacked is taken off.
 pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(String, Str)>, String> {
+    unpack_at_most(MAX_FILES, bytes, budget)
+}
+
+fn unpack_at_most(
+    most: usize,
+    bytes: &[u8],
+    budget: &mut u64,
+) -> Result<Vec<(String, Str)>, String> {
     if !is_gzip(bytes) {
         return Err("gzip: invalid header".to_owned());
     }
     if *budget == 0 {
         return Err("the archives in charts/ are too large in all".to_owned());
     }
-    let limit = MAX_TOTAL
-        .min(*budget)
-        .min((bytes.len() as u64).saturating_mul(MAX_RATIO).max(SMALL));
+    let limit = MAX_CHART.min(*budget).min(
+        (bytes.len() as u64)
+            .saturating_mul(MAX_RATIO)
+            .max(SMALL_ARCHIVE),
+    );
     let unzipped = flate2::read::MultiGzDecoder::new(bytes);
     // Headers and padding count too: an archive of empty entries is long as well.
-    let headroom = 2 * 512 * MAX_FILES as u64;
+    let headroom = 2 * ENTRY * most as u64;
     let mut archive = tar::Archive::new(unzipped.take(limit + headroom));
     let mut files = Vec::new();
     let mut seen = BTreeSet::new();
@@ -61,8 +68,8 @@ pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(Strin
         if !seen.insert(name.clone()) {
             return Err(format!("chart contains {} twice", quoted(&raw)));
         }
-        if files.len() >= MAX_FILES {
-            return Err(format!("chart contains more than {MAX_FILES} files"));
+        if files.len() >= most {
+            return Err(format!("chart contains more than {most} files"));
         }
         let too_large = || format!("decompressed chart is larger than the maximum size {limit}");
         if entry.size() > left {
@@ -165,7 +172,7 @@ pub(super) mod tests {
 
     /// An archive of these entries, whatever their names.
     pub(in crate::chart) fn archive(entries: &[(&str, tar::EntryType, &[u8])]) -> Vec<u8> {
-        let encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         let mut builder = tar::Builder::new(encoder);
         for (name, kind, data) in entries {
             let mut header = tar::Header::new_gnu();
@@ -248,13 +255,17 @@ pub(super) mod tests {
     fn refuses_archives_that_blow_up() {
         let zeros = vec![0; 30 * 1024 * 1024];
         let bomb = archive(&[("web/x", tar::EntryType::Regular, &zeros)]);
-        // A thousandfold of its few kilobytes is less than what it holds, unless it is small.
-        if (bomb.len() as u64) * super::MAX_RATIO < zeros.len() as u64 {
-            assert!(
-                unpack(&bomb)
-                    .unwrap_err()
-                    .contains("larger than the maximum size")
-            );
-        }
+        // A thousandfold of its few kilobytes is less than what it holds.
+        let error = unpack(&bomb).map(drop).unwrap_err();
+        assert!(error.contains("larger than the maximum size"), "{error}");
+    }
+
+    #[test]
+    fn refuses_archives_of_too_many_files() {
+        let file = tar::EntryType::Regular;
+        let bytes = archive(&[("web/a", file, b""), ("web/b", file, b"")]);
+        assert!(super::unpack_at_most(2, &bytes, &mut { 1000 }).is_ok());
+        let error = super::unpack_at_most(1, &bytes, &mut { 1000 }).unwrap_err();
+        assert_eq!(error, "chart contains more than 1 files");
     }
 }

@@ -3,8 +3,9 @@
 //! Follows helm v4 `pkg/chart/common/util/coalesce.go`, in both profiles. What the user gives is
 //! composed in `values.rs`; conditions and `import-values` are in `dependency.rs`.
 
-use super::values::{copy_value, deep, deep_copy};
+use super::values::{copy_value, deep_copy};
 use super::{Chart, Profile};
+use crate::limits::deep;
 use crate::template::fmt;
 use crate::value::{Map, MapKind, Str, Value};
 

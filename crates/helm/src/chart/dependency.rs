@@ -7,13 +7,11 @@ use super::coalesce::Coalesce;
 use super::metadata::Dependency;
 use super::values::{deep_copy, table_at, value_at};
 use super::{Chart, Profile};
+use crate::limits::MAX_CHARTS;
 use crate::sprig::semver;
 use crate::template::fmt;
 use crate::value::{Map, MapKind, Value};
 use std::collections::BTreeSet;
-
-/// How many charts may take part: aliases of charts that have aliases themselves grow without end.
-const MAX_CHARTS: usize = 10_000;
 
 /// Drops the charts that are switched off, renames those with an alias, and imports values.
 ///

@@ -3,10 +3,7 @@
 //! Follows github.com/gobwas/glob v0.2.3 (`syntax/lexer`, `syntax/ast`) with `/` as separator. What
 //! that package does to match fast is left out.
 
-/// How deep `{…}` may nest.
-const MAX_DEPTH: usize = 100;
-/// How many steps one match may take; a pattern that needs more does not match.
-const MAX_STEPS: usize = 1_000_000;
+use crate::limits::{MAX_BRACES, MAX_GLOB_STEPS};
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
@@ -67,7 +64,7 @@ fn match_here(frame: &Frame<'_>, mut text: &[char], steps: &mut usize) -> bool {
     let mut nodes = frame.nodes;
     while let Some((node, rest)) = nodes.split_first() {
         *steps += 1;
-        if *steps > MAX_STEPS {
+        if *steps > MAX_GLOB_STEPS {
             return false;
         }
         let first = text.first().copied();
@@ -123,7 +120,7 @@ fn match_run(after: &Frame<'_>, star: &Node, text: &[char], steps: &mut usize) -
         if match_here(after, &text[at..], steps) {
             return true;
         }
-        if *steps > MAX_STEPS || (!crosses && text.get(at) == Some(&'/')) {
+        if *steps > MAX_GLOB_STEPS || (!crosses && text.get(at) == Some(&'/')) {
             return false;
         }
     }
@@ -144,7 +141,7 @@ impl Parser {
 
     /// Reads up to the end or, inside of braces, to `,` or `}`, which it returns.
     fn sequence(&mut self, depth: usize) -> Option<(Vec<Node>, Option<char>)> {
-        if depth > MAX_DEPTH {
+        if depth > MAX_BRACES {
             return None;
         }
         let mut nodes = Vec::new();
@@ -238,6 +235,13 @@ mod tests {
         for pattern in ["[", "[]", "[a", "[z-a]", "[a-zx]", "[a-"] {
             assert!(Glob::new(pattern).is_none(), "{pattern}");
         }
+    }
+
+    #[test]
+    fn refuses_braces_that_nest_too_deep() {
+        let braces = |depth| "{".repeat(depth) + &"}".repeat(depth);
+        assert!(Glob::new(&braces(100)).is_some());
+        assert!(Glob::new(&braces(101)).is_none());
     }
 
     #[test]

@@ -5,21 +5,11 @@
 //! of the chart and of the repository that holds it.
 
 use super::{Chart, Error, Profile, archive, ignore::Rules};
+use crate::limits::{MAX_CHART, MAX_DIRECTORIES, MAX_FILE_HELM3, MAX_FILES, MAX_IGNORED};
 use crate::value::Str;
 use std::fs::{File, FileType};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// How many bytes a chart may have, unpacked: Helm's own limit.
-pub(super) const MAX_TOTAL: u64 = 100 * 1024 * 1024;
-/// How many bytes one file may have under Helm 3.
-const MAX_FILE_HELM3: u64 = 5 * 1024 * 1024;
-/// How many files a chart may have.
-pub(super) const MAX_FILES: usize = 100_000;
-/// How many bytes `.helmignore` may have: each line of it is held against every path.
-const MAX_IGNORED: u64 = 1 << 20;
-/// How deep directories may nest; also ends loops of links.
-const MAX_DEPTH: usize = 100;
 
 /// Loads a chart from its directory or its archive.
 ///
@@ -49,9 +39,9 @@ fn read(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
     if meta.is_dir() {
         return read_directory(path, profile);
     }
-    if meta.len() > MAX_TOTAL {
+    if meta.len() > MAX_CHART {
         return Err(format!(
-            "file '{shown}' is larger than the maximum size {MAX_TOTAL}"
+            "file '{shown}' is larger than the maximum size {MAX_CHART}"
         ));
     }
     let bytes = std::fs::read(path).map_err(|error| describe("open", path, &error))?;
@@ -124,7 +114,7 @@ fn read_directory(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, S
         profile,
         files: Vec::new(),
         entries: 0,
-        left: MAX_TOTAL,
+        left: MAX_CHART,
         buffer: Vec::new(),
     };
     walk.directory(&top, "", 0)?;
@@ -150,9 +140,9 @@ fn ignored(top: &Path, fence: &Path) -> Result<String, String> {
 
 impl Walk {
     fn directory(&mut self, dir: &Path, prefix: &str, depth: usize) -> Result<(), String> {
-        if depth > MAX_DEPTH {
+        if depth > MAX_DIRECTORIES {
             return Err(format!(
-                "directories nest deeper than {MAX_DEPTH} at {prefix}"
+                "directories nest deeper than {MAX_DIRECTORIES} at {prefix}"
             ));
         }
         let entries = std::fs::read_dir(dir).map_err(|error| describe("open", dir, &error))?;
@@ -231,7 +221,7 @@ impl Walk {
         }
         let too_large = || {
             format!(
-                "error reading {relative}: chart exceeds maximum decompressed size of {MAX_TOTAL} \
+                "error reading {relative}: chart exceeds maximum decompressed size of {MAX_CHART} \
                  bytes"
             )
         };

@@ -6,9 +6,9 @@
 
 use super::plain_schema::PlainSchema;
 use super::schema_format::FORMATS;
-use super::values::deep;
 use super::{Chart, schema_cost, schema_text};
 use crate::json::from_json;
+use crate::limits::{MAX_VALIDATED_DEPTH, SCHEMA_STACK, deep};
 use crate::re2::translate;
 use crate::value::{Map, Value};
 use boon::{CompileError, Compiler, Schemas, UrlLoader};
@@ -67,7 +67,7 @@ fn validate_one(schema: &[u8], values: &Map) -> Result<(), String> {
     })?;
     let values = to_json(&Value::Map(values.clone()), 0)?;
     schema_cost::check(&schema, &values)?;
-    stacker::grow(schema_cost::STACK, || validate_json(&schema, &values))
+    stacker::grow(SCHEMA_STACK, || validate_json(&schema, &values))
 }
 
 /// Holds values against a schema, on a stack that is deep enough.
@@ -156,14 +156,11 @@ fn describe(error: &CompileError) -> String {
     }
 }
 
-/// How deep values may nest that a schema is held against.
-const MAX_DEPTH: usize = 1_000;
-
 /// The values as JSON; whole numbers are integers.
 fn to_json(value: &Value, depth: usize) -> Result<serde_json::Value, String> {
     use serde_json::Value as Json;
-    if depth > MAX_DEPTH {
-        return Err(format!("values nest deeper than {MAX_DEPTH}"));
+    if depth > MAX_VALIDATED_DEPTH {
+        return Err(format!("values nest deeper than {MAX_VALIDATED_DEPTH}"));
     }
     Ok(match value {
         Value::Nil | Value::Object(_) | Value::Complex(..) => Json::Null,
@@ -316,6 +313,13 @@ mod tests {
             };
             assert_eq!(check(schema, values), want, "{schema}");
         }
+    }
+
+    #[test]
+    fn refuses_values_that_nest_too_deep() {
+        let values = format!("a: {}{}", "[".repeat(1_001), "]".repeat(1_001));
+        let message = check(r#"{"contains":true}"#, &values);
+        assert_eq!(message, "web:\nvalues nest deeper than 1000");
     }
 
     #[test]

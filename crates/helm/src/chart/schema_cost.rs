@@ -5,28 +5,21 @@
 //! looked at once, and what the validator would do is added up. Patterns and dynamic references count
 //! as if all that they may mean applied.
 
-use super::values::deep;
+use crate::limits::{MAX_SCHEMA_DEPTH, MAX_SCHEMA_PAIRS, MAX_SCHEMA_STEPS, deep};
 use serde_json::Value as Json;
 use std::collections::HashMap;
-
-/// How many pairs of a schema and a value the validator may look at.
-const MAX_VISITS: u64 = 20_000_000;
-/// How many different pairs there may be.
-const MAX_PAIRS: usize = 1_000_000;
-/// How deep they may nest. The validator needs about [`STACK_PER_LEVEL`] for each.
-const MAX_DEPTH: usize = 4_000;
-/// The stack for one level, in bytes, measured without optimization and rounded up.
-const STACK_PER_LEVEL: usize = 16 << 10;
-
-/// The stack that the validator needs at most; only what it touches becomes memory.
-pub(super) const STACK: usize = MAX_DEPTH * STACK_PER_LEVEL;
 
 /// Fails when a schema would take too long or nest too deep with these values.
 ///
 /// # Errors
 /// Which limit is exceeded.
 pub(super) fn check(schema: &Json, values: &Json) -> Result<(), String> {
+    check_within(MAX_SCHEMA_PAIRS, schema, values)
+}
+
+fn check_within(most_pairs: usize, schema: &Json, values: &Json) -> Result<(), String> {
     let mut cost = Cost {
+        most_pairs,
         root: schema,
         resources: vec![schema],
         names: HashMap::new(),
@@ -34,9 +27,9 @@ pub(super) fn check(schema: &Json, values: &Json) -> Result<(), String> {
     };
     cost.note_names(schema);
     let visits = cost.pair(schema, values, 0)?;
-    if visits > MAX_VISITS {
+    if visits > MAX_SCHEMA_STEPS {
         return Err(format!(
-            "checking the values takes more than {MAX_VISITS} steps: its references fan out"
+            "checking the values takes more than {MAX_SCHEMA_STEPS} steps: its references fan out"
         ));
     }
     Ok(())
@@ -44,6 +37,7 @@ pub(super) fn check(schema: &Json, values: &Json) -> Result<(), String> {
 
 /// What is known of a schema and its values so far.
 struct Cost<'s> {
+    most_pairs: usize,
     root: &'s Json,
     /// The schemas with an `$id`, which references may start at, and the root.
     resources: Vec<&'s Json>,
@@ -88,14 +82,15 @@ impl<'s> Cost<'s> {
             Some(None) => return Ok(1),
             None => {}
         }
-        if depth > MAX_DEPTH {
+        if depth > MAX_SCHEMA_DEPTH {
             return Err(format!(
-                "its references and the values nest deeper than {MAX_DEPTH}"
+                "its references and the values nest deeper than {MAX_SCHEMA_DEPTH}"
             ));
         }
-        if self.pairs.len() >= MAX_PAIRS {
+        if self.pairs.len() >= self.most_pairs {
             return Err(format!(
-                "checking the values takes more than {MAX_PAIRS} different steps"
+                "checking the values takes more than {} different steps",
+                self.most_pairs
             ));
         }
         self.pairs.insert(key, None);
@@ -190,7 +185,7 @@ fn decoded(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::check;
+    use super::{check, check_within};
     use serde_json::{Value as Json, json};
 
     /// A chain of definitions, each made of the reference to the next.
@@ -220,6 +215,17 @@ mod tests {
             "properties": {"a": {"oneOf": [{"$ref": "y"}, {"$dynamicRef": "#a"}, {"$ref": "#%2f"}]}},
         });
         assert!(check(&named, &nested(40)).is_err());
+    }
+
+    #[test]
+    fn refuses_more_pairs_than_memory_may_hold() {
+        let schemas: Vec<Json> = (0..10).map(|i| json!({"minimum": i})).collect();
+        let schema = json!({"items": {"allOf": schemas}});
+        let numbers: Json = (0..10).collect();
+        // Each number with each of its schemas and with their list, and all of it.
+        assert!(check_within(111, &schema, &numbers).is_ok());
+        let error = check_within(110, &schema, &numbers).unwrap_err();
+        assert!(error.contains("more than 110 different steps"), "{error}");
     }
 
     #[test]

@@ -3,17 +3,9 @@
 //!
 //! Follows helm v4 `pkg/strvals/parser.go` and `literal_parser.go`.
 
+use crate::limits::{MAX_FILLED, MAX_INDEX, MAX_INDICES, MAX_NAMES};
 use crate::value::quote::quoted;
 use crate::value::{Elem, List, Map, MapKind, Value};
-
-/// The largest index of a list, against lists that only fill memory.
-const MAX_INDEX: usize = 65_536;
-/// How many items one argument may add to lists in all.
-const MAX_FILLED: usize = 1 << 20;
-/// How many names a key may join by dots.
-const MAX_NESTED: usize = 30;
-/// How many indices may follow each other, as in `a[0][1]`.
-const MAX_INDICES: usize = 200;
 
 /// Reads the file that `--set-file` names.
 pub(super) type ReadFile<'a> = dyn FnMut(&str) -> Result<Vec<u8>, String> + 'a;
@@ -122,10 +114,10 @@ impl Parser<'_, '_, '_> {
 
     /// `key.…`
     fn nested(&mut self, data: &Map, key: &str, level: usize) -> Result<(), Stop> {
-        if level > MAX_NESTED {
+        if level > MAX_NAMES {
             return fault(format!(
                 "value name nested level is greater than maximum supported nested level of \
-                 {MAX_NESTED}"
+                 {MAX_NAMES}"
             ));
         }
         let inner = match data.get(key) {

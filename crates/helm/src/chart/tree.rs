@@ -4,13 +4,9 @@
 
 use super::metadata::{Dependency, Lock, Metadata};
 use super::{Error, Profile, archive, values};
+use crate::limits::{MAX_CHART_DEPTH, MAX_UNPACKED};
 use crate::value::{Map, MapKind, Str};
 use std::collections::BTreeMap;
-
-/// How deep charts may nest in `charts/`.
-const MAX_DEPTH: usize = 30;
-/// How many bytes the archives in `charts/` may unpack to, all together.
-const MAX_UNPACKED: u64 = 4 * super::load::MAX_TOTAL;
 
 /// One file of a chart.
 #[derive(Clone, Debug)]
@@ -174,8 +170,8 @@ fn build(
     depth: usize,
     archives: &mut Archives,
 ) -> Result<Chart, String> {
-    if depth > MAX_DEPTH {
-        return Err(format!("charts nest deeper than {MAX_DEPTH}"));
+    if depth > MAX_CHART_DEPTH {
+        return Err(format!("charts nest deeper than {MAX_CHART_DEPTH}"));
     }
     let mut metadata = None;
     for (_, text) in files.iter().filter(|(name, _)| name == "Chart.yaml") {
@@ -343,7 +339,7 @@ mod tests {
         let mut archives = super::Archives::new();
         let tgz = Str::from(tgz);
         let files = archives.unpack(&tgz);
-        archives.left = super::MAX_UNPACKED - archives.left;
+        archives.left = crate::limits::MAX_UNPACKED - archives.left;
         assert_eq!(archives.unpack(&tgz), files);
         assert_eq!((archives.left, archives.unpacked.len()), (0, 1));
         assert!(archives.unpack(&tgz).is_err());

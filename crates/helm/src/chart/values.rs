@@ -5,6 +5,7 @@
 
 use super::strvals::{self, Mode};
 use super::{Error, Profile};
+use crate::limits::deep;
 use crate::value::{List, Map, MapKind, Value};
 use crate::yaml;
 use std::collections::BTreeMap;
@@ -215,11 +216,6 @@ pub(super) fn copy_value(value: &Value) -> Value {
         }
         other => other.clone(),
     }
-}
-
-/// Runs a step of a recursion over values, which may nest as deep as their reader allows.
-pub(super) fn deep<T>(step: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(64 * 1024, 1024 * 1024, step)
 }
 
 /// The table at a dotted path.

@@ -1,15 +1,9 @@
 //! JSON to values, with the messages of Go's scanner.
 
-use crate::limits::{MAX_VALUES, TOO_MANY_VALUES};
+use crate::limits::{MAX_DEPTH, MAX_VALUES, TOO_MANY_VALUES, deep};
 use crate::value::number::parse_float;
 use crate::value::{Elem, List, Map, MapKind, Str, Value};
 use std::collections::BTreeMap;
-
-/// How deep Go lets JSON nest.
-const MAX_DEPTH: usize = 10_000;
-/// The stack that must be left for one level of nesting, and the size of a new piece, in bytes.
-const RED_ZONE: usize = 64 * 1024;
-const STACK: usize = 1024 * 1024;
 
 /// Reads JSON into an `any`: every number a `float64`.
 ///
@@ -153,7 +147,7 @@ impl Decoder<'_> {
 
     /// One value at a depth; grows the stack, so that depth is bounded by the limit alone.
     fn value(&mut self, depth: usize) -> Result<Value, String> {
-        stacker::maybe_grow(RED_ZONE, STACK, || self.value_inner(depth))
+        deep(|| self.value_inner(depth))
     }
 
     fn value_inner(&mut self, depth: usize) -> Result<Value, String> {

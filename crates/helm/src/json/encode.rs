@@ -1,15 +1,12 @@
 //! Values to JSON.
 
-use crate::limits::check_text;
+use crate::limits::{check_text, deep};
 use crate::value::number::format_float;
 use crate::value::{Map, MapKind, Str, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::collections::HashSet;
 
-/// The stack that must be left for one level of nesting, and the size of a new piece, in bytes.
-const RED_ZONE: usize = 64 * 1024;
-const STACK: usize = 1024 * 1024;
 /// From this depth on Go looks for cycles.
 const CYCLE_DEPTH: usize = 1000;
 
@@ -112,7 +109,7 @@ struct Encoder {
 
 impl Encoder {
     fn value(&mut self, value: &Value, depth: usize) -> Result<(), String> {
-        stacker::maybe_grow(RED_ZONE, STACK, || self.value_inner(value, depth))
+        deep(|| self.value_inner(value, depth))
     }
 
     fn value_inner(&mut self, value: &Value, depth: usize) -> Result<(), String> {

@@ -2,7 +2,8 @@
 //!
 //! Follows Go 1.26 `regexp/syntax/parse.go`, `repeat` and `unescape`.
 
-use super::{MAX_REPEAT, PatternError, error};
+use super::{PatternError, error};
+use crate::limits::MAX_REPEAT;
 
 /// The counts of a repetition (`None` for a number that is too large), and its width in bytes.
 pub(super) type Counted = (Option<u64>, Option<Option<u64>>, usize);

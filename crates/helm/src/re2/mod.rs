@@ -9,18 +9,10 @@ mod class;
 mod escape;
 mod parse;
 
+use crate::limits::{MAX_PATTERN, MAX_PATTERN_HEIGHT};
 use regex::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 use std::rc::Rc;
-
-/// The highest parse tree.
-const MAX_HEIGHT: usize = 1000;
-
-/// How often the repeats of a pattern may multiply to.
-const MAX_REPEAT: u64 = 1000;
-
-/// How much memory a compiled pattern may take, in bytes.
-const MAX_SIZE: usize = 64 << 20;
 
 /// How much memory a compiled pattern may take to be kept, in bytes.
 const MAX_KEPT_SIZE: usize = 1 << 20;
@@ -102,7 +94,7 @@ impl Patterns {
     ) -> Result<Rc<Pattern>, PatternError> {
         let small = build(&translated.text, MAX_KEPT_SIZE);
         let is_small = small.is_ok();
-        let Ok(regex) = small.or_else(|_| build(&translated.text, MAX_SIZE)) else {
+        let Ok(regex) = small.or_else(|_| build(&translated.text, MAX_PATTERN)) else {
             return error("expression too large", &String::from_utf8_lossy(pattern));
         };
         let (names, weight) = (translated.names, translated.weight);
@@ -137,7 +129,7 @@ pub(crate) fn translate(pattern: &[u8]) -> Result<Translated, PatternError> {
 fn build(translated: &str, size: usize) -> Result<Regex, regex::Error> {
     stacker::maybe_grow(1 << 20, 8 << 20, || {
         RegexBuilder::new(translated)
-            .nest_limit(8 * MAX_HEIGHT as u32)
+            .nest_limit(8 * MAX_PATTERN_HEIGHT as u32)
             .size_limit(size)
             .build()
     })

@@ -5,7 +5,8 @@
 
 use super::class::{perl_class, posix_class, unicode_class};
 use super::escape::{checked_count, counted, escaped_rune};
-use super::{MAX_HEIGHT, MAX_REPEAT, PatternError, Translated, error};
+use super::{PatternError, Translated, error};
+use crate::limits::{MAX_PATTERN_HEIGHT, MAX_REPEAT};
 use std::fmt::Write;
 
 /// What matches no text.
@@ -165,7 +166,7 @@ impl<'a> Parser<'a> {
 
     /// Adds a part, unless the tree would be too high.
     fn push(&mut self, atom: Atom) -> Result<(), PatternError> {
-        if atom.height > MAX_HEIGHT {
+        if atom.height > MAX_PATTERN_HEIGHT {
             return error("expression nests too deeply", self.whole);
         }
         self.current.atoms.push(atom);

@@ -4,16 +4,11 @@
 //! ask, so the reasons why not are left out.
 
 use super::semver::{Version, compare, compare_prerelease};
+use crate::limits::{MAX_CONSTRAINT, MAX_CONSTRAINT_GROUPS};
 use crate::template::Fault;
 use crate::value::quote::quoted;
 use regex::Regex;
 use std::sync::LazyLock;
-
-/// The longest constraint that is read, in bytes.
-const MAX_LENGTH: usize = 512;
-
-/// The most groups that `||` may separate.
-const MAX_GROUPS: usize = 32;
 
 /// A version with wildcards, in a constraint.
 const VERSION: &str = r"v?([0-9|x|X|\*]+)(\.[0-9|x|X|\*]+)?(\.[0-9|x|X|\*]+)?(-([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?(\+([0-9A-Za-z\-]+(\.[0-9A-Za-z\-]+)*))?";
@@ -92,8 +87,8 @@ enum Operator {
 impl Constraints {
     /// Reads a constraint.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        if text.len() > MAX_LENGTH {
-            let text = format!("constraint string is too long (max {MAX_LENGTH} bytes)");
+        if text.len() > MAX_CONSTRAINT {
+            let text = format!("constraint string is too long (max {MAX_CONSTRAINT} bytes)");
             return Err(Fault::new(text));
         }
         if let Some(constraint) = plain(text) {
@@ -104,8 +99,8 @@ impl Constraints {
         };
         let text = rewrite_ranges(patterns, text);
         let groups: Vec<&str> = text.split("||").collect();
-        if groups.len() > MAX_GROUPS {
-            let text = format!("too many constraint groups (max {MAX_GROUPS})");
+        if groups.len() > MAX_CONSTRAINT_GROUPS {
+            let text = format!("too many constraint groups (max {MAX_CONSTRAINT_GROUPS})");
             return Err(Fault::new(text));
         }
         let groups: Result<Vec<Group>, Fault> = groups

@@ -3,15 +3,12 @@
 //! Follows sprig 3.3.0 `reflect.go` and Go 1.26 `reflect/deepequal.go`.
 
 use super::args::{any, bytes, function, text};
-use crate::limits::Visits;
+use crate::limits::{MAX_DEPTH, Visits, deep};
 use crate::template::{Fault, Function, Param};
 use crate::value::{List, Map, Value};
 
 const A: Param = Param::Any;
 const S: Param = Param::Str;
-
-/// How deep values are followed; a map can contain itself.
-const MAX_DEPTH: usize = 10_000;
 
 /// The functions of this file.
 pub(super) const TABLE: &[Function] = &[
@@ -50,7 +47,7 @@ pub(super) fn descend<T>(
     if depth > MAX_DEPTH {
         return Err("value is nested too deeply".into());
     }
-    stacker::maybe_grow(64 << 10, 1 << 20, work)
+    deep(work)
 }
 
 /// `reflect.DeepEqual`: also the types must be the same, and nil is not empty.

@@ -4,6 +4,7 @@
 
 use super::args::{Answer, function, utf8};
 use super::constraint::Constraints;
+use crate::limits::MAX_VERSION;
 use crate::template::{Fault, Function, Param};
 use crate::value::quote::quoted;
 use crate::value::{Kind, Method, Object, Str, UintKind, Value};
@@ -31,9 +32,6 @@ fn parsed(text: &str) -> Answer {
     let pointer = true;
     Ok(Value::Object(Rc::new(VersionObject { version, pointer })))
 }
-
-/// The longest version that is read, in bytes.
-const MAX_LENGTH: usize = 256;
 
 /// A semantic version. Its order ignores metadata.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,8 +84,8 @@ pub fn satisfies(constraint: &str, version: &str) -> bool {
 impl Version {
     /// `NewVersion`: a `v` in front and missing parts are allowed.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
-        if text.len() > MAX_LENGTH {
-            let text = format!("version string is too long (max {MAX_LENGTH} bytes)");
+        if text.len() > MAX_VERSION {
+            let text = format!("version string is too long (max {MAX_VERSION} bytes)");
             return Err(Fault::new(text));
         }
         let Some(loose) = Loose::split(text) else {

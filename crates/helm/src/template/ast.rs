@@ -7,6 +7,7 @@ use super::builtin::Builtin;
 use super::function::Function;
 use super::number::Number;
 use super::origin::Place;
+use crate::limits::deep;
 use crate::value::Str;
 use crate::value::quote::quoted;
 use memchr::memchr_iter;
@@ -326,7 +327,7 @@ impl Unit {
     }
 
     fn write(&self, out: &mut Vec<u8>, id: NodeId) {
-        stacker::maybe_grow(super::STACK_RED_ZONE, super::STACK_SEGMENT, || {
+        deep(|| {
             self.write_node(out, id);
         });
     }

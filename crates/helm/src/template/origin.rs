@@ -6,6 +6,7 @@
 //! it was returned (indented or trimmed, but not taken apart and put together again).
 
 use super::ast::{NodeId, Unit};
+use crate::limits::MAX_MARKS;
 use crate::value::Str;
 use memchr::memchr_iter;
 use std::rc::Rc;
@@ -31,9 +32,6 @@ impl std::fmt::Display for Place {
         write!(f, "{}:{}", self.file, self.line)
     }
 }
-
-/// How many marks are kept of one template file; what is written after them belongs to the last.
-const MAX_MARKS: usize = 1 << 20;
 
 /// A text that runs, and where in which other text it was called.
 struct Frame {

@@ -195,8 +195,8 @@ impl Templates {
         names.into_iter()
     }
 
-    /// Runs a template with its data and returns what it wrote, `<no value>` included: see
-    /// [`without_no_value`].
+    /// Runs a template with its data and returns what it wrote, `<no value>` included, which Helm deletes
+    /// from files.
     ///
     /// # Errors
     /// Why the template failed.

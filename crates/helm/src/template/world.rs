@@ -1,13 +1,11 @@
 //! The outside world as values, so that a render can be repeated.
 
 use super::origin::Place;
+use crate::limits::{MAX_CALLS, STEPS, TEMPLATE_BYTES, TEMPLATE_STEPS};
 use crate::re2::Patterns;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
-
-/// How many calls are kept; charts have a few dozen.
-const MAX_CALLS: usize = 100_000;
 
 /// What a template asks Helm's `lookup` for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,9 +67,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            steps: 1_000_000_000,
-            template_steps: 100_000_000,
-            bytes: 1 << 30,
+            steps: STEPS,
+            template_steps: TEMPLATE_STEPS,
+            bytes: TEMPLATE_BYTES,
         }
     }
 }

@@ -1,14 +1,9 @@
 //! Values to TOML. Follows BurntSushi/toml 1.6 encode.go.
 
 use super::{escape, write_key, write_path};
-use crate::limits::{Visits, check_text};
+use crate::limits::{MAX_DEPTH, Visits, check_text, deep};
 use crate::value::number::format_float;
 use crate::value::{Elem, List, Map, MapKind, Object, Str, Value};
-
-/// Deeper values are taken for cyclic: Go's encoder would not end.
-const MAX_DEPTH: usize = 10_000;
-const RED_ZONE: usize = 64 * 1024;
-const STACK: usize = 1024 * 1024;
 
 /// Why a value has no TOML.
 ///
@@ -121,7 +116,7 @@ fn type_of(visits: &mut Visits, value: &Value, depth: usize) -> Result<Option<Ty
         return refused("toml: value is nested too deeply");
     }
     visits.visit().map_err(EncodeError::Panicked)?;
-    stacker::maybe_grow(RED_ZONE, STACK, || type_of_inner(visits, value, depth))
+    deep(|| type_of_inner(visits, value, depth))
 }
 
 fn type_of_inner(
@@ -194,7 +189,7 @@ impl Encoder {
         if self.path.len() > MAX_DEPTH {
             return refused("toml: value is nested too deeply");
         }
-        stacker::maybe_grow(RED_ZONE, STACK, || self.encode_inner(value))
+        deep(|| self.encode_inner(value))
     }
 
     fn encode_inner(&mut self, value: &Value) -> Result<(), EncodeError> {
@@ -294,7 +289,7 @@ impl Encoder {
         if depth > MAX_DEPTH {
             return refused("toml: value is nested too deeply");
         }
-        stacker::maybe_grow(RED_ZONE, STACK, || self.element_inner(value, depth))
+        deep(|| self.element_inner(value, depth))
     }
 
     fn element_inner(&mut self, value: &Value, depth: usize) -> Result<(), EncodeError> {

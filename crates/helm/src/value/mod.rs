@@ -347,9 +347,7 @@ const HEAD: usize = 64;
 
 /// The memory that values hold alone, besides their own places.
 fn own_size<'v>(values: impl Iterator<Item = &'v Value>) -> usize {
-    const RED_ZONE: usize = 64 << 10;
-    const STACK: usize = 1 << 20;
-    stacker::maybe_grow(RED_ZONE, STACK, || values.map(Value::own_size).sum())
+    crate::limits::deep(|| values.map(Value::own_size).sum())
 }
 
 /// Drops values without recursion, however deep they nest.

@@ -7,6 +7,7 @@ use super::error::{Error, ErrorKind};
 use super::node::{Document, NodeId, NodeKind, parse_first, split_documents};
 use super::resolve::{Scalar, TAG_PREFIX, resolve};
 use super::target::{Exact, Shown, Target, Whole};
+use crate::limits::{ALIAS_RANGE_HIGH, ALIAS_RANGE_LOW, deep};
 use crate::value::number::format_float;
 use crate::value::{List, Map, MapKind, Str, Value};
 
@@ -188,15 +189,6 @@ struct Decoder<'a> {
     later: Option<(Stage, Error)>,
 }
 
-/// The stack that must be left for one level of nesting, and the size of a new piece, in bytes.
-const RED_ZONE: usize = 64 * 1024;
-const STACK: usize = 1024 * 1024;
-
-/// From how many decoded nodes on go-yaml lowers the share that may come from aliases.
-const ALIAS_RANGE_LOW: usize = 400_000;
-/// From how many on it allows the least.
-const ALIAS_RANGE_HIGH: usize = 4_000_000;
-
 /// Which part of all decoded nodes may come from aliases: 99 % up to 400 000 nodes, falling to 10 %
 /// at
 /// 4 000 000, as go-yaml has it against texts that grow without bound.
@@ -215,7 +207,7 @@ fn allowed_alias_ratio(count: usize) -> f64 {
 impl Decoder<'_> {
     /// Decodes a node; grows the stack, so that depth is bounded by the reader's limit alone.
     fn node<T: Target>(&mut self, id: NodeId) -> Result<T, Error> {
-        stacker::maybe_grow(RED_ZONE, STACK, || self.node_inner(id))
+        deep(|| self.node_inner(id))
     }
 
     fn node_inner<T: Target>(&mut self, id: NodeId) -> Result<T, Error> {
@@ -390,7 +382,7 @@ impl Decoder<'_> {
 
     /// Takes over the entries of another mapping, or of several: of those the first wins.
     fn merge<T: Target>(&mut self, id: NodeId, entries: &mut T::Entries) -> Result<(), Error> {
-        stacker::maybe_grow(RED_ZONE, STACK, || self.merge_inner::<T>(id, entries))
+        deep(|| self.merge_inner::<T>(id, entries))
     }
 
     fn merge_inner<T: Target>(

@@ -1,7 +1,7 @@
 //! Blocks: `if`, `with`, `range` and `{{template}}`.
 
 use super::{Evaluated, Run, Slot, is_true, plain_value};
-use crate::template::MAX_TEMPLATE_DEPTH;
+use crate::limits::MAX_TEMPLATE_DEPTH;
 use crate::template::ast::{Branch, NodeId, Pipe, Tree};
 use crate::value::quote::quoted;
 use crate::value::{Elem, IntKind, MapKind, Str, UintKind, Value};

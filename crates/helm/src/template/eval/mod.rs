@@ -20,8 +20,7 @@ use super::function::Fault;
 use super::origin::{Origin, Trail};
 use super::set::{Set, Templates};
 use super::world::World;
-use super::{MAX_DEPTH, STACK_RED_ZONE, STACK_SEGMENT};
-use crate::limits::BYTES_PER_STEP;
+use crate::limits::{BYTES_PER_STEP, MAX_EVALUATION_DEPTH, deep};
 use crate::value::Value;
 use control::Flow;
 use std::borrow::Cow;
@@ -179,14 +178,14 @@ impl<'a> Run<'a> {
         tree: &Tree,
         step: impl FnOnce(&mut Self) -> Evaluated<T>,
     ) -> Evaluated<T> {
-        if self.depth >= MAX_DEPTH {
+        if self.depth >= MAX_EVALUATION_DEPTH {
             return Err(self.error(
                 tree,
-                format!("exceeded maximum evaluation depth ({MAX_DEPTH})"),
+                format!("exceeded maximum evaluation depth ({MAX_EVALUATION_DEPTH})"),
             ));
         }
         self.depth += 1;
-        let result = stacker::maybe_grow(STACK_RED_ZONE, STACK_SEGMENT, || step(self));
+        let result = deep(|| step(self));
         self.depth -= 1;
         result
     }

@@ -3,12 +3,12 @@
 //! Follows helm v4 `pkg/engine/engine.go`, `includeFun` and `tplFun`.
 
 use super::{Run, Slot};
+use crate::limits::{MAX_INCLUDES, MAX_TPL_DEPTH};
 use crate::template::ast::Tree;
 use crate::template::error::Error;
 use crate::template::function::{Fault, Runtime};
 use crate::template::set::without_no_value;
 use crate::template::world::World;
-use crate::template::{MAX_INCLUDES, MAX_TPL_DEPTH};
 use crate::value::quote::quoted;
 use crate::value::{Str, Value};
 use std::rc::Rc;

@@ -4,11 +4,9 @@
 
 use super::Printer;
 use super::basic::Flags;
+use crate::limits::MAX_WIDTH;
 use crate::value::Value;
 use crate::value::rune::decode_rune;
-
-/// The largest width or precision.
-const MAX_NUMBER: i64 = 1_000_000;
 
 /// Where the reading of a format string stands.
 struct Cursor<'a> {
@@ -31,7 +29,7 @@ impl Cursor<'_> {
         let mut number = None;
         while self.at < end && self.format[self.at].is_ascii_digit() {
             let so_far: i64 = number.unwrap_or(0);
-            if so_far > MAX_NUMBER {
+            if so_far > MAX_WIDTH {
                 self.at = end;
                 return None;
             }
@@ -229,5 +227,5 @@ fn int_arg(cursor: &mut Cursor<'_>, args: &[Value]) -> Option<i64> {
         _ => None,
     };
     cursor.arg += 1;
-    number.filter(|number| number.abs() <= MAX_NUMBER)
+    number.filter(|number| number.abs() <= MAX_WIDTH)
 }

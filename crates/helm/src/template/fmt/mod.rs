@@ -11,9 +11,6 @@ use crate::limits::MAX_TEXT;
 use crate::value::{Kind, Str, Value};
 use basic::Flags;
 
-/// How deep printing follows nested values; a map can contain itself.
-const MAX_PRINT_DEPTH: usize = 10_000;
-
 /// A value has no finite or no sensible text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unprintable;

@@ -2,8 +2,8 @@
 //!
 //! Follows Go 1.26 `fmt/print.go`, `printArg` and `printValue`.
 
-use super::{MAX_PRINT_DEPTH, Printer};
-use crate::template::{STACK_RED_ZONE, STACK_SEGMENT};
+use super::Printer;
+use crate::limits::{MAX_DEPTH, deep};
 use crate::value::{Elem, Kind, List, Map, MapKind, Object, Value};
 
 /// Stands for every address.
@@ -42,7 +42,7 @@ impl Printer<'_> {
 
     /// A value at a depth; only at depth 0 a pointer shows what it points to.
     fn value(&mut self, value: &Value, verb: char, depth: usize) {
-        if depth > MAX_PRINT_DEPTH || self.out.len() > self.limit {
+        if depth > MAX_DEPTH || self.out.len() > self.limit {
             self.failed = true;
             return;
         }
@@ -67,7 +67,7 @@ impl Printer<'_> {
     }
 
     fn nested(&mut self, part: impl FnOnce(&mut Self)) {
-        stacker::maybe_grow(STACK_RED_ZONE, STACK_SEGMENT, || part(self));
+        deep(|| part(self));
     }
 
     fn list(&mut self, list: &List, verb: char, depth: usize) {

@@ -7,12 +7,12 @@
 mod block;
 mod pipeline;
 
+use crate::limits::{MAX_NESTING, MAX_SOURCE, deep};
 use crate::template::ast::{
     Callee, DOLLAR, Index, Items, NodeId, NodeKind, Span, Symbol, Tables, Tree, Unit, index,
 };
 use crate::template::lex::Lexer;
 use crate::template::token::{Token, TokenKind};
-use crate::template::{MAX_NESTING, MAX_SOURCE, STACK_RED_ZONE, STACK_SEGMENT};
 use crate::value::Str;
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -304,7 +304,7 @@ impl<'a> Parser<'a> {
             return Err(self.error("max expression depth exceeded"));
         }
         self.depth += 1;
-        let result = stacker::maybe_grow(STACK_RED_ZONE, STACK_SEGMENT, || part(self));
+        let result = deep(|| part(self));
         self.depth -= 1;
         result
     }

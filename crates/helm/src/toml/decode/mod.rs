@@ -6,18 +6,11 @@ use super::datetime::{Datetime, parse_datetime};
 use super::encode::tables;
 use super::lex::{Item, ItemKind, Lexer};
 use super::write_path;
-use crate::limits::{MAX_VALUES, TOO_MANY_VALUES};
+use crate::limits::{MAX_DEPTH, MAX_KEY_PIECES, MAX_VALUES, TOO_MANY_VALUES, deep};
 use crate::value::quote::quoted;
 use crate::value::{Elem, Map, MapKind, Value};
 use scalar::strip_first_line_end;
 use std::collections::{HashMap, HashSet};
-
-/// How deep arrays and inline tables may nest: Go's decoder has no limit but its stack.
-const MAX_DEPTH: usize = 10_000;
-/// How many pieces a dotted key may have.
-const MAX_PIECES: usize = 1000;
-const RED_ZONE: usize = 64 * 1024;
-const STACK: usize = 1024 * 1024;
 
 /// Reads a document into a `map[string]interface {}`. `datetime` makes values of dates and times.
 ///
@@ -172,7 +165,7 @@ impl Parser<'_> {
                 ItemKind::StrWithEscapes | ItemKind::MultilineStr => self.string(&item)?,
                 _ => item.text,
             });
-            if key.len() > MAX_PIECES {
+            if key.len() > MAX_KEY_PIECES {
                 return Err(self.error(item.line, "key has too many pieces"));
             }
             item = self.next()?;
@@ -295,7 +288,7 @@ impl Parser<'_> {
         if depth > MAX_DEPTH {
             return Err(self.error(item.line, "value is nested too deeply"));
         }
-        stacker::maybe_grow(RED_ZONE, STACK, || self.value_inner(item, in_array, depth))
+        deep(|| self.value_inner(item, in_array, depth))
     }
 
     fn value_inner(

@@ -10,6 +10,7 @@ mod scalar;
 mod writer;
 
 use crate::json;
+use crate::limits::{MAX_DEPTH, deep};
 use crate::value::number::format_float;
 use crate::value::{Map, MapKind, Str, Value};
 use base64::Engine;
@@ -17,12 +18,6 @@ use base64::engine::general_purpose::STANDARD;
 use order::Order;
 pub use pretty::to_yaml_pretty;
 use writer::{Context, Flavor, Writer};
-
-/// The stack that must be left for one level of nesting, and the size of a new piece, in bytes.
-pub(super) const RED_ZONE: usize = 64 * 1024;
-pub(super) const STACK: usize = 1024 * 1024;
-/// How deep YAML may nest: the reader in the middle of `toYaml` refuses more.
-const MAX_DEPTH: usize = 10_000;
 
 /// Writes a value as `toYaml` does, without the line break at its end.
 ///
@@ -82,9 +77,7 @@ impl Emitter {
         indent: isize,
         depth: usize,
     ) -> Result<(), Trouble> {
-        stacker::maybe_grow(RED_ZONE, STACK, || {
-            self.emit_inner(value, context, indent, depth)
-        })
+        deep(|| self.emit_inner(value, context, indent, depth))
     }
 
     fn emit_inner(

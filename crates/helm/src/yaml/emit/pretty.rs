@@ -2,12 +2,9 @@
 
 use super::order::Order;
 use super::writer::{Context, Flavor, Writer};
-use super::{RED_ZONE, STACK};
+use crate::limits::{MAX_DEPTH, deep};
 use crate::value::number::format_float;
 use crate::value::{Map, MapKind, Str, Value};
-
-/// Deeper values are taken for cyclic: yaml.v3 would not end.
-const MAX_DEPTH: usize = 10_000;
 
 /// Writes a value as `toYamlPretty` does, without the line break at its end.
 ///
@@ -34,9 +31,7 @@ fn emit(
     indent: isize,
     depth: usize,
 ) -> Result<(), String> {
-    stacker::maybe_grow(RED_ZONE, STACK, || {
-        emit_inner(writer, value, context, indent, depth)
-    })
+    deep(|| emit_inner(writer, value, context, indent, depth))
 }
 
 fn emit_inner(

@@ -9,12 +9,12 @@ mod tag;
 mod token;
 
 use super::source::{Source, SourceFault};
+use crate::limits::MAX_DEPTH;
 use std::collections::VecDeque;
 pub use token::Style;
 pub(super) use token::{Fault, Position, Token, TokenKind};
 
-/// The deepest nesting of flow collections, and of block collections.
-const MAX_DEPTH: usize = 10_000;
+/// What is said beyond [`MAX_DEPTH`] of flow collections, or of block collections.
 const TOO_DEEP: &str = "exceeded max depth of 10000";
 /// How many characters after its start a simple key must have ended.
 const MAX_KEY_LENGTH: usize = 1024;
