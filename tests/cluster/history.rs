@@ -5,11 +5,10 @@
 use super::folder::Shown;
 use super::program::Case;
 use super::registry::{open, push, repository};
-use crate::support::{config_map, connect, lab};
+use crate::support::{config_map, connect, lab, slow_hook};
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 use windlass::deploy;
 use windlass::inventory::{DeployResult, Origin};
 
@@ -270,11 +269,7 @@ fn locked_images_are_verified_for_the_nodes_of_the_cluster() {
 #[test]
 fn a_holder_whose_lock_was_taken_away_writes_nothing_more() {
     lab(|mut lab| async move {
-        let hook = json!({"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": "first", "annotations":
-                {"helm.sh/hook": "pre-install", "windlass.test/ready-after": "9s"}},
-            "spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "example.com/m:1"}]}});
-        let request = lab.request("web", &[hook, config_map("after", "1")]);
+        let request = lab.request("web", &[slow_hook(), config_map("after", "1")]);
         let prepared = lab.prepare(request).await.unwrap();
         let options = deploy::Options::new(jiff::Timestamp::now());
         let (cluster, app) = (connect(&lab.namespace).await, lab.app("web"));
@@ -289,15 +284,7 @@ fn a_holder_whose_lock_was_taken_away_writes_nothing_more() {
             deploy::unlock(&cluster, &held, &alice).await.unwrap();
             assert!(deploy::held(&cluster, &app).await.unwrap().is_none());
         };
-        let cancel = CancellationToken::new();
-        let running = deploy::run(
-            &lab.cluster,
-            &prepared,
-            &options,
-            &lab.masker,
-            &mut lab.events,
-            &cancel,
-        );
+        let running = lab.run_with(&prepared, &options);
         let (report, ()) = tokio::join!(running, taking);
         let report = report.unwrap();
         let stopped = report.stopped_by.unwrap().to_string();

@@ -1,14 +1,14 @@
 //! What must never happen, and what is said instead.
 
 use crate::support::{
-    apply, config_map, connect, deployment, kubeconfig, lab, post, reference, scale,
+    apply, config_map, connect, deployment, kubeconfig, lab, post, reference, scale, slow_hook,
 };
 use serde_json::json;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use windlass::cluster::{Cluster, Options, Verb};
 use windlass::deploy::{self, Error};
-use windlass::diff::{Masker, Op};
+use windlass::diff::Op;
 use windlass::event::{Event, Reconcile};
 use windlass::inventory::{DeployResult, PART_OF};
 
@@ -139,14 +139,9 @@ fn what_kubectl_left_and_nobody_wants_goes_when_it_is_taken_over() {
 #[test]
 fn a_holder_that_lost_its_lock_writes_nothing_more() {
     lab(|mut lab| async move {
-        let hook = json!({"apiVersion": "v1", "kind": "Pod",
-            "metadata": {"name": "first", "annotations":
-                {"helm.sh/hook": "pre-install", "windlass.test/ready-after": "9s"}},
-            "spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "example.com/m:1"}]}});
-        let request = lab.request("web", &[hook, config_map("after", "1")]);
+        let request = lab.request("web", &[slow_hook(), config_map("after", "1")]);
         let prepared = lab.prepare(request).await.unwrap();
         let options = deploy::Options::new(jiff::Timestamp::now());
-        let cancel = CancellationToken::new();
         let cluster = connect(&lab.namespace).await;
         let target = reference(
             "coordination.k8s.io",
@@ -160,14 +155,7 @@ fn a_holder_that_lost_its_lock_writes_nothing_more() {
                 "spec": {"holderIdentity": "bob"}});
             cluster.merge_patch(&target, &taken).await.unwrap();
         };
-        let running = deploy::run(
-            &lab.cluster,
-            &prepared,
-            &options,
-            &lab.masker,
-            &mut lab.events,
-            &cancel,
-        );
+        let running = lab.run_with(&prepared, &options);
         let (report, ()) = tokio::join!(running, thief);
         let report = report.unwrap();
         let stopped = report.stopped_by.unwrap().to_string();
@@ -307,32 +295,11 @@ fn a_deploy_that_dies_anywhere_is_finished_by_the_next() {
         ];
         lab.deploy_well("web", &[config_map("a", "0"), config_map("old", "0")])
             .await;
+        let mut options = deploy::Options::new(jiff::Timestamp::now());
+        // The next one would wait for the dead one's lock; that has a test of its own.
+        options.lock = false;
         for writes in 1..=7 {
-            let dying = connect(&lab.namespace).await;
-            let request = lab.request("web", &objects);
-            let mut events = Vec::new();
-            let prepared = deploy::prepare(&dying, request, &lab.masker, &mut events)
-                .await
-                .unwrap();
-            let mut options = deploy::Options::new(jiff::Timestamp::now());
-            // The next one would wait for the dead one's lock; that has a test of its own.
-            options.lock = false;
-            let cancel = CancellationToken::new();
-            let running = deploy::run(
-                &dying,
-                &prepared,
-                &options,
-                &lab.masker,
-                &mut events,
-                &cancel,
-            );
-            // As a killed process: nothing is cleaned up.
-            let killed = async {
-                while dying.requests().writes() < writes {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            };
-            tokio::select! { _ = running => {}, () = killed => {} }
+            lab.die(&objects, &options, writes).await;
         }
         lab.deploy_well("web", &objects).await;
         assert!(lab.get("", "ConfigMap", "old").await.is_none());
@@ -351,28 +318,8 @@ fn a_deploy_that_dies_anywhere_is_finished_by_the_next() {
 #[test]
 fn a_dead_holder_of_the_lock_is_waited_out() {
     lab(|mut lab| async move {
-        let dying = connect(&lab.namespace).await;
-        let request = lab.request("web", &[config_map("a", "1")]);
-        let mut events = Vec::new();
-        let prepared = deploy::prepare(&dying, request, &lab.masker, &mut events)
-            .await
-            .unwrap();
         let options = deploy::Options::new(jiff::Timestamp::now());
-        let cancel = CancellationToken::new();
-        let running = deploy::run(
-            &dying,
-            &prepared,
-            &options,
-            &lab.masker,
-            &mut events,
-            &cancel,
-        );
-        let killed = async {
-            while dying.requests().writes() < 2 {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        tokio::select! { _ = running => {}, () = killed => {} }
+        lab.die(&[config_map("a", "1")], &options, 2).await;
         let report = lab.deploy_well("web", &[config_map("a", "1")]).await;
         assert!(report.revision.is_some());
         assert!(
@@ -389,39 +336,21 @@ fn a_living_holder_of_the_lock_is_named() {
         let mut slow = deployment("web", "");
         slow["spec"]["template"]["metadata"]["annotations"] =
             json!({"windlass.test/ready-after": "12s"});
-        let first = connect(&lab.namespace).await;
-        let request = lab.request("web", &[slow.clone()]);
-        let mut events = Vec::new();
-        let prepared = deploy::prepare(&first, request, &lab.masker, &mut events)
-            .await
-            .unwrap();
+        let mut first = lab.another().await;
+        let request = first.request("web", &[slow.clone()]);
+        let prepared = first.prepare(request).await.unwrap();
         let mut options = deploy::Options::new(jiff::Timestamp::now());
         options.origin.who = "alice".to_owned();
         options.origin.host = "runner-1".to_owned();
         options.origin.ci_url = "https://ci.example.com/42".to_owned();
-        let (cancel, other) = (CancellationToken::new(), Vec::new());
-        let masker = Masker::new([1; 32], false);
-        let holding = deploy::run(&first, &prepared, &options, &masker, &mut events, &cancel);
+        let holding = first.run_with(&prepared, &options);
         let second = async {
-            let mut other: Vec<Event> = other;
             tokio::time::sleep(Duration::from_secs(1)).await;
-            let request = lab.request("web", &[config_map("a", "1")]);
-            let cluster = connect(&lab.namespace).await;
-            let prepared = deploy::prepare(&cluster, request, &lab.masker, &mut other)
-                .await
-                .unwrap();
-            let options = deploy::Options::new(jiff::Timestamp::now());
-            let error = deploy::run(
-                &cluster,
-                &prepared,
-                &options,
-                &lab.masker,
-                &mut other,
-                &CancellationToken::new(),
-            )
-            .await
-            .unwrap_err();
-            assert_eq!(cluster.requests().writes(), 0);
+            let mut second = lab.another().await;
+            let request = second.request("web", &[config_map("a", "1")]);
+            let prepared = second.prepare(request).await.unwrap();
+            let error = second.run(&prepared).await.unwrap_err();
+            assert_eq!(second.cluster.requests().writes(), 0);
             error.to_string()
         };
         let (report, error) = tokio::join!(holding, second);

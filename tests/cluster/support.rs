@@ -182,6 +182,31 @@ impl Lab {
         }
     }
 
+    /// The same namespace as another process sees it.
+    pub(crate) async fn another(&self) -> Self {
+        Self {
+            cluster: connect(&self.namespace).await,
+            namespace: self.namespace.clone(),
+            masker: Masker::new([7; 32], false),
+            events: Vec::new(),
+        }
+    }
+
+    /// Deploys objects as another process that is killed once it has written so often: nothing is
+    /// cleaned up.
+    pub(crate) async fn die(&self, objects: &[Value], options: &deploy::Options, writes: u64) {
+        let mut dying = self.another().await;
+        let cluster = dying.cluster.clone();
+        let request = dying.request("web", objects);
+        let prepared = dying.prepare(request).await.unwrap();
+        let killed = async {
+            while cluster.requests().writes() < writes {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::select! { _ = dying.run_with(&prepared, options) => {}, () = killed => {} }
+    }
+
     /// A request to deploy objects.
     pub(crate) fn request(&self, app: &str, objects: &[Value]) -> Request {
         Request {
@@ -294,4 +319,12 @@ pub(crate) fn deployment(name: &str, fate: &str) -> Value {
             },
         },
     })
+}
+
+/// A hook that runs before everything else and takes nine seconds.
+pub(crate) fn slow_hook() -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "first", "annotations":
+            {"helm.sh/hook": "pre-install", "windlass.test/ready-after": "9s"}},
+        "spec": {"restartPolicy": "Never", "containers": [{"name": "m", "image": "example.com/m:1"}]}})
 }
