@@ -1,9 +1,8 @@
 //! `adopt`: take over what Helm or kapp deployed, as it is.
 
-use super::{Context, Error, Exit, carry_out, flags, project, target};
+use super::{Context, Error, Exit, carry_out, flags, origin, project, target};
 use crate::deploy::{self, Adoptable, Deployer};
 use crate::diff::{Change, FieldChange};
-use crate::inventory::Origin;
 use crate::ui;
 use serde_json::Value;
 
@@ -76,12 +75,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     }
     let question = format!("Adopt {} as app {}?", found.name, target.app.name);
     carry_out::confirm(&question, args.apply.yes, context)?;
-    let origin = Origin {
-        who: context.environment.user.clone().unwrap_or_default(),
-        host: context.environment.host.clone().unwrap_or_default(),
-        ci_url: context.environment.ci_url.clone().unwrap_or_default(),
-        ..Origin::default()
-    };
+    let origin = origin::of_run(&request, context);
     let exit = carry_out::run(&target, &prepared, &args.apply, origin, &masker, context).await?;
     if exit != Exit::Done {
         return Ok(exit);

@@ -314,6 +314,9 @@ pub(super) fn files_and_configs(
 /// The text without the kbld Configs in it, and the line behind each of its lines; `None` when there
 /// are none.
 fn without_configs(text: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
+    if !image::names_config(text) {
+        return None;
+    }
     let mut parts: Vec<(usize, Vec<&[u8]>)> = vec![(1, Vec::new())];
     for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
         if line.starts_with(b"---") {

@@ -28,7 +28,7 @@ pub use locks::Locks;
 pub use newer::newer_tag;
 pub use platform::Platform;
 pub use question::Question;
-pub use read::{config, is_config};
+pub use read::{config, is_config, names_config};
 pub use reference::{DEFAULT_REGISTRY, Digest, Reference, ReferenceError, repository_text};
 pub use rewrite::{Replaced, Rewritten, is_locked, require_locked, rewrite, rewrite_annotated};
 pub use search::{Found, Search, Warning, find};

@@ -160,6 +160,20 @@ fn entries_and_images_are_listed() {
 }
 
 #[test]
+fn images_are_listed_before_the_first_lock_is_there() {
+    let env = project();
+    std::fs::remove_dir_all(env.path().join("locks")).expect("a folder can be removed");
+    let listed = env.run(&["lock", "list", "--images"]);
+    assert_eq!(listed.code, 0, "{}", listed.all());
+    assert!(
+        listed.stdout.contains("web:1  not locked"),
+        "{}",
+        listed.all()
+    );
+    assert_eq!(env.run(&["lock", "list", "--images", "nowhere"]).code, 2);
+}
+
+#[test]
 fn entries_that_nothing_needs_are_pruned() {
     let env = project();
     insta::assert_snapshot!(shown(&env, &["lock", "prune"]), @"

@@ -57,7 +57,13 @@ fn line(entry: &Override) -> Line {
 fn images(args: &Args, context: &Context) -> Result<Exit, Error> {
     let chart = args.paths.chart();
     let request = chart.request(context)?;
-    let mut locks = Locks::load(&request.locks)?;
+    // Before the first lock is written every image is listed too.
+    let is_typed = !chart.locks.is_empty();
+    let there = request
+        .locks
+        .iter()
+        .filter(|path| is_typed || path.exists());
+    let mut locks = Locks::load(&there.cloned().collect::<Vec<_>>())?;
     let found = chart::find_images(&chart, &request, &mut locks, context)?;
     let line = |found: &Found| (image_row(found, &locks), image_json(found, &locks));
     let lines = found.iter().map(line).collect();

@@ -87,11 +87,16 @@ fn of_documents<'a>(
 /// Whether the first document of a text is a Config or an ImagesLock.
 #[must_use]
 pub fn is_config(text: &[u8]) -> bool {
-    // Most texts need no second look.
-    let named = |group: &[u8]| text.windows(group.len()).any(|part| part == group);
-    (named(b"kbld.k14s.io/") || named(b"imgpkg."))
+    names_config(text)
         && yaml::parse_first(text)
             .is_ok_and(|document| document.is_some_and(|document| is_config_document(&document)))
+}
+
+/// Whether a text may hold a Config or an ImagesLock: most texts need no second look.
+#[must_use]
+pub fn names_config(text: &[u8]) -> bool {
+    let holds = |text: &str| text.contains("kbld.k14s.io/") || text.contains("imgpkg.");
+    std::str::from_utf8(text).is_ok_and(holds)
 }
 
 /// Whether a document is a Config or an ImagesLock.
