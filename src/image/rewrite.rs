@@ -314,14 +314,30 @@ mod tests {
             "c: |\n  # why\n  image:  NEW # here\n  b: {image: NEW}\n\
              d:\n  c: \"{\\\"image\\\": \\\"NEW\\\", \\\"x\\\": 1}\"\n"
         );
-        let folded = "c: >\n  image:\n  web\n";
-        let error = rewrite(folded.as_bytes(), &source(), &locks(rules)).unwrap_err();
-        assert!(
-            error
-                .to_string()
-                .starts_with("t.yaml:1:4: c holds images, but"),
-            "{error}"
-        );
+    }
+
+    #[test]
+    fn folded_texts_keep_their_folds() {
+        let rules = "searchRules:\n- keyMatcher: {name: c}\n  \
+                     updateStrategy: {yaml: {searchRules: [{keyMatcher: {name: image}}]}}\n";
+        let rewritten = |text: &str| rewrite(text.as_bytes(), &source(), &locks(rules));
+        let cases = [
+            "c: > # why\n  image:\n  web\n\n  b: 1\nd: 1\n",
+            "c: {\"image\":\n  \"web\"}\n---\nc: >-\n  {\"image\":\n   \"web\"}\n",
+            "c: \"\\x61: 1\\nimage:\\\n  \\ web\\n\"\n",
+            "c: '{\"image\":\n\n    \"web\"}'\n",
+        ];
+        for text in cases {
+            let out = String::from_utf8(rewritten(text).unwrap().text).unwrap();
+            assert_eq!(out, text.replace("web", &format!("a.io/new@{DIGEST}")));
+        }
+        for refused in [
+            "c: >\n  image: >-\n    web\n  b: 1\n",
+            "b: &b 'image: web'\nc: *b\n",
+        ] {
+            let error = rewritten(refused).unwrap_err().to_string();
+            assert!(error.contains(": c holds images, but"), "{error}");
+        }
     }
 
     #[test]

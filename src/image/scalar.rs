@@ -20,19 +20,34 @@ pub(super) fn span(text: &[u8], document: &Document, node: NodeId) -> Range<usiz
     start..if block { start + kept } else { end }
 }
 
-/// For every byte of a scalar's text, and for its end, the offset in the spelling; `None` when the
-/// spelling has line folds or escapes that have no simple counterpart.
+/// For every byte of a scalar's text, and for its end, the offset in the spelling; `None` when text and
+/// spelling do not fit together.
 ///
-/// `raw` is the spelling with quotes or block indicator, `text` what it stands for.
+/// `raw` is the spelling with quotes or block indicator, `text` what it stands for. Indentation and
+/// folds change white space only, so everything else is found in the same order in both; white space
+/// is where the byte before it ends.
 pub(super) fn offsets(raw: &str, style: Style, text: &str) -> Option<Vec<usize>> {
-    let decoded = match style {
-        Style::Plain => Decoded::verbatim(raw, 0..raw.len()),
-        Style::SingleQuoted => single_quoted(raw)?,
-        Style::DoubleQuoted => double_quoted(raw)?,
-        Style::Literal => literal(raw, text)?,
-        Style::Folded => return None,
+    let body = match style {
+        Style::Plain => 0..raw.len(),
+        Style::SingleQuoted | Style::DoubleQuoted => 1..raw.len().checked_sub(1)?,
+        Style::Literal | Style::Folded => raw.find('\n')? + 1..raw.len(),
     };
-    (decoded.text == text.as_bytes()).then_some(decoded.offsets)
+    let mut offsets = Vec::with_capacity(text.len() + 1);
+    let mut spelled = Spelled { raw, style, body };
+    let mut at = spelled.body.start;
+    for char in text.chars() {
+        if is_space(char) {
+            offsets.push(at);
+            continue;
+        }
+        let (range, _) = spelled
+            .find(|&(_, found)| !is_space(found))
+            .filter(|&(_, found)| found == char)?;
+        offsets.extend(std::iter::repeat_n(range.start, char.len_utf8()));
+        at = range.end;
+    }
+    offsets.push(at);
+    Some(offsets)
 }
 
 /// Spells a part of a scalar's text so that it can stand inside the scalar.
@@ -61,107 +76,68 @@ pub(super) fn spell(image: &str) -> String {
     }
 }
 
-#[derive(Default)]
-struct Decoded {
-    text: Vec<u8>,
-    /// One for each byte of `text`, and one for its end.
-    offsets: Vec<usize>,
+fn is_space(char: char) -> bool {
+    matches!(char, ' ' | '\t' | '\r' | '\n')
 }
 
-impl Decoded {
-    fn verbatim(raw: &str, range: Range<usize>) -> Self {
-        let text = raw.as_bytes()[range.clone()].to_vec();
-        Self {
-            text,
-            offsets: (range.start..=range.end).collect(),
-        }
-    }
-
-    fn push(&mut self, byte: u8, at: usize) {
-        self.text.push(byte);
-        self.offsets.push(at);
-    }
+/// The characters of a spelling, each with its bytes there.
+struct Spelled<'a> {
+    raw: &'a str,
+    style: Style,
+    /// What is still to be read.
+    body: Range<usize>,
 }
 
-fn single_quoted(raw: &str) -> Option<Decoded> {
-    let inner = raw.strip_prefix('\'')?.strip_suffix('\'')?.as_bytes();
-    let mut decoded = Decoded::default();
-    let mut at = 0;
-    while at < inner.len() {
-        decoded.push(inner[at], at + 1);
-        at += if inner[at..].starts_with(b"''") { 2 } else { 1 };
-    }
-    decoded.offsets.push(inner.len() + 1);
-    Some(decoded)
-}
+impl Iterator for Spelled<'_> {
+    type Item = (Range<usize>, char);
 
-fn double_quoted(raw: &str) -> Option<Decoded> {
-    let inner = raw.strip_prefix('"')?.strip_suffix('"')?.as_bytes();
-    let mut decoded = Decoded::default();
-    let mut at = 0;
-    while at < inner.len() {
-        let (byte, length) = match inner[at] {
-            b'\\' => (unescape(*inner.get(at + 1)?)?, 2),
-            b'\n' | b'\r' => return None,
-            byte => (byte, 1),
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.raw.get(self.body.clone())?;
+        let first = rest.chars().next()?;
+        let (char, length) = match (self.style, first) {
+            (Style::SingleQuoted, '\'') => (first, 2),
+            (Style::DoubleQuoted, '\\') => unescape(&rest[1..])?,
+            _ => (first, first.len_utf8()),
         };
-        decoded.push(byte, at + 1);
-        at += length;
+        let start = self.body.start;
+        self.body.start += length;
+        Some((start..self.body.start, char))
     }
-    decoded.offsets.push(inner.len() + 1);
-    Some(decoded)
 }
 
-/// The escapes that stand for one byte.
-fn unescape(escape: u8) -> Option<u8> {
-    Some(match escape {
-        b'n' => b'\n',
-        b't' => b'\t',
-        b'r' => b'\r',
-        b'0' => 0,
-        b'"' | b'\\' | b'/' | b' ' => escape,
+/// What an escape stands for, and its length with the backslash; `None` for one that is unknown.
+fn unescape(escape: &str) -> Option<(char, usize)> {
+    let kind = escape.chars().next()?;
+    let digits = match kind {
+        'x' => 2,
+        'u' => 4,
+        'U' => 8,
+        _ => 0,
+    };
+    if digits > 0 {
+        let code = u32::from_str_radix(escape.get(1..=digits)?, 16).ok()?;
+        return Some((char::from_u32(code)?, 2 + digits));
+    }
+    let char = match kind {
+        '0' => '\0',
+        'a' => '\x07',
+        'b' => '\x08',
+        't' | '\t' => '\t',
+        'n' => '\n',
+        'v' => '\x0b',
+        'f' => '\x0c',
+        'r' => '\r',
+        'e' => '\x1b',
+        // An escaped line break joins two lines.
+        ' ' | '\n' | '\r' => ' ',
+        '"' | '\\' | '/' | '\'' => kind,
+        'N' => '\u{85}',
+        '_' => '\u{a0}',
+        'L' => '\u{2028}',
+        'P' => '\u{2029}',
         _ => return None,
-    })
-}
-
-/// A literal block: its lines without their indentation. What the indicator says about the line
-/// breaks at the end is taken from `text`.
-fn literal(raw: &str, text: &str) -> Option<Decoded> {
-    let body = raw.find('\n')? + 1;
-    let spaces = |line: &str| line.len() - line.trim_start_matches(' ').len();
-    // The first line with text tells the indentation, less the spaces that belong to the text.
-    let first = raw[body..]
-        .split('\n')
-        .find(|line| !line.trim_start_matches(' ').is_empty())?;
-    let first_of_text = text
-        .split('\n')
-        .find(|line| !line.trim_start_matches(' ').is_empty())?;
-    let indent = spaces(first).checked_sub(spaces(first_of_text))?;
-    let mut decoded = Decoded::default();
-    let mut at = body;
-    for line in raw[body..].split_inclusive('\n') {
-        let skip = spaces(line).min(indent);
-        for (index, byte) in line.bytes().enumerate().skip(skip) {
-            decoded.push(byte, at + index);
-        }
-        at += line.len();
-    }
-    // A block at the end of a file may miss the break that its text has.
-    if decoded.text.len() + 1 == text.len() {
-        decoded.push(b'\n', raw.len());
-    }
-    if decoded.text.len() < text.len() {
-        return None;
-    }
-    decoded.text.truncate(text.len());
-    let end = decoded
-        .offsets
-        .get(text.len())
-        .copied()
-        .unwrap_or(raw.len());
-    decoded.offsets.truncate(text.len());
-    decoded.offsets.push(end);
-    Some(decoded)
+    };
+    Some((char, 2))
 }
 
 #[cfg(test)]
@@ -208,11 +184,44 @@ mod tests {
     }
 
     #[test]
-    fn folds_and_unusual_escapes_are_left_alone() {
-        assert_eq!(offsets(">\n  a\n  b\n", Style::Folded, "a b\n"), None);
-        assert_eq!(offsets("\"a\n  b\"", Style::DoubleQuoted, "a b"), None);
-        assert_eq!(offsets("a\n  b", Style::Plain, "a b"), None);
-        assert_eq!(offsets(r#""\u0061""#, Style::DoubleQuoted, "a"), None);
+    fn parts_are_found_between_folds_and_escapes() {
+        let cases = [
+            (
+                ">-\n  a: b\n\n  image:\n    nginx:1\n",
+                Style::Folded,
+                "a: b\nimage:\n  nginx:1",
+            ),
+            (
+                "> # why\n  {'image':\n  'nginx:1'}",
+                Style::Folded,
+                "{'image': 'nginx:1'}",
+            ),
+            ("a\n  nginx:1\n  b", Style::Plain, "a nginx:1 b"),
+            ("'a''\n\n  nginx:1'", Style::SingleQuoted, "a'\nnginx:1"),
+            (
+                r#""\u00e4\x41\e\tnginx:1\n""#,
+                Style::DoubleQuoted,
+                "äA\u{1b}\tnginx:1\n",
+            ),
+            (
+                "\"a: \\\n  \\  nginx:1 \n  b\"",
+                Style::DoubleQuoted,
+                "a:   nginx:1 b",
+            ),
+        ];
+        for (raw, style, text) in cases {
+            assert_eq!(part(raw, style, text, "nginx:1"), Some("nginx:1"), "{raw}");
+        }
+        assert_eq!(
+            part(
+                r#""\u006eginx:1""#,
+                Style::DoubleQuoted,
+                "nginx:1",
+                "nginx:1"
+            ),
+            Some(r"\u006eginx:1")
+        );
+        assert_eq!(offsets(">\n  a\u{2028}b\n", Style::Folded, "a b\n"), None);
     }
 
     #[test]

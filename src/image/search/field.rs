@@ -151,11 +151,16 @@ impl Scope<'_> {
             return Ok(());
         }
         let (span, offsets) = self.inside(value)?;
+        let raw = &self.text[span.clone()];
         inner.images.sort_by_key(|found| found.parts[0].span.start);
         for mut found in inner.images {
             for part in &mut found.parts {
-                let start = span.start + offsets[part.span.start];
-                part.span = start..span.start + offsets[part.span.end];
+                let own = offsets[part.span.start]..offsets[part.span.end];
+                // Without one of its lines a text is folded in another way.
+                if value.style != Style::Literal && raw[own.clone()].contains(&b'\n') {
+                    return Err(self.not_in_place(value));
+                }
+                part.span = span.start + own.start..span.start + own.end;
                 part.around.insert(0, value.style);
             }
             mark = mark_after(self.text, mark, found.parts[0].span.start);
@@ -175,12 +180,15 @@ impl Scope<'_> {
             NodeKind::Alias(_) => None,
             _ => scalar::offsets(raw, value.style, value.text),
         };
-        match offsets {
-            Some(offsets) => Ok((span, offsets)),
-            None => Err(Error::NotInPlace {
-                place: self.place(&node.value_start),
-                path: self.path_of(value),
-            }),
+        offsets
+            .map(|offsets| (span, offsets))
+            .ok_or_else(|| self.not_in_place(value))
+    }
+
+    fn not_in_place(&self, value: &Value<'_>) -> Error {
+        Error::NotInPlace {
+            place: self.place(&value.document.node(value.node).value_start),
+            path: self.path_of(value),
         }
     }
 }
