@@ -54,7 +54,7 @@ fn rendered(
 ) -> Result<Side, Error> {
     if !wish.manifests.manifests.is_empty() {
         let paths = &wish.manifests.manifests;
-        let (desired, _) = stages::desired_of_files(paths, request, context)?;
+        let (desired, _) = stages::desired_of_files(paths, request, Unlocked::Foretold, context)?;
         return files::side(desired, context);
     }
     let options = Options {
@@ -66,7 +66,7 @@ fn rendered(
     let world = &mut world.again();
     let mut rendered = stages::render_in(world, request, &wish.values, &release, &options)?;
     stages::warn(&rendered, context);
-    let unlocked = Unlocked::of(request, Unlocked::Warned);
+    let unlocked = Unlocked::of(request, Unlocked::Foretold);
     stages::rewrite(&mut rendered, request, unlocked, context)?;
     files::side(stages::desired(&rendered)?, context)
 }

@@ -91,7 +91,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         return show(&request.app, namespace, &unordered(&changes), args, context);
     }
     let Comparison { prepared, .. } =
-        Box::pin(target::compare(&args.wish, Unlocked::Warned, context)).await?;
+        Box::pin(target::compare(&args.wish, Unlocked::Foretold, context)).await?;
     let steps = prepared.plan.steps.iter();
     let rows: Vec<Row<'_>> = steps.map(|step| (&step.change, step.wait)).collect();
     let app = &prepared.app;

@@ -13,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) enum Unlocked {
     /// It stays as it is.
     Allowed,
-    /// It stays, with a warning that a deploy would refuse it.
+    /// It stays, with a warning.
     Warned,
+    /// It stays, with a warning that a deploy would refuse it.
+    Foretold,
     /// It is an error.
     Refused,
 }
@@ -24,10 +26,18 @@ impl Unlocked {
     /// is made from `windlass.yaml` alone.
     pub(super) fn of(request: &Request, default: Self) -> Self {
         match request.frozen {
-            Some(true) => Self::Refused,
-            Some(false) => Self::Allowed,
             None if request.is_project => default,
-            None => Self::Allowed,
+            _ => Self::by_hand(request, default),
+        }
+    }
+
+    /// The same for what is given by hand, a chart or manifest files: only who says so wants that
+    /// frozen, but who uses locks is told what they leave out.
+    pub(super) fn by_hand(request: &Request, default: Self) -> Self {
+        match request.frozen {
+            Some(true) => Self::Refused,
+            None if default != Self::Allowed && !request.locks.is_empty() => Self::Warned,
+            _ => Self::Allowed,
         }
     }
 }
@@ -122,7 +132,10 @@ impl Locking {
             number => format!("{number} images are not locked"),
         };
         match unlocked {
-            Unlocked::Warned if !names.is_empty() => context.ui.warning(&format!(
+            Unlocked::Warned if !names.is_empty() => {
+                context.ui.warning(&format!("{told}; {advice}"));
+            }
+            Unlocked::Foretold if !names.is_empty() => context.ui.warning(&format!(
                 "{told}, and `windlass deploy` would refuse that; {advice}"
             )),
             Unlocked::Refused => image::require_locked(self.unlocked).map_err(|error| {

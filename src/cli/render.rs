@@ -166,7 +166,14 @@ fn rewrite_files(args: &Args, context: &Context) -> Result<Exit, Error> {
         &context.environment,
     )?;
     let mut stream = Vec::new();
-    for file in stages::files(&args.manifests.manifests, &request, context)?.0 {
+    for file in stages::files(
+        &args.manifests.manifests,
+        &request,
+        Unlocked::Allowed,
+        context,
+    )?
+    .0
+    {
         let text = file.text;
         if stream.is_empty() {
             stream = text;

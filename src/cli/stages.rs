@@ -225,9 +225,10 @@ pub(super) fn desired(rendered: &Rendered) -> Result<Desired, Error> {
 pub(super) fn desired_of_files(
     paths: &[PathBuf],
     request: &Request,
+    unlocked: Unlocked,
     context: &Context,
 ) -> Result<(Desired, Vec<ImageSource>), Error> {
-    let (files, images) = files(paths, request, context)?;
+    let (files, images) = files(paths, request, unlocked, context)?;
     let mut found = Desired::default();
     for file in &files {
         found.add(&file.text, file.lines())?;
@@ -256,11 +257,11 @@ impl ManifestFile {
     }
 }
 
-/// Manifest files, with their images locked, and where those come from. They are given by hand: only
-/// who says so wants them frozen.
+/// Manifest files, with their images locked, and where those come from. They are given by hand.
 pub(super) fn files(
     paths: &[PathBuf],
     request: &Request,
+    unlocked: Unlocked,
     context: &Context,
 ) -> Result<(Vec<ManifestFile>, Vec<ImageSource>), Error> {
     let mut locking = Locking::new(request)?;
@@ -272,7 +273,7 @@ pub(super) fn files(
             file.written = locked.lines;
         }
     }
-    let unlocked = Unlocked::of(request, Unlocked::Allowed);
+    let unlocked = Unlocked::by_hand(request, unlocked);
     let advice = format!("`{}` locks every image", lock_command(paths, request));
     let images = locking.finish(unlocked, &advice, context)?;
     Ok((files, images))

@@ -189,7 +189,7 @@ pub(super) async fn desired(
     context: &Context,
 ) -> Result<(Desired, Vec<ImageSource>), Error> {
     if !wanted.manifests.manifests.is_empty() {
-        return stages::desired_of_files(&wanted.manifests.manifests, request, context);
+        return stages::desired_of_files(&wanted.manifests.manifests, request, unlocked, context);
     }
     let options = Options {
         capabilities: Some(capabilities(target, &wanted.render).await?),

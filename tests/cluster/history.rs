@@ -247,6 +247,41 @@ fn a_deploy_is_shown_with_its_commit_its_locks_and_the_origins_of_its_images() {
 }
 
 #[test]
+fn what_no_lock_names_is_refused_unless_it_is_named_by_hand() {
+    let case = Case::new("frozen");
+    project(&case);
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: job}\n\
+               spec: {containers: [{name: job, image: 'job:1'}]}\n";
+    case.template("job.yaml", pod);
+    case.env
+        .write("job.yaml", &pod.replace("{name: job}", "{name: hand}"));
+    let refused = deploy(&case, &[]);
+    assert_eq!(
+        refused.all(),
+        "exit: 1\n--- stdout\n--- stderr\n\
+         error: 1 image is not locked\n  job:1\n    \
+         at chart/templates/job.yaml:4:40 (spec.containers[0].image)\n\
+         hint: `windlass lock` locks every image; give it the same values\n"
+    );
+    let allowed = ok(deploy(&case, &["--frozen=false"]));
+    assert!(!allowed.stderr.contains("not locked"), "{}", allowed.all());
+    let told = |shown: Shown, more: &str| {
+        let warning = format!("warning: 1 image is not locked{more}");
+        assert!(shown.stderr.starts_with(&warning), "{}", shown.all());
+    };
+    let later = ", and `windlass deploy` would refuse that; `windlass lock` locks every image";
+    told(ok(case.run(&["diff"])), later);
+    let by_hand = "; `windlass lock job -m job.yaml` locks every image\n";
+    told(ok(deploy(&case, &["job", "-m", "job.yaml"])), by_hand);
+    let silent = ok(deploy(&case, &["job", "-m", "job.yaml", "--no-locks"]));
+    assert!(!silent.stderr.contains("warning"), "{}", silent.all());
+    assert_eq!(
+        deploy(&case, &["job", "-m", "job.yaml", "--frozen"]).code,
+        1
+    );
+}
+
+#[test]
 fn locked_images_are_verified_for_the_nodes_of_the_cluster() {
     let case = Case::new("nodes");
     let image = format!("{}:1", repository(&open(), "nodes"));
