@@ -329,7 +329,7 @@ fn a_tag_that_moves_is_outdated_until_the_lock_is_updated() {
     std::fs::write(&lock, &with_comment).unwrap();
     let (code, shown, _) = run(folder.path(), &["lock", "outdated", "--exit-code"]);
     assert!(
-        code == 0 && shown.contains("current") && shown.contains("  1.1  "),
+        code == 3 && shown.contains("current") && shown.contains("  1.1  "),
         "{shown}"
     );
 
@@ -351,6 +351,12 @@ fn a_tag_that_moves_is_outdated_until_the_lock_is_updated() {
         text.contains(&newest) && text.contains("# the shop") && text.contains("tag: \"1.1\""),
         "{text}"
     );
+
+    // What was set stays set.
+    let (code, shown, _) = run(folder.path(), &["lock", "outdated", "--exit-code"]);
+    assert!(code == 0 && shown.contains("current"), "{shown}");
+    let (code, _, told) = run(folder.path(), &["lock", "--update"]);
+    assert!(code == 0 && told.contains("(same)"), "{told}");
 
     let (code, _, told) = run(folder.path(), &["lock", "prune"]);
     assert!(code == 0 && told.contains("Nothing to prune"), "{told}");

@@ -15,7 +15,7 @@ use serde_json::json;
 pub(super) struct Args {
     #[command(flatten)]
     paths: Paths,
-    /// Exit with 3 when a tag names another digest than the lock
+    /// Exit with 3 when a tag names another digest than the lock, or there is a newer tag
     #[arg(long)]
     exit_code: bool,
     #[command(flatten)]
@@ -46,12 +46,13 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         .buffered(client.concurrency())
         .collect()
         .await;
-    let (mut lines, mut failures, mut moved) = (Vec::new(), Vec::new(), 0);
+    let (mut lines, mut failures, mut moved, mut newer) = (Vec::new(), Vec::new(), false, false);
     for (entry, answer) in entries.iter().zip(answers) {
         match answer {
             Some(Err(error)) => failures.push((form::image(entry), error)),
             Some(Ok(now)) => {
-                moved += usize::from(now.answer.reference != entry.new_image);
+                moved |= now.answer.reference != entry.new_image;
+                newer |= now.newer.is_some();
                 lines.push(line(entry, Some(&now)));
             }
             None => lines.push(line(entry, None)),
@@ -65,12 +66,17 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let place = |image: &str| place_of(image, &entries);
         return Err(failed(Exit::Failed, &head, &failures, place));
     }
-    if moved > 0 {
+    if moved {
         context
             .ui
             .note("`windlass lock --update` locks what the tags name now.");
     }
-    Ok(match moved > 0 && args.exit_code {
+    if newer {
+        context
+            .ui
+            .note("`windlass lock set IMAGE=REFERENCE` locks another tag.");
+    }
+    Ok(match (moved || newer) && args.exit_code {
         true => Exit::Pending,
         false => Exit::Done,
     })

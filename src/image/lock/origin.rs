@@ -1,7 +1,7 @@
 //! Where the digest of an entry comes from: its `origins`, in the form of kbld
 //! (`pkg/kbld/config/image_origin.go`), and the question that would give it again.
 
-use crate::image::{Locks, Override, Platform, Question, Reference};
+use crate::image::{ImageMatcher, Locks, Override, Platform, Question, Reference};
 use serde_json::{Map, Value, json};
 
 /// The `origins` of an entry that locks `image` to what a registry answered to a question: the tag,
@@ -42,7 +42,7 @@ pub fn origins(
 }
 
 /// The question whose answer an entry is: what a Config puts in the place of the image, else the tag
-/// of the image itself, else that of the entry's `origins`. `None` when nothing tells the tag.
+/// of the entry's `origins`, else that of the image itself. `None` when nothing tells the tag.
 #[must_use]
 pub fn question(image: &str, entry: &Override, locks: &Locks) -> Option<Question> {
     let mut entries = locks.overrides().iter();
@@ -58,9 +58,13 @@ pub fn question(image: &str, entry: &Override, locks: &Locks) -> Option<Question
             .find_map(|origin| origin.get(key))
     };
     let url = find("resolved").and_then(|resolved| resolved.get("url")?.as_str());
-    let asked = match (is_same_repository(image, &entry.new_image), url) {
-        (true, _) => image,
-        (false, url) => url?,
+    // An entry of a whole repository is about tags that its origins do not tell.
+    let is_own = is_same_repository(image, &entry.new_image);
+    let for_tag = matches!(entry.matcher, ImageMatcher::Image(_));
+    let asked = match url.filter(|_| for_tag || !is_own) {
+        Some(url) => url,
+        None if is_own => image,
+        None => return None,
     };
     // What was built cannot be asked for again.
     if find("built").is_some() || Reference::parse(asked).ok()?.digest.is_some() {
@@ -104,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tag_is_that_of_the_image_or_of_the_origins() {
+    fn the_tag_is_that_of_the_origins_or_of_the_image() {
         let resolved = "  origins: [{resolved: {tag: '2', url: 'a.io/app:2'}}]\n";
         let config = "- image: web\n  newImage: b.io/app:3\n";
         let image = |asked: Option<Question>| asked.map(|question| question.image);
@@ -119,6 +123,10 @@ mod tests {
         assert_eq!(
             image(asked("web", "a.io/app", config)).as_deref(),
             Some("b.io/app:3")
+        );
+        assert_eq!(
+            image(asked("a.io/app:1", "a.io/app", resolved)).as_deref(),
+            Some("a.io/app:2")
         );
         assert_eq!(asked("web", "a.io/app", ""), None);
         let built = "  origins: [{git: {sha: x}}, {built: {builder: docker}}]\n";
