@@ -11,7 +11,7 @@ use crate::diff::{self, Change, Masker, Op};
 use crate::event::{Event, Sink};
 use crate::inventory::{Deploy, DeployResult, PART_OF, Parent};
 use crate::kapp::{self, Rules};
-use crate::object::{Fingerprint, Manifest, ObjectRef};
+use crate::object::{Fingerprint, Manifest, Object, ObjectRef};
 use crate::plan::{self, Phase, Plan, Wait, hook};
 use crate::status::Rule;
 use jiff::Timestamp;
@@ -469,9 +469,13 @@ fn prune(
         .map(|manifest| manifest.object.reference())
         .collect();
     let versions = kapp::kept(versioned, &found.objects);
+    // The server may know one object under two kinds, when its kind moved to another group.
+    let live = wanted.iter().filter_map(|target| found.objects.get(target));
+    let uids: BTreeSet<&str> = live.map(Object::uid).collect();
     let (mut kept, mut removed) = (Vec::new(), Vec::new());
     for (target, live) in &found.objects {
-        let stays = wanted.contains(target) || versions.contains(target);
+        let stays =
+            uids.contains(live.uid()) || wanted.contains(target) || versions.contains(target);
         if stays || found.strangers.contains(target) {
             continue;
         }

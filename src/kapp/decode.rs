@@ -6,7 +6,7 @@
 use super::path::{Part, Path, Step};
 use super::{
     Condition, CopySource, Field, Group, Matcher, Order, Rebase, RebaseAction, Reference, Rules,
-    Template, Wait,
+    Template, Wait, mark,
 };
 use crate::config::nearest;
 use regex::Regex;
@@ -30,8 +30,20 @@ pub(super) struct Mistake {
 
 type Decoded<T> = Result<T, Mistake>;
 
-/// Reads the tree of a Config document.
-pub(super) fn decode(tree: &Value) -> Decoded<Rules> {
+/// Reads the tree of a Config document; of wrong rules it tells all.
+pub(super) fn decode(tree: &Value) -> Result<Rules, Vec<Mistake>> {
+    let mut mistakes = Vec::new();
+    match document(tree, &mut mistakes) {
+        Ok(rules) if mistakes.is_empty() => Ok(rules),
+        Ok(_) => Err(mistakes),
+        Err(mistake) => {
+            mistakes.insert(0, mistake);
+            Err(mistakes)
+        }
+    }
+}
+
+fn document(tree: &Value, mistakes: &mut Vec<Mistake>) -> Decoded<Rules> {
     let root = Node {
         value: tree,
         place: Vec::new(),
@@ -64,22 +76,26 @@ pub(super) fn decode(tree: &Value) -> Decoded<Rules> {
         required_version(&node)?;
     }
     let mut rules = Rules {
-        rebase: document.list("rebaseRules", rebase)?,
-        wait: document.list("waitRules", wait)?,
-        mask: document.list("diffMaskRules", field)?,
-        template: document.list("templateRules", template)?,
-        groups: document.list("changeGroupBindings", group)?,
-        order: document.list("changeRuleBindings", order)?,
-        no_reason: document.list("diffAgainstExistingFieldExclusionRules", field)?,
-        left_to_others: document.list("diffAgainstLastAppliedFieldExclusionRules", field)?,
-        label_places: document.list("ownershipLabelRules", field)?,
+        rebase: document.rules("rebaseRules", rebase, mistakes),
+        wait: document.rules("waitRules", wait, mistakes),
+        mask: document.rules("diffMaskRules", field, mistakes),
+        template: document.rules("templateRules", template, mistakes),
+        groups: document.rules("changeGroupBindings", group, mistakes),
+        order: document.rules("changeRuleBindings", order, mistakes),
+        no_reason: document.rules("diffAgainstExistingFieldExclusionRules", field, mistakes),
+        left_to_others: document.rules(
+            "diffAgainstLastAppliedFieldExclusionRules",
+            field,
+            mistakes,
+        ),
+        label_places: document.rules("ownershipLabelRules", field, mistakes),
         ..Rules::default()
     };
     if let Some(labels) = document.take("additionalLabels") {
         rules.labels = labels.texts_by_key()?;
     }
-    let scoping = document.list("labelScopingRules", scoping)?;
-    let preflight = document.list("preflightRules", preflight)?;
+    let scoping = document.rules("labelScopingRules", scoping, mistakes);
+    let preflight = document.rules("preflightRules", preflight, mistakes);
     rules.safe_crds = preflight.iter().any(|name| name == CRD_SAFETY);
     rules.notes = notes(&rules, !scoping.is_empty(), &preflight);
     Ok(rules)
@@ -270,20 +286,10 @@ fn order(node: &Node<'_>) -> Decoded<Order> {
     let mut binding = node.fields(&["rules", "ignoreIfCyclical", "resourceMatchers"])?;
     let rules = binding.list("rules", |rule| {
         let text = rule.text()?;
-        let known = match text.split_whitespace().collect::<Vec<_>>()[..] {
-            [class, side, target, _] => {
-                ["upsert", "delete"].contains(&class)
-                    && ["before", "after"].contains(&side)
-                    && ["upserting", "deleting"].contains(&target)
-            }
-            _ => false,
-        };
-        if known {
+        if mark::is_change_rule(&text) {
             Ok(text)
         } else {
-            Err(rule.mistake(
-                "a rule has the form `(upsert|delete) (before|after) (upserting|deleting) <group>`",
-            ))
+            Err(rule.mistake(format!("{text:?}: expected {}", mark::CHANGE_RULE_FORM)))
         }
     })?;
     Ok(Order {
@@ -541,6 +547,28 @@ impl<'a> Fields<'a> {
             None => Ok(Vec::new()),
             Some(node) => node.items()?.iter().map(each).collect(),
         }
+    }
+
+    /// The rules of a list that are right; the mistakes of the others are collected.
+    fn rules<T>(
+        &mut self,
+        key: &str,
+        each: impl Fn(&Node<'a>) -> Decoded<T>,
+        mistakes: &mut Vec<Mistake>,
+    ) -> Vec<T> {
+        let items = self.take(key).map_or(Ok(Vec::new()), |node| node.items());
+        let items = items.unwrap_or_else(|mistake| {
+            mistakes.push(mistake);
+            Vec::new()
+        });
+        let mut found = Vec::new();
+        for item in &items {
+            match each(item) {
+                Ok(rule) => found.push(rule),
+                Err(mistake) => mistakes.push(mistake),
+            }
+        }
+        found
     }
 
     fn matchers(&mut self) -> Decoded<Vec<Matcher>> {

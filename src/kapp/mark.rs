@@ -18,6 +18,9 @@ const NONCE: &str = "kapp.k14s.io/nonce";
 const RENEW: &str = "kapp.k14s.io/renew-duration";
 const RENEWED: &str = "kapp.k14s.io/last-renewed-time";
 const PREFIX: &str = "kapp.k14s.io/";
+/// What a change rule looks like.
+pub(super) const CHANGE_RULE_FORM: &str =
+    "the form `(upsert|delete) (before|after) (upserting|deleting) <group>`";
 
 /// The strategies that exist.
 const STRATEGIES: [(&str, &[&str]); 3] = [
@@ -135,6 +138,13 @@ fn check_value(key: &str, value: &str) -> Result<(), String> {
                 .is_ok(),
             "a number such as 10, or a part such as 50%",
         ),
+        _ if is_one_of(key, "kapp.k14s.io/change-rule") => {
+            is(is_change_rule(value), CHANGE_RULE_FORM)
+        }
+        _ if is_one_of(key, "kapp.k14s.io/change-group") => is(
+            value.split_whitespace().count() == 1,
+            "one word, for example apps.example.com/db",
+        ),
         _ if is_explicit(key) => is(
             explicit_reference(value).is_some(),
             "a map with apiVersion, kind and name",
@@ -143,9 +153,26 @@ fn check_value(key: &str, value: &str) -> Result<(), String> {
     }
 }
 
-fn is_explicit(key: &str) -> bool {
-    key.strip_prefix(EXPLICIT_REFERENCE)
+/// Whether a key is a prefix, or the prefix, a dot and anything.
+fn is_one_of(key: &str, prefix: &str) -> bool {
+    key.strip_prefix(prefix)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn is_explicit(key: &str) -> bool {
+    is_one_of(key, EXPLICIT_REFERENCE)
+}
+
+/// Whether a text has the form of a change rule.
+pub(super) fn is_change_rule(text: &str) -> bool {
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        [class, side, target, _] => {
+            ["upsert", "delete"].contains(&class)
+                && ["before", "after"].contains(&side)
+                && ["upserting", "deleting"].contains(&target)
+        }
+        _ => false,
+    }
 }
 
 /// The references in annotations of an object, by their keys.
@@ -231,10 +258,12 @@ mod tests {
             "kapp.k14s.io/num-versions": "0", "kapp.k14s.io/renew-duration": "soon",
             "kapp.k14s.io/nonce": "1", "kapp.k14s.io/versioned-explicit-ref.x": "{kind: ConfigMap}",
             "kapp.k14s.io/apps-v1-deployment-wait-minimum-replicas-available": "half",
-            "kapp.k14s.io/change-rule.one": "anything", "kapp.k14s.io/versoned": "",
+            "kapp.k14s.io/change-rule.one": "anything", "kapp.k14s.io/change-group": "", "kapp.k14s.io/versoned": "",
         });
         insta::assert_snapshot!(checked(&all), @r#"
         t.yaml:3: ConfigMap/a: annotation kapp.k14s.io/apps-v1-deployment-wait-minimum-replicas-available "half": expected a number such as 10, or a part such as 50%
+        t.yaml:3: ConfigMap/a: annotation kapp.k14s.io/change-group "": expected one word, for example apps.example.com/db
+        t.yaml:3: ConfigMap/a: annotation kapp.k14s.io/change-rule.one "anything": expected the form `(upsert|delete) (before|after) (upserting|deleting) <group>`
         t.yaml:3: ConfigMap/a: annotation kapp.k14s.io/nonce "1": expected an empty value
         t.yaml:3: ConfigMap/a: annotation kapp.k14s.io/num-versions "0": expected a number from 1 on
         t.yaml:3: ConfigMap/a: annotation kapp.k14s.io/renew-duration "soon": expected a duration such as 30m, 24h or 1h30m

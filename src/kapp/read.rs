@@ -87,9 +87,11 @@ impl Reader<'_> {
         };
         match decode(&tree) {
             Ok(rules) => self.rules.extend(rules),
-            Err(mistake) => {
-                let source = self.lines.at(line(document, &mistake.place));
-                self.problem(source, mistake);
+            Err(mistakes) => {
+                for mistake in mistakes {
+                    let source = self.lines.at(line(document, &mistake.place));
+                    self.problem(source, mistake);
+                }
             }
         }
     }
@@ -241,10 +243,24 @@ mod tests {
         config.yml:4: the rule is about no object: `resourceMatchers` is missing; `resourceMatchers: [{allMatcher: {}}]` is about every object
         config.yml:6: unknown key `alMatcher`; did you mean `allMatcher`?
         config.yml:6: a matcher without a condition; `allMatcher: {}` matches every object
-        config.yml:4: a rule has the form `(upsert|delete) (before|after) (upserting|deleting) <group>`; 
+        config.yml:4: "upsert after x": expected the form `(upsert|delete) (before|after) (upserting|deleting) <group>`; 
         config.yml:4: unknown preflight check `Nothing`; known are PermissionValidation, CRDUpgradeSafety
         config.yml:3: kapp 1.2.0 is required, but the rules of kapp 0.64.0 are the newest known here;
         "#);
+    }
+
+    #[test]
+    fn all_wrong_rules_are_told_at_once() {
+        let all = "resourceMatchers: [{allMatcher: {}}]";
+        let text = format!(
+            "rebaseRules:\n- ytt: {{}}\n  {all}\n- path: [a]\n  type: copy\n  {all}\nwaitRules:\n- ytt: {{}}\n  {all}\nchangeRuleBindings: 1"
+        );
+        insta::assert_snapshot!(config(&text).unwrap_err(), @"
+        config.yml:4: ytt overlays are not supported
+        config.yml:6: a rebase rule that copies has `sources`
+        config.yml:10: ytt functions are not supported
+        config.yml:12: expected a list
+        ");
     }
 
     #[test]

@@ -616,3 +616,21 @@ fn claims_come_after_storage_classes_that_they_do_not_name() {
         after StorageClass/fast: volumes need them
     ");
 }
+
+#[test]
+fn an_object_may_opt_out_of_the_default_rules() {
+    let text = "
+{apiVersion: v1, kind: Namespace, metadata: {name: x}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: a, namespace: x, annotations: {kapp.k14s.io/disable-default-change-group-and-rules: \"\"}}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: b, namespace: x}}
+";
+    let plan = order(upserts(text), Phase::Install, &Rules::default()).unwrap();
+    insta::assert_snapshot!(shown(&plan), @"
+    Namespace/x
+    ServiceAccount/a (x)
+    ServiceAccount/b (x)
+        after Namespace/x: it lives there
+    ");
+}

@@ -52,6 +52,8 @@ pub fn show_changes(rows: &[Row<'_>], shown: Shown) -> String {
     }
     for (change, wait) in listed() {
         let whole = match change.op {
+            // A new version is shown as what differs from the last one.
+            Op::Create if change.before.is_some() => true,
             Op::Create | Op::Delete => shown.whole_objects,
             Op::Update | Op::Replace => true,
             Op::Exists | Op::Keep | Op::Noop => false,
