@@ -38,6 +38,9 @@ pub(super) struct Args {
         hide_short_help = true
     )]
     name_template: Option<String>,
+    /// Call the app `release-name`, as Helm does with a chart alone
+    #[arg(short, long, help_heading = "Render", hide_short_help = true)]
+    generate_name: bool,
     /// Leave out test hooks
     #[arg(long, help_heading = "Render", hide_short_help = true)]
     skip_tests: bool,
@@ -89,6 +92,9 @@ pub(super) struct Args {
         help_heading = "Output"
     )]
     output_dir: Option<PathBuf>,
+    /// Put the tree of `--output-dir` into a folder with the app's name
+    #[arg(long, help_heading = "Output", hide_short_help = true)]
+    release_name: bool,
     /// Write to this file, as JSON, from which template and line each document came
     #[arg(
         long,
@@ -141,6 +147,10 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         stages::rewrite(&mut rendered, &request, unlocked, context)?;
     }
     match &args.output_dir {
+        Some(folder) if args.release_name => {
+            let folder = folder.join(&request.app);
+            tree::write(&rendered, &folder, &request.folder, context)?;
+        }
         Some(folder) => tree::write(&rendered, folder, &request.folder, context)?,
         None if args.show_only.is_empty() && args.output.output.is_none() => {
             context.ui.stream(|out| rendered.write(out))?;
@@ -192,7 +202,8 @@ fn rewrite_files(args: &Args, context: &Context) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-/// Prints what each template wrote, as Helm does when it is no YAML. Nothing when a template failed.
+/// Prints what each template wrote, as Helm does when it is no YAML: an empty line when a template failed,
+/// and nothing when none ran.
 fn debug(
     mut world: World,
     args: &Args,
@@ -237,33 +248,36 @@ fn check(
     Ok(Exit::Done)
 }
 
-/// The project with the name that the template of `--name-template` gives. Helm takes a chart alone
+/// The project with the name that `--name-template` or `--generate-name` gives. Helm takes a chart alone
 /// then, and so does the first argument here.
 ///
-/// Follows helm v4 `pkg/action/install.go`, `TemplateName`.
+/// Follows helm v4 `pkg/action/install.go`, `NameAndChart`, and `pkg/cmd/template.go`.
 fn named(args: &Args, context: &Context) -> Result<flags::Project, Error> {
     let mut project = args.project.clone();
-    let Some(text) = &args.name_template else {
-        return Ok(project);
+    let flag = match &args.name_template {
+        Some(_) => "--name-template",
+        None if args.generate_name => "--generate-name",
+        None => return Ok(project),
     };
     if project.chart.is_some() || project.app_flag.is_some() {
-        return Err(Error::usage(
-            "`--name-template` names the app, and a name is given too",
-        ));
+        return Err(Error::usage(format!(
+            "`{flag}` names the app, and a name is given too"
+        )));
     }
+    project.chart = project.app.take().map(PathBuf::from);
+    project.app = Some(match &args.name_template {
+        Some(template) => name_of(template, repeat::world(&args.repeat, context)?)?,
+        None => "release-name".to_owned(),
+    });
+    Ok(project)
+}
+
+/// What a template of a name says, without values.
+fn name_of(template: &str, mut world: World) -> Result<String, Error> {
     let wrong = |error: template::Error| Error::usage(format!("`--name-template`: {error}"));
     let mut templates = Templates::new(sprig::tables());
-    templates
-        .parse("name-template", text.clone())
-        .map_err(wrong)?;
-    let name = templates
-        .execute(
-            "name-template",
-            &Value::Nil,
-            &mut repeat::world(&args.repeat, context)?,
-        )
-        .map_err(wrong)?;
-    project.chart = project.app.take().map(PathBuf::from);
-    project.app = Some(String::from_utf8_lossy(&name).into_owned());
-    Ok(project)
+    let parsed = templates.parse("name-template", template);
+    parsed.map_err(wrong)?;
+    let name = templates.execute("name-template", &Value::Nil, &mut world);
+    Ok(String::from_utf8_lossy(&name.map_err(wrong)?).into_owned())
 }

@@ -82,7 +82,7 @@ pub(super) fn render_in(
     })
 }
 
-/// What each template of the chart wrote, by its path, whatever that is.
+/// What each template of the chart wrote, by its path, whatever that is; nothing when one failed.
 pub(super) fn outputs(
     world: &mut World,
     request: &Request,
@@ -93,7 +93,7 @@ pub(super) fn outputs(
     let chart = load(request, options)?;
     let values = chart::compose(&overrides(request, values)?, options.profile)?;
     let prepared = chart::prepare(&chart, &values, options)?;
-    Ok(chart::execute(&prepared, release, options.profile, world)?)
+    Ok(chart::execute(&prepared, release, options.profile, world).unwrap_or_default())
 }
 
 /// The charts of a chart of which nothing comes although it names them, with the values that decide

@@ -211,6 +211,17 @@ fn the_app_may_be_named_by_a_flag_or_by_a_template() {
         &env.run(&["render", "--name-template", template, "chart"]),
         &["name: named-x", "size: \"1\""],
     );
+    prints(
+        &env.run(&["render", "-g", "chart"]),
+        &["name: release-name", "size: \"1\""],
+    );
+    let twice = env.run(&["render", "web", "chart", "--generate-name"]);
+    assert_eq!(twice.code, 2);
+    assert!(
+        twice
+            .stderr
+            .contains("`--generate-name` names the app, and a name is given too")
+    );
 }
 
 #[test]
@@ -305,6 +316,13 @@ fn a_tree_replaces_the_last_render() {
     --- stderr
     ");
     assert!(!env.path().join(".release/web/templates/gone.yaml").exists());
+    let named = env.run(&["render", "--output-dir", "all", "--release-name"]);
+    assert_eq!(
+        named.stdout,
+        "wrote all/shop/web/templates/seen.yaml\n",
+        "{}",
+        named.all()
+    );
     assert_eq!(
         env.read(".release/web/templates/seen.yaml"),
         env.run(&["render"]).stdout + "\n",
@@ -497,4 +515,11 @@ fn what_is_no_yaml_is_printed_for_debugging() {
         "---\n# Source: web/templates/a.yaml\nkind: [shop\n\n\
          ---\n# Source: web/templates/seen.yaml\nkind: Other\n"
     );
+    for (template, printed) in [("{{ fail `x` }}", "\n"), ("{{ end }}", "\n")] {
+        env.write("chart/templates/a.yaml", template);
+        let failed = env.run(&["render", "--debug"]);
+        assert_eq!((failed.code, failed.stdout.as_str()), (1, printed));
+    }
+    env.write("chart/values.schema.json", r#"{"required": ["x"]}"#);
+    assert_eq!(env.run(&["render", "--debug"]).stdout, "");
 }

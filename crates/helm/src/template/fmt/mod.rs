@@ -220,6 +220,25 @@ mod tests {
             "%!d(BADINDEX) %!d(BADINDEX)"
         );
         assert_eq!(printf("%*d", &["x".into(), Value::int(1)]), "%!(BADWIDTH)1");
+        assert_eq!(
+            printf("%*d", &[Value::int(1_000_001), Value::int(1)]),
+            "%!(BADWIDTH)1"
+        );
+        assert_eq!(
+            printf("%.*d", &[Value::int(1_000_001), Value::int(1)]),
+            "%!(BADPREC)1"
+        );
+        assert_eq!(
+            printf("%p %p", &[Value::int(1), Value::Nil]),
+            "%!p(int=1) %!p(<nil>)"
+        );
+        let map = Value::Map(Map::new(MapKind::Any));
+        assert_eq!(
+            printf("%p %#p", &[map.clone(), map]),
+            "0xc000000000 c000000000"
+        );
+        let nil = Value::Map(Map::nil(MapKind::Any));
+        assert_eq!(printf("%p", &[nil]), "0x0");
     }
 
     #[test]

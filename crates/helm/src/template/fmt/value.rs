@@ -32,12 +32,26 @@ impl Printer<'_> {
             (Value::Nil, _) => self.bad_verb(verb, value),
             (Value::List(_) | Value::Map(_) | Value::Object(_), 'w') => self.bad_verb(verb, value),
             (_, 'T') => self.string(value.type_name().as_bytes(), 's', value),
-            // Addresses differ from run to run; a value of its own is all that can be promised.
-            (Value::Map(_) | Value::List(_) | Value::Bytes(_), 'p') => self.hex(0, true),
-            (_, 'p') => self.bad_verb(verb, value),
+            (_, 'p') => self.pointer(value),
             (Value::Bytes(bytes), _) => self.byte_slice(bytes, verb, "[]byte"),
             _ => self.value(value, verb, 0),
         }
+    }
+
+    /// `%p`: the address of what is behind a value. Those of Go differ from run to run.
+    fn pointer(&mut self, value: &Value) {
+        let address = match value {
+            Value::List(list) if list.is_nil() => 0,
+            Value::Map(map) if map.is_nil() => 0,
+            Value::List(_) | Value::Map(_) | Value::Bytes(_) => ADDRESS,
+            Value::Object(object)
+                if matches!(object.kind(), Kind::Ptr | Kind::Map | Kind::Slice) =>
+            {
+                ADDRESS
+            }
+            _ => return self.bad_verb('p', value),
+        };
+        self.hex(address, !self.flags.sharp);
     }
 
     /// A value at a depth; only at depth 0 a pointer shows what it points to.
