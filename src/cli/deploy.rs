@@ -37,7 +37,27 @@ pub(super) struct Args {
     explain: Option<Option<String>>,
 }
 
+/// Plans and carries out; plans anew when the lock was waited for and somebody deployed meanwhile.
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
+    let begun = std::time::Instant::now();
+    loop {
+        match once(args, context).await {
+            Err(error) if is_overtaken(&error) && begun.elapsed() < args.apply.lock_wait => {
+                context
+                    .ui
+                    .note("The app was deployed by somebody else meanwhile: this plan is of now.");
+            }
+            ended => return ended,
+        }
+    }
+}
+
+fn is_overtaken(error: &Error) -> bool {
+    let overtaken = |error: &deploy::Error| matches!(error, deploy::Error::Overtaken { .. });
+    error.source.downcast_ref().is_some_and(overtaken)
+}
+
+async fn once(args: &Args, context: &Context) -> Result<Exit, Error> {
     let Comparison {
         request,
         target,
@@ -58,6 +78,10 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     guard(is_empty, &prepared, &args.guards)?;
     if args.dry_run {
         return Ok(Exit::Done);
+    }
+    let immutable = prepared.immutable();
+    if !immutable.is_empty() {
+        return Err(deploy::Error::Immutable(immutable).into());
     }
     carry_out::check_risks(&prepared, &args.apply, context)?;
     if prepared.writes() {

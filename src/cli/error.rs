@@ -253,6 +253,12 @@ impl From<deploy::Error> for Error {
         use deploy::Error as E;
         let (exit, hint) = match &error {
             E::Cluster(_) | E::Object(_) => return of_stage(error),
+            E::Lacking { roles, .. } => {
+                let roles = roles.clone();
+                return Self::new(Exit::Failed, error).shown(roles).hinted(
+                    "this is what the user lacks: somebody who may gives it, with a binding to the user",
+                );
+            }
             E::Owned(_) => (
                 Exit::Unsafe,
                 "if this app is to own them, add `--take-ownership NAME` with the owner's name",
@@ -264,7 +270,7 @@ impl From<deploy::Error> for Error {
             ),
             E::Locked { .. } => (
                 Exit::Locked,
-                "wait for it: `--lock-wait 10m`; a dead holder's lock ends by itself",
+                "wait for it: `--lock-wait 10m`; the lock of a dead holder ends by itself, `windlass unlock` takes it from one that lives",
             ),
             E::LockLost { .. } => (Exit::Locked, "run it again once the other deploy has ended"),
             E::Stale { .. } | E::Overtaken { .. } => (
@@ -274,6 +280,10 @@ impl From<deploy::Error> for Error {
             E::NoNamespace { .. } => (Exit::Failed, "create it, or add `--create-namespace`"),
             E::NotDeployed { .. } => (Exit::Failed, "`windlass list -A` shows all apps"),
             E::OtherNamespace { .. } => (Exit::Usage, "name its namespace: `-n NAMESPACE`"),
+            E::Immutable(_) => (
+                Exit::Unsafe,
+                "if that is meant, annotate the object: `kapp.k14s.io/update-strategy: fallback-on-replace`",
+            ),
             E::Plan(_)
             | E::Inventory(_)
             | E::Refused(_)

@@ -198,6 +198,8 @@ pub(super) async fn desired(
     };
     let last = match deploy::history(&target.cluster, &target.app).await {
         Err(deploy::Error::NotDeployed { .. }) => Vec::new(),
+        // Reading the record again tells what else the user may not do.
+        Err(deploy::Error::Cluster(cluster::Error::Forbidden { .. })) => Vec::new(),
         history => history?,
     };
     let revision = last.last().map_or(1, |deploy| deploy.revision + 1);

@@ -322,10 +322,13 @@ fn manager_of(message: &str) -> String {
 
 /// Field errors of a 422: one `field: text` per cause.
 fn invalid(action: String, status: &serde_json::Value, message: String) -> Error {
-    const IMMUTABLE: [&str; 3] = [
-        "field is immutable",
-        "updates to statefulset spec for fields other than",
-        "may not change once set",
+    const IMMUTABLE: [&str; 6] = [
+        " immutable",
+        "updates to ",
+        "may not change",
+        "may not be changed",
+        "cannot change",
+        "cannot be changed",
     ];
     let immutable = IMMUTABLE.iter().any(|words| message.contains(words));
     let causes = status["details"]["causes"]

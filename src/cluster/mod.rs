@@ -1,6 +1,7 @@
 //! The API server: connection, kinds, reading, server-side apply, deleting, watching. Knows
 //! nothing of plans.
 
+mod access;
 mod apply;
 mod connect;
 mod delete;
@@ -11,6 +12,7 @@ mod logs;
 mod request;
 mod watch;
 
+pub use access::Access;
 pub use discovery::{Discovery, Kind};
 pub use error::{Error, FieldConflict, problems_text};
 pub use live::Selector;

@@ -1,8 +1,8 @@
 //! One change, sent. An object that changed since it was shown is looked at again first.
 
-use super::Error;
 use super::owner::is_left_by_clients;
 use super::predict::predict;
+use super::{Contested, Error, policy};
 use crate::cluster::{self, Cluster, Kind};
 use crate::diff::{self, Change, Masker, Op};
 use crate::inventory::PART_OF;
@@ -85,6 +85,10 @@ impl Sender<'_> {
                 Err(error) if error.is_stale() || error.is_not_found() => {
                     self.cluster.get_as(&kind, &change.target).await?
                 }
+                Err(error @ cluster::Error::Conflict { .. }) => {
+                    let found = self.cluster.get_as(&kind, &change.target).await?;
+                    return Err(contested(error, found.as_ref().unwrap_or(&live)));
+                }
                 Err(error) => return Err(error.into()),
             };
             let stale = |now: Option<Change>| Error::Stale {
@@ -94,7 +98,9 @@ impl Sender<'_> {
             let Some(found) = found.filter(|found| found.uid() == shown.uid()) else {
                 return Err(stale(None));
             };
-            let found = predict(self.cluster, &kind, desired, &found, force, is_taken).await?;
+            let found = predict(self.cluster, &kind, desired, &found, force, is_taken)
+                .await
+                .map_err(|error| contested(error, &found))?;
             let (found, after) = (found.live.into_owned(), found.after);
             if found.uid() != shown.uid() {
                 return Err(stale(None));
@@ -265,6 +271,20 @@ fn bound(desired: &Object, live: &Object) -> Object {
         bound.tree_mut()["metadata"][key] = live.tree()["metadata"][key].clone();
     }
     bound
+}
+
+/// The same error; fields that somebody took since the change was shown are named with the time.
+fn contested(error: cluster::Error, live: &Object) -> Error {
+    match error {
+        cluster::Error::Conflict { mut conflicts, .. } => {
+            policy::date(&mut conflicts, live);
+            Error::Contested(vec![Contested {
+                target: live.reference(),
+                fields: conflicts,
+            }])
+        }
+        other => other.into(),
+    }
 }
 
 /// Whether two changes write the same, whoever owns the fields.

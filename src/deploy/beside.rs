@@ -17,7 +17,8 @@ const SOON: Duration = Duration::from_secs(1);
 /// From so many watches on, pods are followed by namespace: one connection carries only so many
 /// streams.
 const MANY: usize = 60;
-/// After so long without any news a wait says that it still waits.
+/// After so long without any news a wait says that it still waits; the first time soon.
+const FIRST_HEARTBEAT: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// kapp's mark of objects that are judged by what they say themselves.
 const OWN_WORD_COUNTS: &str = "kapp.k14s.io/disable-associated-resources-wait";
@@ -260,9 +261,14 @@ impl Runner<'_> {
         let Some((step, waiting)) = longest else {
             return;
         };
-        if self.last_news.elapsed() < HEARTBEAT {
+        let patience = match self.still_waiting {
+            true => HEARTBEAT,
+            false => FIRST_HEARTBEAT,
+        };
+        if self.last_news.elapsed() < patience {
             return;
         }
+        self.still_waiting = true;
         self.last_news = Instant::now();
         self.sink.emit(Event::StillWaiting {
             objects: self.waiting.len(),

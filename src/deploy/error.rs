@@ -3,8 +3,10 @@
 use super::owner::Owner;
 use crate::cluster::FieldConflict;
 use crate::diff::{Change, Masker};
-use crate::object::{ObjectRef, Source};
+use crate::object::{ObjectRef, Source, managed_fields};
 use crate::{cluster, inventory, object, plan};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 /// An object that something else owns.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,8 +46,10 @@ pub struct Holder {
     pub host: String,
     /// The page of the CI run.
     pub ci_url: String,
-    /// Since when, as the Lease has it.
-    pub since: String,
+    /// Since when, by the holder's clock.
+    pub since: Option<Timestamp>,
+    /// For how long, when that is known.
+    pub held: Option<SignedDuration>,
 }
 
 impl std::fmt::Display for Holder {
@@ -59,8 +63,11 @@ impl std::fmt::Display for Holder {
         if !self.host.is_empty() {
             write!(f, " on {}", self.host)?;
         }
-        if !self.since.is_empty() {
-            write!(f, " since {}", self.since)?;
+        if let Some(since) = self.since {
+            write!(f, " since {}", since.strftime("%Y-%m-%dT%H:%M:%SZ"))?;
+        }
+        if let Some(held) = self.held {
+            write!(f, ", for {held:#}")?;
         }
         if !self.ci_url.is_empty() {
             write!(f, " ({})", self.ci_url)?;
@@ -84,12 +91,23 @@ pub enum Error {
     /// The record of the app.
     #[error(transparent)]
     Inventory(#[from] inventory::Error),
+    /// The user may not do what a deploy of the app needs.
+    #[error("{cause}")]
+    Lacking {
+        /// What the server forbids.
+        cause: Box<Self>,
+        /// The roles that would give what the user lacks, as YAML.
+        roles: String,
+    },
     /// Objects belong to something else.
     #[error("{}", owned_text(.0))]
     Owned(Vec<Owned>),
     /// The server would refuse objects.
     #[error("{}", refused_text(.0))]
     Refused(Vec<Refusal>),
+    /// Fields change that cannot change, and nobody allowed to delete the objects for it.
+    #[error("{}", refused_text(.0))]
+    Immutable(Vec<Refusal>),
     /// Other managers own fields that would change.
     #[error("{}", contested_text(.0))]
     Contested(Vec<Contested>),
@@ -99,7 +117,7 @@ pub enum Error {
         /// The app.
         app: String,
         /// Who holds its lock.
-        holder: Holder,
+        holder: Box<Holder>,
     },
     /// Another run took the lock over while this one slept.
     #[error("the lock of app `{app}` was lost to {holder}; nothing more was written")]
@@ -107,7 +125,7 @@ pub enum Error {
         /// The app.
         app: String,
         /// Who holds it now.
-        holder: Holder,
+        holder: Box<Holder>,
     },
     /// An object changed after the plan was shown, and the change to it would be another one now.
     #[error("{}", stale_text(planned, now.as_deref()))]
@@ -175,6 +193,10 @@ impl Error {
     pub(super) fn scrubbed(self, masker: &Masker) -> Self {
         match self {
             Self::Cluster(error) => Self::Cluster(error.scrubbed(&|text| masker.scrub(text))),
+            Self::Lacking { cause, roles } => Self::Lacking {
+                cause: Box::new(cause.scrubbed(masker)),
+                roles,
+            },
             other => other,
         }
     }
@@ -209,26 +231,47 @@ fn contested_text(contested: &[Contested]) -> String {
     )
 }
 
+/// Both changes, and who came in between. Values of secrets are masked in changes already.
 fn stale_text(planned: &Change, now: Option<&Change>) -> String {
-    let fields = |change: &Change| -> String {
-        let paths: Vec<&str> = change
-            .fields
-            .iter()
-            .map(|field| field.path.as_str())
-            .collect();
-        if paths.is_empty() {
-            "no field".to_owned()
-        } else {
-            paths.join(", ")
-        }
+    let target = &planned.target;
+    let Some(now) = now else {
+        return format!("{target} was deleted after the plan was shown");
     };
-    match now {
-        None => format!("{} was deleted after the plan was shown", planned.target),
-        Some(now) => format!(
-            "{} changed after the plan was shown: it was to change {}, now it would change {}",
-            planned.target,
-            fields(planned),
-            fields(now)
-        ),
+    let by = match (&planned.live, &now.live) {
+        (Some(before), Some(after)) => managed_fields::written_since(before, after),
+        _ => Vec::new(),
+    };
+    let by = match by.as_slice() {
+        [] => String::new(),
+        by => format!(" (by {})", by.join(", ")),
+    };
+    format!(
+        "{target} changed after the plan was shown{by}\nplanned: {}\nnow:     {}",
+        fields_text(planned),
+        fields_text(now)
+    )
+}
+
+/// The fields of a change with their values, on one line.
+fn fields_text(change: &Change) -> String {
+    const MOST: usize = 5;
+    let value = |value: &Option<Value>| match value {
+        None => "nothing".to_owned(),
+        Some(value) => value.to_string().chars().take(60).collect(),
+    };
+    let each = change.fields.iter().take(MOST);
+    let mut each: Vec<String> = each
+        .map(|field| {
+            let (before, after) = (value(&field.before), value(&field.after));
+            format!("{} {before} → {after}", field.path)
+        })
+        .collect();
+    let more = change.fields.len().saturating_sub(MOST);
+    if more > 0 {
+        each.push(format!("{more} more"));
     }
+    if each.is_empty() {
+        return "no field".to_owned();
+    }
+    each.join(", ")
 }

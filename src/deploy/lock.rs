@@ -103,20 +103,20 @@ pub(super) async fn acquire(
                 Err(error) => return Err(error.into()),
             }
         }
-        let holder = holder_of(&wanted);
+        let holder = holder_of(&wanted, cluster.server_time());
         let lives = seen
             .as_ref()
             .is_some_and(|(first, _)| is_renewed(first, &wanted));
         if lives && begun.elapsed() >= patience {
             return Err(Error::Locked {
                 app: app.name.clone(),
-                holder,
+                holder: Box::new(holder),
             });
         }
         if !told {
             told = true;
-            sink.emit(Event::Stage {
-                message: format!("wait for the lock held by {holder}"),
+            sink.emit(Event::Warning {
+                message: format!("waiting for the lock held by {holder}"),
             });
         }
         if seen
@@ -156,7 +156,7 @@ pub async fn held(cluster: &Cluster, app: &App) -> Result<Option<Held>, Error> {
     let renewed = last_written(&lease);
     let lasts = SignedDuration::try_from(lasts(&lease)).unwrap_or_default();
     Ok(Some(Held {
-        holder: holder_of(&lease),
+        holder: holder_of(&lease, cluster.server_time()),
         renewed,
         expires: renewed.and_then(|renewed| renewed.checked_add(lasts).ok()),
         lives: !is_free(cluster, &lease, None),
@@ -208,7 +208,7 @@ impl Lock {
             None => Ok(()),
             Some(holder) => Err(Error::LockLost {
                 app: self.shared.app.clone(),
-                holder,
+                holder: Box::new(holder),
             }),
         }
     }
@@ -318,7 +318,16 @@ impl Shared {
                             lease = found;
                         }
                         Some(other) => {
-                            self.state().lost = Some(holder_of(&other));
+                            // Since when does not matter, nor does it say so when it was unlocked.
+                            self.state().lost = Some(Holder {
+                                since: None,
+                                ..holder_of(&other, None)
+                            });
+                            return Ok(());
+                        }
+                        // Whoever took it over meanwhile may have given it back.
+                        None if self.state().renewed.elapsed() >= SURE => {
+                            self.state().lost = Some(Holder::default());
                             return Ok(());
                         }
                         None => match self.restore(&kind, lease).await? {
@@ -439,13 +448,19 @@ fn identity(origin: &Origin) -> String {
     )
 }
 
-fn holder_of(lease: &Object) -> Holder {
+/// Who holds a Lease; `now` by the server's clock.
+fn holder_of(lease: &Object, now: Option<Timestamp>) -> Holder {
+    let since: Option<Timestamp> = lease.text(&["spec", "acquireTime"]).parse().ok();
+    let held = since.zip(now).map(|(since, now)| now.duration_since(since));
     let annotation = |key: &str| lease.annotation(key).unwrap_or_default().to_owned();
     Holder {
         who: annotation(WHO),
         host: annotation(HOST),
         ci_url: annotation(CI_URL),
-        since: lease.text(&["spec", "acquireTime"]).to_owned(),
+        since,
+        held: held
+            .filter(SignedDuration::is_positive)
+            .map(|held| SignedDuration::from_secs(held.as_secs())),
     }
 }
 

@@ -71,13 +71,17 @@ pub async fn list(
 /// # Errors
 /// When the app does not exist or the server refuses.
 pub async fn inspect(cluster: &Cluster, app: &App) -> Result<Vec<Seen>, Error> {
-    let seen = live(cluster, app).await?.into_iter().map(|live| Seen {
+    Ok(live(cluster, app).await?.into_iter().map(seen).collect())
+}
+
+/// How an object is.
+pub(super) fn seen(live: Object) -> Seen {
+    Seen {
         target: live.reference(),
         status: status::of(&live),
         created: live.text(&["metadata", "creationTimestamp"]).to_owned(),
         live,
-    });
-    Ok(seen.collect())
+    }
 }
 
 /// The live objects of an app.

@@ -5,7 +5,7 @@ use super::found::{self, Found};
 use super::policy::FieldPolicy;
 use super::risk::{self, Risk};
 use super::trial::Trials;
-use super::{App, Error, claims, hooks, ready, store, versions};
+use super::{App, Error, claims, hooks, ready, rights, store, versions};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op};
 use crate::event::{Event, Sink};
@@ -168,8 +168,14 @@ pub async fn prepare(
     for manifest in &request.manifests {
         masker.learn(&manifest.object);
     }
-    let prepared = plan_of(cluster, request, masker, sink).await;
-    prepared.map_err(|error| error.scrubbed(masker))
+    let (app, places) = (request.app.clone(), rights::places(&request.manifests));
+    match Box::pin(plan_of(cluster, request, masker, sink)).await {
+        Err(error) if rights::is_forbidden(&error) => {
+            let error = rights::explained(cluster, &app, &places, error).await;
+            Err(error.scrubbed(masker))
+        }
+        prepared => prepared.map_err(|error| error.scrubbed(masker)),
+    }
 }
 
 async fn plan_of(

@@ -6,7 +6,7 @@ use super::runner::Runner;
 use super::{Error, Graces, record};
 use crate::cluster::Cluster;
 use crate::diff::{Change, Masker, Op};
-use crate::event::{Actuation, Reconcile, Sink};
+use crate::event::{Actuation, Event, Reconcile, Sink};
 use crate::inventory::{DeployResult, Origin};
 use crate::object::{Object, ObjectRef};
 use jiff::{SignedDuration, Timestamp};
@@ -14,6 +14,9 @@ use serde_json::json;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// How much longer than requests in flight the record of a cancelled run may take.
+const CLOSE_GRACE: Duration = Duration::from_millis(400);
 
 /// How to carry out a plan.
 #[derive(Clone, Debug)]
@@ -119,6 +122,10 @@ pub async fn run(
     sink: &mut dyn Sink,
     cancel: &CancellationToken,
 ) -> Result<Report, Error> {
+    let immutable = prepared.immutable();
+    if !immutable.is_empty() {
+        return Err(Error::Immutable(immutable));
+    }
     let writes = prepared.writes();
     let begun = Instant::now();
     let mut parent = prepared.parent.clone();
@@ -138,6 +145,7 @@ pub async fn run(
     }
     let mut runner = Runner::new(cluster, prepared, options, masker, sink, lock.as_ref());
     runner.run(cancel).await;
+    let give_up_at = runner.give_up_at.filter(|_| cancel.is_cancelled());
     let (outcomes, after, stopped_by, complete) = runner.finish();
     let result = result(&outcomes, complete && stopped_by.is_none(), cancel);
     let mut report = Report {
@@ -151,27 +159,47 @@ pub async fn run(
     } else {
         report.revision = parent.record.last().map(|deploy| deploy.revision);
         let ended = options.started + SignedDuration::try_from(begun.elapsed()).unwrap_or_default();
-        let closed = record::close(
-            cluster,
-            prepared,
-            &mut parent,
-            &report,
-            &after,
-            ended,
-            lock.as_ref(),
-        )
-        .await;
-        if let Some(lock) = lock {
-            lock.release().await;
-        }
-        if let Err(error) = closed
-            && report.stopped_by.is_none()
-        {
-            report.stopped_by = Some(error);
-            report.result = DeployResult::Failed;
+        let closing = async {
+            let closed = record::close(
+                cluster,
+                prepared,
+                &mut parent,
+                &report,
+                &after,
+                ended,
+                lock.as_ref(),
+            )
+            .await;
+            if let Some(lock) = lock {
+                lock.release().await;
+            }
+            closed
+        };
+        match in_time(closing, give_up_at).await {
+            None => sink.emit(Event::Warning {
+                message: "the record could not be written in time: it says what was begun"
+                    .to_owned(),
+            }),
+            Some(Err(error)) if report.stopped_by.is_none() => {
+                report.stopped_by = Some(error);
+                report.result = DeployResult::Failed;
+            }
+            Some(_) => {}
         }
     }
     Ok(report)
+}
+
+/// The end of some work; when a run was cancelled, only if it comes soon after requests in flight
+/// are given up.
+async fn in_time<T>(work: impl Future<Output = T>, give_up_at: Option<Instant>) -> Option<T> {
+    match give_up_at {
+        None => Some(work.await),
+        Some(at) => {
+            let end = at.max(Instant::now()) + CLOSE_GRACE;
+            tokio::time::timeout_at(end, work).await.ok()
+        }
+    }
 }
 
 /// The report of a run that was cancelled before it had the lock.

@@ -50,12 +50,14 @@ pub(super) struct Runner<'a> {
     pub(super) logs: Logs,
     /// When something was last told of a wait.
     pub(super) last_news: Instant,
+    /// Whether it was told before that something is still waited for.
+    pub(super) still_waiting: bool,
     pub(super) outcomes: Vec<Outcome>,
     pub(super) after: Vec<Option<Object>>,
     pub(super) stopped_by: Option<Error>,
     pub(super) stopping: bool,
     /// When requests in flight are given up, once the run is stopping.
-    give_up_at: Option<Instant>,
+    pub(super) give_up_at: Option<Instant>,
     pub(super) deadline: Instant,
 }
 
@@ -95,6 +97,7 @@ impl<'a> Runner<'a> {
             beside: Seen::new(),
             logs: Logs::new(cluster, options),
             last_news: Instant::now(),
+            still_waiting: false,
             outcomes: steps.iter().map(|step| outcome(&step.change)).collect(),
             after: steps.iter().map(|_| None).collect(),
             stopped_by: None,
@@ -188,6 +191,7 @@ impl<'a> Runner<'a> {
         };
         self.outcomes[step].actuation = actuation;
         self.outcomes[step].reason.clone_from(&reason);
+        self.last_news = Instant::now();
         if change.op != Op::Noop {
             let (object, op) = (change.target.clone(), word(change.op).to_owned());
             self.sink.emit(Event::StepFinished {
@@ -207,7 +211,10 @@ impl<'a> Runner<'a> {
             }
             Err(error) => {
                 self.outcomes[step].reconcile = Reconcile::Skipped;
-                if matches!(error, Error::Stale { .. } | Error::LockLost { .. }) {
+                if matches!(
+                    error,
+                    Error::Stale { .. } | Error::LockLost { .. } | Error::Contested(_)
+                ) {
                     self.stopped_by.get_or_insert(error);
                 }
                 self.fail(step);

@@ -3,13 +3,14 @@
 use super::found::Found;
 use super::policy::{self, FieldPolicy};
 use super::predict::predict;
-use super::{Contested, Error, Refusal, plain};
+use super::{Contested, Error, Prepared, Refusal, plain};
 use crate::cluster::{self, Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op, Verdict};
 use crate::inventory::{PART_OF, Parent};
 use crate::kapp;
 use crate::object::managed_fields::MANAGER;
 use crate::object::{Fingerprint, Manifest, Object, ObjectRef, fingerprint};
+use crate::plan::hook;
 use futures::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -171,7 +172,7 @@ impl Trials<'_> {
                 problems,
                 immutable: true,
                 ..
-            }) if may_replace(&manifest.object) => {
+            }) => {
                 let reason = self.words(&problems);
                 let change = diff::replace(manifest, live, None, &reason, self.masker);
                 Ok((change, forced))
@@ -236,23 +237,11 @@ impl Trials<'_> {
                 target,
                 fields: conflicts,
             }),
-            cluster::Error::Invalid {
-                problems,
-                immutable,
-                ..
-            } => {
-                let hint = if immutable {
-                    "; it would have to be replaced"
-                } else {
-                    ""
-                };
-                let message = format!("{}{hint}", self.words(&problems));
-                Trouble::Refused(Refusal {
-                    target,
-                    source: Some(manifest.source.clone()),
-                    message,
-                })
-            }
+            cluster::Error::Invalid { problems, .. } => Trouble::Refused(Refusal {
+                target,
+                source: Some(manifest.source.clone()),
+                message: self.words(&problems),
+            }),
             cluster::Error::Forbidden { message, .. }
             | cluster::Error::NotFound { message, .. } => {
                 let message = self.masker.scrub(&message);
@@ -297,12 +286,41 @@ fn unchanged(change: &Change, key: &[u8]) -> Option<Fingerprint> {
     is_member.then(|| fingerprint(key, desired, live, MANAGER))
 }
 
-/// Whether an object may be deleted and created again when a field that cannot change does.
-fn may_replace(object: &Object) -> bool {
-    matches!(
-        object.annotation("kapp.k14s.io/update-strategy"),
-        Some("fallback-on-replace" | "always-replace")
-    )
+/// Whether an object may be deleted and made anew: its manifest says so, it is going already, or it
+/// is a hook that runs again.
+fn is_free_to_go(change: &Change) -> bool {
+    let goes = |live: &Object| live.get(&["metadata", "deletionTimestamp"]).is_some();
+    let strategy = |object: &Object| {
+        let strategy = object.annotation("kapp.k14s.io/update-strategy");
+        matches!(strategy, Some("fallback-on-replace" | "always-replace"))
+    };
+    let reruns = |object: &Object| {
+        let before = hook::DeletePolicy::BeforeHookCreation;
+        hook::of(object).is_some_and(|hook| hook.delete.contains(&before))
+    };
+    let desired = change.desired.as_ref();
+    change.live.as_ref().is_some_and(goes)
+        || desired.is_some_and(|object| strategy(object) || reruns(object))
+}
+
+impl Prepared {
+    /// The objects that would have to be deleted and made anew, since a field changes that cannot,
+    /// and whose manifests do not allow that. [`super::run`] refuses a plan that has any.
+    #[must_use]
+    pub fn immutable(&self) -> Vec<Refusal> {
+        let refusal = |change: &Change| Refusal {
+            target: change.target.clone(),
+            source: change.source.clone(),
+            message: format!(
+                "{}; it would have to be deleted and made anew",
+                change.reason
+            ),
+        };
+        self.changes()
+            .filter(|change| change.op == Op::Replace && !is_free_to_go(change))
+            .map(refusal)
+            .collect()
+    }
 }
 
 /// Whether a refused creation will be refused later, too, whatever is applied before it.

@@ -225,6 +225,22 @@ pub fn entries(live: &Object) -> Vec<Entry> {
         .collect()
 }
 
+/// Who wrote an object between two states of it, and when: `kubectl-edit at 2026-01-02T03:04:05Z`.
+#[must_use]
+pub fn written_since(before: &Object, after: &Object) -> Vec<String> {
+    let old = before.list(&["metadata", "managedFields"]);
+    let entries = after.list(&["metadata", "managedFields"]).iter();
+    let new = entries.filter(|entry| !old.contains(entry));
+    let written = new.map(|entry| {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default();
+        match text("time") {
+            "" => text("manager").to_owned(),
+            time => format!("{} at {time}", text("manager")),
+        }
+    });
+    written.collect()
+}
+
 /// The fields that a manager owns by server-side apply. `None` when it never applied the object.
 #[must_use]
 pub fn applied_by(live: &Object, manager: &str) -> Option<FieldSet> {

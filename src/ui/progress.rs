@@ -147,9 +147,16 @@ impl Progress {
                 seconds: passed,
             } => {
                 let head = paint(colored, Label::Dim, "waiting ");
-                let count = super::count(*objects, "object");
-                let note = format!("{message} ({})", seconds(*passed));
-                self.line(&format!("{head} for {count}, longest {longest}: {note}"));
+                let what = match objects {
+                    1 => longest.to_string(),
+                    more => format!("for {more} objects, longest {longest}"),
+                };
+                let passed = seconds(*passed);
+                let note = match message.as_str() {
+                    "" => passed,
+                    message => format!("{message} ({passed})"),
+                };
+                self.line(&row(&head, &what, &note));
             }
             Event::Log {
                 pod,

@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use crate::program::Case;
+use crate::proxy::{Fault, Proxy};
 use crate::support::{Lab, apply, config_map, deployment, lab};
 use serde_json::json;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use windlass::cluster::{Cluster, Options};
 use windlass::deploy::{self, Error};
@@ -52,10 +54,26 @@ fn rights_in_one_namespace_are_enough_for_what_is_there() {
         lab.deploy_well("web", &[config_map("a", "2")]).await;
         assert!(lab.get("", "ConfigMap", "b").await.is_none());
         let request = lab.request("web", &[config_map("a", "2"), deployment("web", "")]);
-        let error = lab.prepare(request).await.unwrap_err().to_string();
+        let error = lab.prepare(request).await.unwrap_err();
+        let text = error.to_string();
         assert!(
-            error.contains("deployments") && error.contains("forbidden"),
-            "{error}"
+            text.contains("deployments") && text.contains("forbidden"),
+            "{text}"
+        );
+        let Error::Lacking { roles, .. } = error else {
+            panic!("what is lacking is not named: {error:?}");
+        };
+        assert_eq!(
+            roles,
+            format!(
+                "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n\
+                 metadata: {{name: windlass-web, namespace: {}}}\nrules:\n\
+                 - {{apiGroups: [\"\"], resources: [pods/log], verbs: [get]}}\n\
+                 - {{apiGroups: [\"\"], resources: [events, pods], verbs: [list, watch]}}\n\
+                 - {{apiGroups: [\"apps\"], resources: [deployments], verbs: [create, delete, get, list, patch, watch]}}\n\
+                 - {{apiGroups: [\"apps\"], resources: [replicasets], verbs: [list, watch]}}",
+                lab.namespace
+            )
         );
         lab.delete_well("web").await;
     });
@@ -102,10 +120,13 @@ fn a_field_that_cannot_change_is_told_and_replaced_only_when_that_is_allowed() {
         };
         lab.deploy_well("web", &[job("example.com/m:1", "")]).await;
         let request = lab.request("web", &[job("example.com/m:2", "")]);
-        let error = lab.prepare(request).await.unwrap_err();
-        assert!(matches!(error, Error::Refused(_)));
+        let prepared = lab.prepare(request).await.unwrap();
+        let change = prepared.changes().next().unwrap();
+        assert_eq!(change.op, Op::Replace, "the diff shows it");
+        let error = lab.run(&prepared).await.unwrap_err();
+        assert!(matches!(error, Error::Immutable(_)));
         assert!(
-            error.to_string().contains("it would have to be replaced"),
+            error.to_string().contains("it would have to be deleted"),
             "{error}"
         );
 
@@ -126,41 +147,152 @@ fn a_field_that_cannot_change_is_told_and_replaced_only_when_that_is_allowed() {
     });
 }
 
-const STUCK: &str = "apiVersion: apps/v1
+#[test]
+fn the_kinds_that_need_a_replacement_are_told_by_the_words_of_the_server() {
+    lab(|mut lab| async move {
+        let binding = |role: &str| {
+            json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+                "metadata": {"name": "b"}, "roleRef": {"kind": "Role", "name": role, "apiGroup": "rbac.authorization.k8s.io"}})
+        };
+        let claim = |mode: &str| {
+            json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "c"},
+                "spec": {"accessModes": [mode], "resources": {"requests": {"storage": "1Gi"}}}})
+        };
+        let pod = |name: &str| {
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
+                "spec": {"containers": [{"name": name, "image": "example.com/m:1"}]}})
+        };
+        let set = |service: &str| {
+            let mut set = deployment("s", "");
+            set["kind"] = "StatefulSet".into();
+            set["spec"]["serviceName"] = service.into();
+            set
+        };
+        let secret = |value: &str| {
+            json!({"apiVersion": "v1", "kind": "Secret", "immutable": true,
+                "metadata": {"name": "s"}, "stringData": {"a": value}})
+        };
+        let service = |ip: &str| {
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"},
+                "spec": {"clusterIP": ip, "ports": [{"port": 80}]}})
+        };
+        let before = [
+            binding("one"),
+            claim("ReadWriteOnce"),
+            pod("one"),
+            set("one"),
+            secret("one"),
+            service("None"),
+        ];
+        let after = [
+            binding("two"),
+            claim("ReadWriteMany"),
+            pod("two"),
+            set("two"),
+            secret("two"),
+            service(""),
+        ];
+        lab.deploy_well("web", &before).await;
+        let request = lab.request("web", &after);
+        let prepared = lab.prepare(request).await.unwrap();
+        let replaced = prepared.immutable();
+        let mut kinds: Vec<&str> = replaced
+            .iter()
+            .map(|one| one.target.kind.as_str())
+            .collect();
+        kinds.sort_unstable();
+        assert_eq!(
+            kinds,
+            [
+                "PersistentVolumeClaim",
+                "Pod",
+                "RoleBinding",
+                "Secret",
+                "StatefulSet"
+            ]
+        );
+        // What has data is asked about besides.
+        assert_eq!(prepared.risks.len(), 1, "{:?}", prepared.risks);
+    });
+}
+
+/// Three objects, each after the one before.
+const IN_A_ROW: &str = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: first}
+---
+apiVersion: apps/v1
 kind: Deployment
-metadata: {name: web}
+metadata: {name: web, annotations: {kapp.k14s.io/change-group: web}}
 spec:
   selector: {matchLabels: {app: web}}
   template:
-    metadata: {labels: {app: web, windlass.test/stuck: 'true'}}
+    metadata:
+      labels: {app: web, windlass.test/stuck: '{{ .Values.stuck }}'}
+      annotations: {windlass.test/ready-after: {{ .Values.after | default \"0s\" }}}
     spec:
       containers:
         - {name: web, image: registry.example.com/web:1}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: last, annotations: {kapp.k14s.io/change-rule: upsert after upserting web}}
+data: {color: {{ .Values.color | default \"blue\" }}}
 ";
+
+/// The program, deploying the chart of a case.
+fn begun(case: &Case, extra: &[&str]) -> Child {
+    let mut arguments = vec!["deploy", "shop", "chart", "--yes", "-n", &case.namespace];
+    arguments.extend(extra);
+    let mut command = case.env.command(&arguments);
+    command
+        .env("KUBECONFIG", crate::support::kubeconfig())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+fn signal(child: &Child, name: &str) {
+    let mut command = Command::new("kill");
+    let sent = command.args(["-s", name, &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Exit code and everything that was printed.
+fn ended(child: Child) -> (Option<i32>, String) {
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let told = text(&output.stdout) + &text(&output.stderr);
+    (output.status.code(), told)
+}
+
+async fn until_there(lab: &Lab, group: &str, kind: &str, name: &str) {
+    while lab.get(group, kind, name).await.is_none() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
 
 #[test]
 fn a_signal_in_the_middle_of_a_wait_ends_it_in_good_order() {
     lab(|lab| async move {
         let mut case = Case::new("signal");
         case.namespace = lab.namespace.clone();
-        case.template("web.yaml", STUCK);
-        let mut child = case
-            .env
-            .command(&["deploy", "shop", "chart", "--yes", "-n", &lab.namespace])
-            .env("KUBECONFIG", crate::support::kubeconfig())
-            .spawn()
-            .unwrap();
-        while lab.get("apps", "Deployment", "web").await.is_none() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        let signaled = std::process::Command::new("kill")
-            .arg(child.id().to_string())
-            .status();
-        assert!(signaled.unwrap().success());
+        case.template("web.yaml", IN_A_ROW);
+        let child = begun(&case, &["--set", "stuck=true"]);
+        until_there(&lab, "apps", "Deployment", "web").await;
+        signal(&child, "TERM");
         let at = Instant::now();
-        let ended = child.wait().unwrap();
-        assert!(at.elapsed() < Duration::from_secs(3), "{:?}", at.elapsed());
-        assert_eq!(ended.code(), Some(143));
+        let (code, told) = ended(child);
+        assert!(at.elapsed() < Duration::from_secs(2), "{:?}", at.elapsed());
+        assert_eq!(code, Some(143), "{told}");
+        for part in [
+            "created  ConfigMap/first",
+            "pending  Deployment/web",
+            "skipped  ConfigMap/last",
+            "Interrupted; run it again to continue: applied 2 objects, deleted 0, 1 skipped",
+        ] {
+            assert!(told.contains(part), "`{part}` is not in:\n{told}");
+        }
         let history = deploy::history(&lab.cluster, &lab.app("shop"))
             .await
             .unwrap();
@@ -169,5 +301,116 @@ fn a_signal_in_the_middle_of_a_wait_ends_it_in_good_order() {
             .get("coordination.k8s.io", "Lease", "windlass.shop")
             .await;
         assert!(lease.is_none());
+    });
+}
+
+#[test]
+fn a_signal_ends_a_run_within_two_seconds_even_when_the_server_is_silent() {
+    lab(|mut lab| async move {
+        let mut case = Case::new("silent");
+        case.namespace = lab.namespace.clone();
+        case.template("web.yaml", IN_A_ROW);
+        let proxy = Proxy::before(&mut lab).await;
+        case.env.write("proxied", &proxy.kubeconfig());
+        let child = begun(&case, &["--kubeconfig", "proxied", "--set", "stuck=true"]);
+        until_there(&lab, "apps", "Deployment", "web").await;
+        proxy.fail("PUT", "/secrets/windlass.shop", Fault::Silence);
+        let at = Instant::now();
+        signal(&child, "INT");
+        let (code, told) = tokio::task::spawn_blocking(|| ended(child)).await.unwrap();
+        assert!(at.elapsed() < Duration::from_millis(2500), "{told}");
+        assert_eq!(code, Some(130), "{told}");
+        assert!(
+            told.contains("the record could not be written in time"),
+            "{told}"
+        );
+    });
+}
+
+#[test]
+fn a_holder_that_was_asleep_ends_with_exit_5_and_writes_nothing() {
+    lab(|lab| async move {
+        let mut case = Case::new("asleep");
+        case.namespace = lab.namespace.clone();
+        case.template("web.yaml", IN_A_ROW);
+        let child = begun(&case, &["--set", "after=3s,color=red"]);
+        until_there(&lab, "apps", "Deployment", "web").await;
+        signal(&child, "STOP");
+        // The other one waits until the lock has expired, and gives it back.
+        let (code, told) = ended(begun(&case, &["--set", "color=green"]));
+        assert_eq!(code, Some(0), "{told}");
+        assert!(told.contains("waiting for the lock held by"), "{told}");
+        signal(&child, "CONT");
+        let (code, told) = ended(child);
+        assert_eq!(code, Some(5), "{told}");
+        let last = lab.get("", "ConfigMap", "last").await.unwrap();
+        assert_eq!(last.text(&["data", "color"]), "green");
+    });
+}
+
+#[test]
+fn a_deploy_waits_for_another_one_and_then_plans_anew() {
+    lab(|lab| async move {
+        let mut case = Case::new("queue");
+        case.namespace = lab.namespace.clone();
+        case.template("web.yaml", IN_A_ROW);
+        let first = begun(&case, &["--set", "after=6s"]);
+        until_there(&lab, "apps", "Deployment", "web").await;
+        let refused = case.run(&["deploy", "shop", "chart", "--yes", "--set", "color=green"]);
+        assert_eq!(refused.code, 5, "{}", refused.all());
+        for part in [
+            "is being deployed by ",
+            ", for ",
+            "--lock-wait",
+            "windlass unlock",
+        ] {
+            assert!(refused.stderr.contains(part), "{}", refused.all());
+        }
+        let (code, told) = ended(begun(
+            &case,
+            &["--set", "after=6s,color=green", "--lock-wait", "60s"],
+        ));
+        assert_eq!(code, Some(0), "{told}");
+        assert_eq!(ended(first).0, Some(0));
+        let last = lab.get("", "ConfigMap", "last").await.unwrap();
+        assert_eq!(last.text(&["data", "color"]), "green");
+    });
+}
+
+#[test]
+fn a_change_in_between_is_shown_with_who_made_it() {
+    lab(|mut lab| async move {
+        lab.deploy_well("web", &[config_map("a", "1")]).await;
+        let request = lab.request("web", &[config_map("a", "2")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let mut other = config_map("a", "3");
+        other["metadata"]["namespace"] = lab.namespace.clone().into();
+        apply(&lab.cluster, other).await;
+        let report = lab.run(&prepared).await.unwrap();
+        let stopped = report.stopped_by.unwrap().to_string();
+        for part in [
+            "changed after the plan was shown (by windlass at 20",
+            "planned: data.key \"1\" → \"2\"",
+            "now:     data.key \"3\" → \"2\"",
+        ] {
+            assert!(stopped.contains(part), "{stopped}");
+        }
+
+        lab.deploy_well("api", &[config_map("b", "1")]).await;
+        let request = lab.request("api", &[config_map("b", "2")]);
+        let prepared = lab.prepare(request).await.unwrap();
+        crate::support::edit(
+            &lab.namespace,
+            "configmaps",
+            "b",
+            &json!({"data": {"key": "4"}}),
+        )
+        .await;
+        let report = lab.run(&prepared).await.unwrap();
+        let stopped = report.stopped_by.unwrap().to_string();
+        assert!(
+            stopped.contains(": .data.key is owned by kubectl-edit since 20"),
+            "{stopped}"
+        );
     });
 }

@@ -42,6 +42,7 @@ struct State {
     /// Method, a part of the path, and what happens to the next such request.
     faults: Vec<(&'static str, String, Fault)>,
     seen: Vec<Seen>,
+    kubeconfig: String,
 }
 
 /// The proxy; ends with the runtime of its test.
@@ -67,12 +68,12 @@ impl Proxy {
         });
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kubeconfig");
-        let text = format!(
+        proxy.state.lock().unwrap().kubeconfig = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: a\n\
              contexts: [{{name: a, context: {{cluster: c, user: u}}}}]\n\
              clusters: [{{name: c, cluster: {{server: 'http://{address}'}}}}]\nusers: [{{name: u, user: {{}}}}]\n"
         );
-        std::fs::write(&path, text).unwrap();
+        std::fs::write(&path, proxy.kubeconfig()).unwrap();
         let options = Options {
             kubeconfig: Some(path),
             namespace: Some(lab.namespace.clone()),
@@ -80,6 +81,11 @@ impl Proxy {
         };
         lab.cluster = Cluster::connect(&options).await.unwrap();
         proxy
+    }
+
+    /// The text of a kubeconfig that leads through the proxy.
+    pub(crate) fn kubeconfig(&self) -> String {
+        self.state.lock().unwrap().kubeconfig.clone()
     }
 
     /// The next request of this method whose path holds this text fails so.

@@ -127,6 +127,15 @@ pub(crate) async fn scale_as(manager: &str, namespace: &str, name: &str, replica
     send(request, &json!({"spec": {"replicas": replicas}})).await;
 }
 
+/// Changes an object of the core group as `kubectl edit` does: under a name of its own.
+pub(crate) async fn edit(namespace: &str, plural: &str, name: &str, patch: &Value) {
+    let request = http::Request::patch(format!(
+        "/api/v1/namespaces/{namespace}/{plural}/{name}?fieldManager=kubectl-edit"
+    ))
+    .header("content-type", "application/merge-patch+json");
+    send(request, patch).await;
+}
+
 /// Writes conditions into the status of an object, as its controller does.
 pub(crate) async fn patch_status(
     kind: &windlass::cluster::Kind,
