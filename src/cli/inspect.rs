@@ -1,7 +1,7 @@
 //! `inspect`: the objects of an app and how they are.
 
 use super::{Context, Error, Exit, flags, history, project, target};
-use crate::deploy::{self, Seen};
+use crate::deploy::{self, Relative};
 use crate::inventory::ImageSource;
 use crate::ui;
 use jiff::Timestamp;
@@ -11,10 +11,13 @@ use serde_json::{Value, json};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   windlass inspect              # the app of windlass.yaml
-  windlass inspect my-app -n my-app")]
+  windlass inspect my-app -n my-app --tree")]
 pub(super) struct Args {
     #[command(flatten)]
     name: flags::Name,
+    /// Also show what was made of each object: ReplicaSets, pods, Jobs, claims
+    #[arg(short, long, conflicts_with = "images")]
+    tree: bool,
     /// Show the images of the last deploy, and which entry of a lock each comes from
     #[arg(long)]
     images: bool,
@@ -30,11 +33,20 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     if args.images {
         return images(&target, &args.report, context).await;
     }
-    let seen = target
-        .deadline
-        .bound(deploy::inspect(&target.cluster, &target.app))
-        .await?;
-    let rows: Vec<Vec<String>> = seen.iter().map(|seen| row(seen, context.now())).collect();
+    let looking = async {
+        let seen = deploy::inspect(&target.cluster, &target.app).await?;
+        if args.tree {
+            return Ok(deploy::family(&target.cluster, seen).await?);
+        }
+        let alone = |seen| Relative {
+            seen,
+            owner: None,
+            depth: 0,
+        };
+        Ok::<_, deploy::Error>(seen.into_iter().map(alone).collect())
+    };
+    let family: Vec<Relative> = target.deadline.bound(looking).await?;
+    let rows: Vec<Vec<String>> = family.iter().map(|one| row(one, context.now())).collect();
     let headings = ["NAMESPACE", "OBJECT", "STATUS", "AGE", "MESSAGE"];
     let app = &target.app;
     let document = || {
@@ -42,7 +54,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
             "schemaVersion": 1,
             "app": app.name,
             "namespace": app.namespace,
-            "objects": seen.iter().map(document).collect::<Vec<_>>(),
+            "objects": family.iter().map(document).collect::<Vec<_>>(),
         })
     };
     args.report
@@ -50,13 +62,18 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     Ok(Exit::Done)
 }
 
-fn document(seen: &Seen) -> Value {
-    json!({
+fn document(relative: &Relative) -> Value {
+    let seen = &relative.seen;
+    let mut document = json!({
         "object": seen.target,
         "status": format!("{:?}", seen.status.state),
         "created": seen.created,
         "message": seen.status.message,
-    })
+    });
+    if let Some(owner) = &relative.owner {
+        document["owner"] = json!(owner);
+    }
+    document
 }
 
 async fn images(
@@ -89,11 +106,16 @@ fn image_row(image: &ImageSource) -> Vec<String> {
     vec![image.from.clone(), image.image.clone(), lock]
 }
 
-fn row(seen: &Seen, now: Timestamp) -> Vec<String> {
+fn row(relative: &Relative, now: Timestamp) -> Vec<String> {
+    let seen = &relative.seen;
     let target = &seen.target;
+    let branch = match relative.depth {
+        0 => String::new(),
+        depth => format!("{}└ ", "  ".repeat(depth - 1)),
+    };
     vec![
         target.namespace.clone().unwrap_or_else(|| "-".to_owned()),
-        format!("{}/{}", target.kind, target.name),
+        format!("{branch}{}/{}", target.kind, target.name),
         format!("{:?}", seen.status.state),
         age(seen.created.parse().ok(), now),
         seen.status.message.clone(),

@@ -194,6 +194,40 @@ fn a_deployment_that_cannot_start_ends_with_exit_6_and_its_cause() {
 }
 
 #[test]
+fn the_tree_of_an_app_shows_what_was_made_of_its_objects() {
+    let case = Case::new("tree");
+    case.template("config.yaml", CONFIG)
+        .template("web.yaml", DEPLOYMENT);
+    ok(&case.deploy(&[]));
+    // What is left of the first revision is not shown.
+    ok(&case.deploy(&["--set", "extra=new: label"]));
+    let tree = case.run(&["inspect", "shop", "--tree"]);
+    let objects: Vec<&str> = ok(&tree)
+        .stdout
+        .lines()
+        .skip(1)
+        .filter(|line| !line.contains("Terminating"))
+        .map(|line| line[case.namespace.len()..].trim_start())
+        .collect();
+    let begin = [
+        "ConfigMap/settings",
+        "Deployment/web",
+        "└ ReplicaSet/web-",
+        "  └ Pod/web-",
+    ];
+    assert_eq!(objects.len(), begin.len(), "{}", tree.all());
+    for (line, begin) in objects.iter().zip(begin) {
+        assert!(line.starts_with(begin.trim_start()), "{}", tree.all());
+    }
+    let document = case.run(&["inspect", "shop", "--tree", "--format", "json"]);
+    assert!(
+        ok(&document).stdout.contains("\"owner\""),
+        "{}",
+        document.all()
+    );
+}
+
+#[test]
 fn secrets_are_in_no_output() {
     let case = Case::new("secret");
     case.template(
