@@ -9,14 +9,20 @@ pub(super) fn branch(folder: &Path) -> Option<String> {
     git(folder, &["symbolic-ref", "--quiet", "--short", "HEAD"])
 }
 
-/// The current commit, marked `-dirty` when files differ from it.
-pub(super) fn commit(folder: &Path) -> Option<String> {
+/// The current commit, marked `-dirty` when files differ from it, or one of the inputs is not in it.
+pub(super) fn commit(folder: &Path, inputs: &[&Path]) -> Option<String> {
     let commit = git(folder, &["rev-parse", "HEAD"])?;
-    let clean = git(folder, &["status", "--porcelain", "--untracked-files=no"]).is_none();
-    Some(if clean {
-        commit
-    } else {
-        format!("{commit}-dirty")
+    let status = ["status", "--porcelain"];
+    let is_new = |input: &&Path| {
+        let input = input.canonicalize().unwrap_or_default();
+        let input = input.display().to_string();
+        git(folder, &[&status[..], &["--", &input]].concat()).is_some()
+    };
+    let is_dirty = git(folder, &[&status[..], &["--untracked-files=no"]].concat()).is_some()
+        || inputs.iter().any(is_new);
+    Some(match is_dirty {
+        true => format!("{commit}-dirty"),
+        false => commit,
     })
 }
 
@@ -128,4 +134,35 @@ pub(super) fn unpack(repository: &Path, rev: &str, into: &Path) -> Result<(), St
     run(&["read-tree", &commit])?;
     let prefix = format!("--prefix={}/", into.display());
     run(&["checkout-index", "--all", "--force", &prefix])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_is_dirty_when_an_input_is_changed_or_not_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let run = |arguments: &[&str]| {
+            let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
+            git(folder, &[&identity, arguments].concat());
+        };
+        let (chart, lock) = (folder.join("chart"), folder.join("lock.yml"));
+        let is_dirty = || {
+            let commit = commit(folder, &[&chart, &lock, Path::new("/")]).unwrap();
+            commit.ends_with("-dirty")
+        };
+        std::fs::write(&chart, "a").unwrap();
+        run(&["init", "-q"]);
+        run(&["add", "chart"]);
+        run(&["commit", "-q", "-m", "begin"]);
+        std::fs::write(folder.join("notes"), "").unwrap();
+        assert!(!is_dirty());
+        std::fs::write(&lock, "").unwrap();
+        assert!(is_dirty());
+        std::fs::remove_file(&lock).unwrap();
+        std::fs::write(&chart, "b").unwrap();
+        assert!(is_dirty());
+    }
 }

@@ -17,7 +17,9 @@ pub(super) fn of_run(request: &Request, context: &Context) -> Origin {
         true => Path::new("."),
         false => &request.folder,
     };
-    let commit = git::commit(folder).or_else(|| environment.ci_commit.clone());
+    let inputs = request.chart.iter().chain(&request.values);
+    let inputs: Vec<&Path> = inputs.chain(&request.locks).map(PathBuf::as_path).collect();
+    let commit = git::commit(folder, &inputs).or_else(|| environment.ci_commit.clone());
     let who = environment
         .ci_user
         .clone()
