@@ -139,6 +139,29 @@ fn entries_and_images_are_listed() {
     api:2  a.io/api@DIGEST  locks/all.yml:4  Pod/web  chart/templates/pod.yaml:6  spec.containers[0].image
     --- stderr
     ");
+    insta::assert_snapshot!(shown(&env, &["lock", "list", "--images", "--format", "json"]), @r#"
+    exit: 0
+    --- stdout
+    {
+      "images": [
+        {
+          "image": "web:1",
+          "lock": "locks/all.yml:7",
+          "locked": true,
+          "newImage": "a.io/web@DIGEST",
+          "object": "Pod/web",
+          "path": "spec.containers[0].image",
+          "place": {
+            "column": 12,
+            "file": "chart/templates/pod.yaml",
+            "line": 6
+          }
+        }
+      ],
+      "schemaVersion": 1
+    }
+    --- stderr
+    "#);
     let chart = [
         "lock",
         "list",
@@ -228,6 +251,24 @@ fn only_what_a_chart_needs_is_verified() {
         web:1
           locked at locks/all.yml:7
     hint: start the registry that should listen on 127.0.0.1:1
+    ");
+    let verified = env.run(&["lock", "verify", "--chart", "chart", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&verified.stdout).unwrap();
+    let entry = &json["entries"][0];
+    assert_eq!(
+        (&entry["image"], &entry["state"], &entry["error"]),
+        (
+            &"web:1".into(),
+            &"unknown".into(),
+            &"registry 127.0.0.1:1 refuses connections".into()
+        )
+    );
+    insta::assert_snapshot!(shown(&env, &["lock", "outdated", "--set", "image=api:2"]), @"
+    exit: 0
+    --- stdout
+    IMAGE  STATE         LOCKED               NOW  NEWER TAG  BY
+    api:2  no tag known  sha256:f798cfd4c6a6  -    -          locks/all.yml:4
+    --- stderr
     ");
     insta::assert_snapshot!(shown(&env, &["lock", "outdated", "--set", "image=api:2", "--format", "json"]), @r#"
     exit: 0

@@ -93,15 +93,14 @@ fn image_row(found: &Found, locks: &Locks) -> Vec<String> {
 
 fn image_json(found: &Found, locks: &Locks) -> Value {
     let entry = locks.find(&found.image);
-    let place =
-        |place: &Place| json!({ "file": place.file, "line": place.line, "column": place.column });
+    let place = &found.place;
     json!({
         "image": found.image,
         "locked": image::is_locked(&found.image, entry),
         "newImage": entry.map(|entry| &entry.new_image),
-        "lock": entry.map(|entry| place(&entry.place)),
+        "lock": entry.map(form::place),
         "object": &*found.object,
-        "place": place(&found.place),
+        "place": { "file": place.file, "line": place.line, "column": place.column },
         "path": found.path,
     })
 }
