@@ -26,6 +26,7 @@ pub(super) fn unpack_within(bytes: &[u8], budget: &mut u64) -> Result<Vec<(Strin
     unpack_at_most(MAX_FILES, bytes, budget)
 }
 
+/// As [`unpack_within`], with at most so many files.
 fn unpack_at_most(
     most: usize,
     bytes: &[u8],

@@ -111,6 +111,8 @@ fn random_text(
     bytes((0..count).map(draw).collect::<Vec<u8>>())
 }
 
+/// The hash of a password with a cost of 10, as golang.org/x/crypto/bcrypt writes it; its error as text, which
+/// Sprig returns in place of the hash.
 fn bcrypt(run: &mut dyn Runtime, function: &'static str, password: &[u8]) -> String {
     const COST: u32 = 10;
     const MAX_LENGTH: usize = 72;
@@ -205,6 +207,7 @@ fn derive_password(args: &[Value]) -> Answer {
     bytes(characters.collect::<Vec<u8>>())
 }
 
+/// The block of AES, in bytes.
 const BLOCK: usize = 16;
 
 /// The key is the password, cut or filled with zeros.
@@ -236,6 +239,10 @@ fn encrypt(run: &mut dyn Runtime, password: &[u8], plain: &[u8]) -> Answer {
     bytes(base64(&out))
 }
 
+/// What [`encrypt`] made, by the last byte without its padding.
+///
+/// # Errors
+/// What is not such a text; several of them are panics of Sprig, whose words they have.
 fn decrypt(password: &[u8], encrypted: &[u8]) -> Answer {
     if encrypted.is_empty() {
         return bytes("");

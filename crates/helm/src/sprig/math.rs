@@ -142,6 +142,7 @@ fn atoi(text: &[u8]) -> i64 {
     }
 }
 
+/// `add`, `mul`, `max` and their like: the operation from left to right, after `cast.ToInt64`; it wraps.
 fn fold_ints(first: i64, others: &[Value], operation: fn(i64, i64) -> i64) -> Answer {
     let result = others
         .iter()
@@ -149,6 +150,10 @@ fn fold_ints(first: i64, others: &[Value], operation: fn(i64, i64) -> i64) -> An
     Ok(Value::int64(result))
 }
 
+/// `div` and `mod`.
+///
+/// # Errors
+/// A division by zero, in the words of Go's panic.
 fn divide(args: &[Value], operation: fn(i64, i64) -> i64) -> Answer {
     let divisor = to_int(any(args, 1));
     if divisor == 0 {
@@ -157,6 +162,7 @@ fn divide(args: &[Value], operation: fn(i64, i64) -> i64) -> Answer {
     Ok(Value::int64(operation(to_int(any(args, 0)), divisor)))
 }
 
+/// `maxf` and `minf`: the operation from left to right, after `cast.ToFloat64`.
 fn fold_floats(args: &[Value], operation: fn(f64, f64) -> f64) -> Answer {
     let first = to_float(any(args, 0));
     let others = rest(args, 1).iter().map(to_float);
@@ -282,6 +288,8 @@ fn power_of_ten(exponent: i64) -> f64 {
     fraction * 2_f64.powi(half) * 2_f64.powi(binary - half)
 }
 
+/// `seq`, as the program of that name: last, first and last, or first, step and last, joined by blanks. Other
+/// counts of arguments give an empty text.
 fn seq(args: &[Value]) -> Answer {
     let at = |index| int(args, index);
     let (start, step, end) = match args.len() {

@@ -20,6 +20,7 @@ pub(super) struct Callable<'c> {
 type Receiver<'c> = (&'c Rc<dyn Object>, Box<[Param]>);
 
 impl<'c> Callable<'c> {
+    /// A method of a value that is none of the language's own.
     pub(super) fn method(object: &'c Rc<dyn Object>, method: Method) -> Self {
         let params = method
             .params
@@ -34,6 +35,7 @@ impl<'c> Callable<'c> {
         }
     }
 
+    /// The types of its parameters; of a variadic one the last repeats.
     fn params(&self) -> &[Param] {
         self.method
             .as_ref()

@@ -25,6 +25,7 @@ pub(super) struct Flags {
 }
 
 impl Printer<'_> {
+    /// Fills up with blanks, or with zeros under the flag `0`, which `-` turns off.
     fn padding(&mut self, count: usize) {
         let byte = if self.flags.zero && !self.flags.minus {
             b'0'
@@ -57,6 +58,7 @@ impl Printer<'_> {
         self.flags.zero = zero;
     }
 
+    /// A boolean: `%t`, `%v`.
     pub(super) fn boolean(&mut self, flag: bool, verb: char) {
         match verb {
             't' | 'v' => self.pad(if flag { b"true" } else { b"false" }),
@@ -93,6 +95,8 @@ impl Printer<'_> {
         self.flags.sharp = sharp;
     }
 
+    /// An integer in a base: precision is the least count of digits; the flag `0` fills up to the width, between sign
+    /// and digits.
     pub(super) fn digits(&mut self, negative: bool, magnitude: u64, base: u32, verb: char) {
         let flags = self.flags;
         let signed = negative || flags.plus || flags.space;
@@ -137,6 +141,7 @@ impl Printer<'_> {
         self.pad_with_spaces(&text);
     }
 
+    /// An integer as the character that it numbers: `%c`, `%q`, `%U`.
     fn code_point(&mut self, code: u64, verb: char) {
         let rune = u32::try_from(code).ok().filter(|&rune| rune <= MAX_RUNE);
         let text = match verb {
@@ -151,6 +156,7 @@ impl Printer<'_> {
         self.pad(&text);
     }
 
+    /// `%U`: `U+0041`, under `#` with the character itself.
     fn unicode(&mut self, code: u64, rune: Option<u32>) {
         let least = self
             .flags
@@ -169,6 +175,7 @@ impl Printer<'_> {
         self.pad_with_spaces(&text);
     }
 
+    /// A float under each of its verbs, with Go's precision where none is given.
     pub(super) fn float(&mut self, number: f64, verb: char, value: &Value) {
         match verb {
             'v' => self.float_as(number, 'g', None),
@@ -179,6 +186,7 @@ impl Printer<'_> {
         }
     }
 
+    /// A float in the form of `strconv.FormatFloat`; `%#g` keeps the zeros that it leaves out.
     fn float_as(&mut self, number: f64, verb: char, default_precision: Option<usize>) {
         let flags = self.flags;
         let precision = flags.precision.or(default_precision);
@@ -212,6 +220,7 @@ impl Printer<'_> {
         self.pad(&text);
     }
 
+    /// A complex number: `(1+2i)`, each part under the verb.
     pub(super) fn complex(&mut self, real: f64, imaginary: f64, verb: char) {
         let value = Value::Complex(real, imaginary);
         if !matches!(
@@ -229,6 +238,7 @@ impl Printer<'_> {
         self.flags.plus = plus;
     }
 
+    /// The text up to the precision, in runes.
     fn truncated<'t>(&self, text: &'t [u8]) -> &'t [u8] {
         let Some(precision) = self.flags.precision else {
             return text;
@@ -238,6 +248,7 @@ impl Printer<'_> {
             .map_or(text, |(at, ..)| &text[..at])
     }
 
+    /// A string: `%s`, `%q`, `%x`.
     pub(super) fn string(&mut self, text: &[u8], verb: char, value: &Value) {
         match verb {
             'v' if self.flags.sharp_v => self.quoted(text),
@@ -248,6 +259,7 @@ impl Printer<'_> {
         }
     }
 
+    /// `%q`: under `#` in backquotes where the text allows it, under `+` in ASCII.
     fn quoted(&mut self, text: &[u8]) {
         let text = self.truncated(text);
         if self.flags.sharp && can_backquote(text) {
@@ -290,6 +302,7 @@ impl Printer<'_> {
         self.pad(&hex);
     }
 
+    /// Bytes: a list of numbers under `%v` and `%d`, a text under the verbs of strings.
     pub(super) fn byte_slice(&mut self, bytes: &[u8], verb: char, type_name: &str) {
         match verb {
             'v' | 'd' if self.flags.sharp_v => {

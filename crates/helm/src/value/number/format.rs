@@ -76,6 +76,7 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
         .expect("invariant: writing to a string cannot fail");
 }
 
+/// The fewest digits that read back as the same number of so many bits.
 fn shortest_digits(value: f64, bits: u32) -> Digits {
     if bits == 32 {
         let value = value as f32;
@@ -112,6 +113,7 @@ where
     }
 }
 
+/// Writes a finite number under a verb but those of binary forms; a precision below zero means the shortest.
 fn write_decimal(out: &mut String, value: f64, verb: u8, precision: i32, bits: u32) {
     let Ok(wanted) = usize::try_from(precision) else {
         let digits = shortest_digits(value, bits);
@@ -147,6 +149,7 @@ fn write_decimal(out: &mut String, value: f64, verb: u8, precision: i32, bits: u
     }
 }
 
+/// `g`: plain, or with an exponent when that is below -4 or reaches the precision: 6 for the shortest text.
 fn write_general(out: &mut String, digits: &Digits, precision: usize, shortest: bool, verb: u8) {
     let count = digits.len();
     let point = i64::from(digits.point);
@@ -170,6 +173,7 @@ fn write_general(out: &mut String, digits: &Digits, precision: usize, shortest: 
     }
 }
 
+/// `d.ddde±dd`.
 fn write_exponent(out: &mut String, digits: &Digits, places: usize, letter: u8) {
     out.push(char::from(*digits.text.first().unwrap_or(&b'0')));
     if places > 0 {
@@ -188,11 +192,13 @@ fn write_exponent(out: &mut String, digits: &Digits, places: usize, letter: u8) 
     push_exponent(out, exponent);
 }
 
+/// The sign and at least two digits.
 fn push_exponent(out: &mut String, exponent: i32) {
     out.push(if exponent < 0 { '-' } else { '+' });
     put(out, format_args!("{:02}", exponent.unsigned_abs()));
 }
 
+/// `ddd.ddd`, filled up with zeros to so many places.
 fn write_plain(out: &mut String, digits: &Digits, places: usize) {
     let point = usize::try_from(digits.point).unwrap_or(0);
     if point > 0 {
@@ -238,6 +244,7 @@ fn parts(value: f64, bits: u32) -> (u64, i32, u32) {
     }
 }
 
+/// `b`: the mantissa as an integer, and the power of two.
 fn write_binary(out: &mut String, value: f64, bits: u32) {
     let (mantissa, exponent, fraction_bits) = parts(value, bits);
     put(
@@ -246,6 +253,7 @@ fn write_binary(out: &mut String, value: f64, bits: u32) {
     );
 }
 
+/// `x`: `0x1.8p+01`, rounded to even.
 fn write_hex(out: &mut String, value: f64, verb: u8, precision: i32, bits: u32) {
     let (mut mantissa, mut exponent, fraction_bits) = parts(value, bits);
     if mantissa == 0 {
