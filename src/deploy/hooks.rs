@@ -53,12 +53,11 @@ pub(super) fn deletion(
         object,
         source: source.clone(),
     });
-    let changes: Vec<Change> = manifests
-        .map(|manifest| {
-            let live = found.objects.get(&manifest.object.reference());
-            rerun(diff::change(&manifest, live, None, masker), masker)
-        })
-        .collect();
+    let (mut changes, first) = again(manifests.collect(), found, masker);
+    changes.extend(first.iter().map(|manifest| {
+        let live = found.objects.get(&manifest.object.reference());
+        diff::change(manifest, live, None, masker)
+    }));
     let targets = changes.iter().map(|change| change.target.clone()).collect();
     (targets, changes)
 }
@@ -70,21 +69,26 @@ pub(super) fn running(mut hooks: Vec<Manifest>, phase: Phase, active: bool) -> V
     hooks
 }
 
-/// A hook of an earlier run is deleted before it runs again, unless it says otherwise.
-pub(super) fn rerun(change: Change, masker: &Masker) -> Change {
-    let (Some(desired), Some(live)) = (&change.desired, &change.live) else {
-        return change;
-    };
-    let again = hook::of(desired).is_some_and(|hook| {
-        hook.delete
-            .contains(&hook::DeletePolicy::BeforeHookCreation)
-    });
-    let Some(source) = change.source.clone().filter(|_| again) else {
-        return change;
-    };
-    let manifest = Manifest {
-        object: desired.clone(),
-        source,
-    };
-    diff::replace(&manifest, live, None, "the hook runs again", masker)
+/// The changes of hooks that ran before and are deleted before they run again, unless they say
+/// otherwise; and the hooks that are left. The server is not asked: it would compare with what goes.
+pub(super) fn again(
+    hooks: Vec<Manifest>,
+    found: &Found,
+    masker: &Masker,
+) -> (Vec<Change>, Vec<Manifest>) {
+    let (mut changes, mut left) = (Vec::new(), Vec::new());
+    for manifest in hooks {
+        let goes = hook::of(&manifest.object).is_some_and(|hook| {
+            hook.delete
+                .contains(&hook::DeletePolicy::BeforeHookCreation)
+        });
+        match found.objects.get(&manifest.object.reference()) {
+            Some(live) if goes => {
+                let reason = "the hook runs again";
+                changes.push(diff::replace(&manifest, live, None, reason, masker));
+            }
+            _ => left.push(manifest),
+        }
+    }
+    (changes, left)
 }

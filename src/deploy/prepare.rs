@@ -317,12 +317,9 @@ async fn compare(
         policies: &request.policies,
         ..trials
     };
-    let mut ran = trials.changes(parent, &hooks).await?;
-    let again = ran
-        .changes
-        .into_iter()
-        .map(|change| hooks::rerun(change, masker));
-    ran.changes = again.collect();
+    let (again, first) = hooks::again(hooks, found, masker);
+    tried.changes.extend(again);
+    let ran = trials.changes(parent, &first).await?;
     tried.extend(ran);
     Ok(Compared {
         changes: tried.changes,

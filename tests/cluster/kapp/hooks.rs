@@ -98,13 +98,17 @@ fn hooks_run_by_weight_around_the_rest_of_their_phase() {
             job
         };
         let objects = |value: &str| {
-            [
+            let mut objects = [
                 weighed("late", "pre-install,pre-upgrade", "5"),
                 weighed("early", "pre-install", "-5"),
                 weighed("end", "post-install,post-upgrade", "0"),
                 weighed("new", "post-upgrade", "1"),
                 config_map("conf", value),
-            ]
+            ];
+            // The pods of a Job cannot be changed: one that runs again is made anew.
+            let image = format!("example.com/c:{value}");
+            objects[2]["spec"]["template"]["spec"]["containers"][0]["image"] = json!(image);
+            objects
         };
         deploy(&mut lab, &objects("1")).await;
         let expected = [
