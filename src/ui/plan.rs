@@ -55,7 +55,9 @@ pub fn show_changes(rows: &[Row<'_>], shown: Shown) -> String {
             // A new version is shown as what differs from the last one.
             Op::Create if change.before.is_some() => true,
             Op::Create | Op::Delete => shown.whole_objects,
-            Op::Update | Op::Replace => true,
+            Op::Update => true,
+            // A hook runs again although nothing differs.
+            Op::Replace => change.before != change.after,
             Op::Exists | Op::Keep | Op::Noop => false,
         };
         if whole {
