@@ -33,7 +33,7 @@ pub fn load(path: &Path, profile: Profile) -> Result<Chart, Error> {
 }
 
 /// Reads all files of a chart.
-fn read(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
+pub(super) fn read(path: &Path, profile: Profile) -> Result<Vec<(String, Str)>, String> {
     let shown = path.display();
     let meta = std::fs::metadata(path).map_err(|error| describe("stat", path, &error))?;
     if meta.is_dir() {

@@ -81,6 +81,34 @@ pub fn satisfies(constraint: &str, version: &str) -> bool {
     }
 }
 
+/// Whether a text is a constraint (`semver.NewConstraint`).
+///
+/// # Errors
+/// Masterminds' text: `improper constraint: "x"`.
+pub fn check_constraint(text: &str) -> Result<(), String> {
+    let parsed = Constraints::parse(text);
+    parsed.map(drop).map_err(|fault| fault.message)
+}
+
+/// Orders two versions by Semantic Versioning; what is no version comes before what is one.
+#[must_use]
+pub fn order(a: &str, b: &str) -> Ordering {
+    match (Version::parse(a), Version::parse(b)) {
+        (Ok(a), Ok(b)) => compare(&a, &b),
+        (a, b) => a.is_ok().cmp(&b.is_ok()),
+    }
+}
+
+/// Whether a text is a version without laxity (`semver.StrictNewVersion`): three numbers, none with a zero
+/// in front.
+#[must_use]
+pub fn is_strict_version(text: &str) -> bool {
+    let no_zero = |number: &str| number == "0" || (!number.is_empty() && !number.starts_with('0'));
+    Loose::split(text).is_some_and(|loose| loose.numbers.iter().all(|number| no_zero(number)))
+        && !text.starts_with('v')
+        && is_version(text)
+}
+
 impl Version {
     /// `NewVersion`: a `v` in front and missing parts are allowed.
     pub(super) fn parse(text: &str) -> Result<Self, Fault> {
