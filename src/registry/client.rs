@@ -89,6 +89,19 @@ impl Client {
         path: &str,
         upload: Option<&Upload<'_>>,
     ) -> Result<Answer, Error> {
+        self.request_within(method, place, path, upload, MAX_BODY)
+            .await
+    }
+
+    /// The same, for an answer of at most `limit` bytes.
+    pub(super) async fn request_within(
+        &self,
+        method: Method,
+        place: &Endpoint,
+        path: &str,
+        upload: Option<&Upload<'_>>,
+        limit: usize,
+    ) -> Result<Answer, Error> {
         let scheme = self.scheme(place).await?;
         let Endpoint {
             registry,
@@ -98,7 +111,8 @@ impl Client {
         let url = format!("{scheme}://{registry}/v2/{repository}/{path}");
         let key = (registry.clone(), repository.clone(), upload.is_some());
         let header = self.authorizations.lock().await.get(&key).cloned();
-        let send = async |header| self.send(&method, place, &url, header, upload).await;
+        let request = (&method, url.as_str(), upload, limit);
+        let send = async |header| self.send(place, request, header).await;
         let answer = send(header.as_deref()).await?;
         if answer.status == StatusCode::FORBIDDEN {
             let tried = match header {
@@ -194,11 +208,9 @@ impl Client {
     /// may pass.
     async fn send(
         &self,
-        method: &Method,
         place: &Endpoint,
-        url: &str,
+        (method, url, upload, limit): (&Method, &str, Option<&Upload<'_>>, usize),
         authorization: Option<&str>,
-        upload: Option<&Upload<'_>>,
     ) -> Result<Answer, Error> {
         let ask = async || {
             let http = self.http.of(&place.registry, place.insecure);
@@ -209,14 +221,14 @@ impl Client {
             if let Some(value) = authorization {
                 request = request.header(AUTHORIZATION, value);
             }
-            let limit = self.settings.timeout;
-            let failed = |error| failure::classify(&place.registry, &error, limit);
+            let patience = self.settings.timeout;
+            let failed = |error| failure::classify(&place.registry, &error, patience);
             let response = request.send().await.map_err(failed)?;
             if let Some(busy) = Busy::of(response.status(), response.headers()) {
                 return Ok(Attempt::Busy(busy));
             }
             let (status, headers) = (response.status(), response.headers().clone());
-            let body = read(place, response, &failed).await?;
+            let body = read(place, response, limit, &failed).await?;
             Ok(Attempt::Done(Answer {
                 status,
                 headers,
@@ -264,12 +276,13 @@ impl Client {
 async fn read(
     place: &Endpoint,
     mut response: Response,
+    limit: usize,
     failed: &impl Fn(reqwest::Error) -> Error,
 ) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if body.len() + chunk.len() > MAX_BODY {
-            let cause = format!("its answer is larger than {MAX_BODY} bytes");
+        if body.len() + chunk.len() > limit {
+            let cause = format!("its answer is larger than {limit} bytes");
             return Err(protocol(place, cause));
         }
         body.extend_from_slice(&chunk);

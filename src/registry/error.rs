@@ -114,6 +114,30 @@ pub enum Error {
         /// What is wrong with the answer.
         cause: String,
     },
+    /// The server does not give a file.
+    #[error("failed to fetch {url} : {status}")]
+    Status {
+        /// The address, without secrets.
+        url: String,
+        /// The status, with its words.
+        status: String,
+    },
+    /// The file is larger than it may be.
+    #[error("{url} is larger than {limit} bytes")]
+    TooLarge {
+        /// The address, without secrets.
+        url: String,
+        /// The limit.
+        limit: u64,
+    },
+    /// The address is of no server that is asked.
+    #[error("{url}: addresses of `{scheme}` are not fetched, only those of http, https and oci")]
+    Scheme {
+        /// The address, without secrets.
+        url: String,
+        /// Its scheme.
+        scheme: String,
+    },
     /// The manifest's bytes do not have the digest that the registry states.
     #[error("registry {registry} states digest {stated} for {image}, its manifest has {actual}")]
     WrongDigest {

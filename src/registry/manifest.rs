@@ -270,7 +270,7 @@ impl Client {
 }
 
 /// The digest of an answer's bytes, which has to be what the registry states and what was asked for.
-fn digest_of(
+pub(super) fn digest_of(
     image: &Reference,
     place: &Endpoint,
     name: &str,
@@ -305,7 +305,7 @@ fn stated_digest(place: &Endpoint, headers: &HeaderMap) -> Result<Option<Digest>
 }
 
 /// A digest out of a manifest, which becomes part of an address.
-fn checked(place: &Endpoint, digest: &str) -> Result<Digest, Error> {
+pub(super) fn checked(place: &Endpoint, digest: &str) -> Result<Digest, Error> {
     Digest::new(digest).map_err(|error| protocol(place, format!("a manifest: {error}")))
 }
 

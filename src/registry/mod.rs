@@ -1,12 +1,15 @@
 //! Container registries: which digest a tag names now, which tags there are, whether an image is all there.
 //!
-//! A client of the OCI distribution protocol, reading all but the tags that it writes. It knows images by their references;
+//! A client of the OCI distribution protocol, reading all but the tags and artifacts that it writes, and of plain
+//! http servers of files. It knows images by their references;
 //! where they were found and what becomes of the digests is `image/`'s and the command's matter.
 
+mod artifact;
 mod cache;
 mod challenge;
 mod client;
 mod docker_config;
+mod download;
 mod error;
 mod failure;
 mod manifest;
@@ -20,9 +23,11 @@ mod tests;
 mod token;
 mod variables;
 
+pub use artifact::Artifact;
 pub use cache::{Cache, Known};
 pub use client::Client;
 pub use docker_config::{Credential, Keychain, Lookup};
+pub use download::{Access, Server, shown};
 pub use error::Error;
 pub use manifest::Named;
 pub use mirrors::Mirrors;

@@ -85,9 +85,11 @@ impl Http {
         };
         let unchecked = settings.mirrors.has_insecure();
         Ok(Self {
-            proxied: http_client(settings, true)?,
-            direct: http_client(settings, false)?,
-            unchecked: unchecked.then(|| http_client(&lax, true)).transpose()?,
+            proxied: http_client(settings, true, None)?,
+            direct: http_client(settings, false, None)?,
+            unchecked: unchecked
+                .then(|| http_client(&lax, true, None))
+                .transpose()?,
         })
     }
 
@@ -101,7 +103,12 @@ impl Http {
     }
 }
 
-fn http_client(settings: &Settings, proxied: bool) -> Result<reqwest::Client, Error> {
+/// Connections that follow the settings, with a certificate of the client where one is given.
+pub(super) fn http_client(
+    settings: &Settings,
+    proxied: bool,
+    identity: Option<reqwest::Identity>,
+) -> Result<reqwest::Client, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
         .timeout(settings.timeout)
@@ -111,6 +118,9 @@ fn http_client(settings: &Settings, proxied: bool) -> Result<reqwest::Client, Er
         .no_proxy();
     for path in &settings.ca_files {
         builder = builder.tls_certs_merge(certificates(path)?);
+    }
+    if let Some(identity) = identity {
+        builder = builder.identity(identity);
     }
     if proxied {
         builder = with_proxies(builder, &settings.proxies)?;

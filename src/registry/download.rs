@@ -1,0 +1,212 @@
+//! Files of plain http servers, such as chart repositories: with a login of their own, bounded, tried again
+//! while the server is busy.
+//!
+//! A login goes to the host that it is for and to no other one: not to an address elsewhere in an index, and
+//! not along a redirect.
+
+use super::docker_config::{Credential, Keychain};
+use super::retry::{Attempt, Busy, Pauses};
+use super::settings::http_client;
+use super::{Error, Settings, failure, is_local};
+use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use reqwest::{StatusCode, Url};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a whole file may take.
+const WHOLE: Duration = Duration::from_secs(600);
+
+/// How one server is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// The login, sent with every request to the server.
+    pub login: Option<Credential>,
+    /// Whether the login goes to other hosts that the server's index names too.
+    pub pass_to_all: bool,
+    /// A file of PEM certificates that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// Files of the client's PEM certificate and of its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// Whether the certificates of the server are left unchecked.
+    pub insecure: bool,
+}
+
+/// A server of files.
+#[derive(Debug)]
+pub struct Server {
+    base: Url,
+    access: Access,
+    http: reqwest::Client,
+    keychain: Keychain,
+    pauses: Pauses,
+    settings: Settings,
+}
+
+impl Server {
+    /// Prepares connections to the server of an address; none is opened yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] for a file of certificates or logins that cannot be used.
+    pub fn new(base: &Url, access: Access, settings: &Settings) -> Result<Self, Error> {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let mut settings = settings.clone();
+        settings.ca_files.extend(access.ca_file.clone());
+        settings.verify_certificates &= !access.insecure;
+        let identity = access.identity.as_ref();
+        let identity = identity.map(|(cert, key)| identity_of(cert, key));
+        let proxied = !is_local(base.host_str().unwrap_or_default());
+        Ok(Self {
+            base: base.clone(),
+            access,
+            http: http_client(&settings, proxied, identity.transpose()?)?,
+            keychain: Keychain::load(&settings)?,
+            pauses: Pauses::default(),
+            settings,
+        })
+    }
+
+    /// Reads a file of at most `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says why there is no file, after retries where they may help.
+    pub async fn get(&self, url: &Url, limit: u64) -> Result<Vec<u8>, Error> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Error::Scheme {
+                url: shown(url),
+                scheme: url.scheme().to_owned(),
+            });
+        }
+        let own = url.origin() == self.base.origin();
+        let login = match &self.access.login {
+            Some(login) if own || self.access.pass_to_all => Some(login.clone()),
+            _ => None,
+        };
+        let host = host(url);
+        let ask = async || self.send(url, login.as_ref(), limit).await;
+        match self.pauses.retry(&host, &self.settings, ask).await? {
+            Got::File(file) => Ok(file),
+            Got::LoginWanted if login.is_none() => {
+                let found = self.keychain.find(&host, url.path()).await;
+                let refused = Error::Unauthorized {
+                    registry: host.clone(),
+                    repository: shown(url),
+                    tried: found.if_refused(),
+                };
+                let Some(login) = found.credential else {
+                    return Err(refused);
+                };
+                let ask = async || self.send(url, Some(&login), limit).await;
+                match self.pauses.retry(&host, &self.settings, ask).await? {
+                    Got::File(file) => Ok(file),
+                    Got::LoginWanted => Err(refused),
+                }
+            }
+            Got::LoginWanted => Err(Error::Unauthorized {
+                registry: host,
+                repository: shown(url),
+                tried: "the login of the repository is not accepted".to_owned(),
+            }),
+        }
+    }
+
+    async fn send(
+        &self,
+        url: &Url,
+        login: Option<&Credential>,
+        limit: u64,
+    ) -> Result<Attempt<Got>, Error> {
+        let host = host(url);
+        let failed =
+            |error: reqwest::Error| failure::classify(&host, &error, self.settings.timeout);
+        let mut request = self.http.get(url.clone()).timeout(WHOLE);
+        request = match login {
+            Some(Credential::Basic { user, password }) => request.basic_auth(user, Some(password)),
+            Some(Credential::Bearer(token) | Credential::Refresh(token)) => {
+                request.header(AUTHORIZATION, format!("Bearer {token}"))
+            }
+            None => request,
+        };
+        let late = |_| Error::Timeout {
+            registry: host.clone(),
+            limit: self.settings.timeout,
+        };
+        let wait = self.settings.timeout;
+        let response = tokio::time::timeout(wait, request.send()).await;
+        let mut response = response.map_err(late)?.map_err(failed)?;
+        if let Some(busy) = Busy::of(response.status(), response.headers()) {
+            return Ok(Attempt::Busy(busy));
+        }
+        let wants_login = response.status() == StatusCode::UNAUTHORIZED;
+        if wants_login && response.headers().contains_key(WWW_AUTHENTICATE) {
+            return Ok(Attempt::Done(Got::LoginWanted));
+        }
+        if !response.status().is_success() {
+            return Err(Error::Status {
+                url: shown(url),
+                status: response.status().to_string(),
+            });
+        }
+        let too_large = || Error::TooLarge {
+            url: shown(url),
+            limit,
+        };
+        if response.content_length().is_some_and(|size| size > limit) {
+            return Err(too_large());
+        }
+        let mut file = Vec::new();
+        loop {
+            let chunk = tokio::time::timeout(wait, response.chunk()).await;
+            let Some(chunk) = chunk.map_err(late)?.map_err(failed)? else {
+                return Ok(Attempt::Done(Got::File(file)));
+            };
+            if (file.len() + chunk.len()) as u64 > limit {
+                return Err(too_large());
+            }
+            file.extend_from_slice(&chunk);
+        }
+    }
+}
+
+/// What a request gave.
+enum Got {
+    File(Vec<u8>),
+    LoginWanted,
+}
+
+/// The client's certificate and key.
+fn identity_of(cert: &PathBuf, key: &PathBuf) -> Result<reqwest::Identity, Error> {
+    let wrong = |file: &PathBuf, cause: String| Error::File {
+        file: file.display().to_string(),
+        cause,
+    };
+    let read = |file: &PathBuf| std::fs::read(file).map_err(|error| wrong(file, error.to_string()));
+    let mut pem = read(cert)?;
+    pem.push(b'\n');
+    pem.extend(read(key)?);
+    reqwest::Identity::from_pem(&pem)
+        .map_err(|_| wrong(cert, "no PEM certificate and key of a client".to_owned()))
+}
+
+/// Host and port of an address.
+fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// An address without what may be secret in it.
+#[must_use]
+pub fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // Addresses without a host cannot have a login.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    if url.query().is_some() {
+        url.set_query(Some("…"));
+    }
+    url.into()
+}
