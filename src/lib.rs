@@ -22,6 +22,8 @@ pub mod cluster;
 #[cfg(feature = "online")]
 pub mod deploy;
 #[cfg(feature = "online")]
+pub mod deps;
+#[cfg(feature = "online")]
 pub mod registry;
 
 #[cfg(feature = "online")]

@@ -26,6 +26,10 @@ pub(super) struct Environment {
     pub(super) registry_variables: Vec<(String, String)>,
     /// The proxies of http and https addresses, and what is reached without one.
     pub(super) proxies: Proxies,
+    /// Helm's `repositories.yaml`.
+    pub(super) helm_repositories: Option<PathBuf>,
+    /// The logins of `helm registry login`.
+    pub(super) helm_logins: Option<PathBuf>,
     /// The folder for caches.
     pub(super) cache_dir: Option<PathBuf>,
     /// The branch that a CI job runs for.
@@ -48,6 +52,12 @@ impl Environment {
     /// Reads the variables of the process.
     pub(super) fn read() -> Self {
         let home = path("HOME");
+        let helm = path("HELM_CONFIG_HOME").or_else(|| {
+            let config = path("XDG_CONFIG_HOME");
+            let config = config.or_else(|| home.as_ref().map(|home| home.join(".config")));
+            config.map(|folder| folder.join("helm"))
+        });
+        let of_helm = |file| helm.as_ref().map(|folder| folder.join(file));
         Self {
             no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
             force_color: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
@@ -64,6 +74,9 @@ impl Environment {
                 https: first(&["https_proxy", "HTTPS_PROXY"]),
                 except: first(&["no_proxy", "NO_PROXY"]),
             },
+            helm_repositories: path("HELM_REPOSITORY_CONFIG")
+                .or_else(|| of_helm("repositories.yaml")),
+            helm_logins: path("HELM_REGISTRY_CONFIG").or_else(|| of_helm("registry/config.json")),
             cache_dir: path("XDG_CACHE_HOME")
                 .or_else(|| home.as_ref().map(|home| home.join(".cache")))
                 .map(|folder| folder.join("windlass")),

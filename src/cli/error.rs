@@ -4,7 +4,7 @@
 
 use super::excerpt;
 use super::exit::Exit;
-use crate::{build, cluster, config, deploy, image, object};
+use crate::{build, cluster, config, deploy, deps, image, object};
 use windlass_helm::chart;
 
 /// What went wrong, as the person at the terminal needs it.
@@ -206,6 +206,10 @@ impl From<chart::Error> for Error {
                         .to_owned(),
                 ),
             ),
+            E::Chart(message) if message.contains("missing in charts/") => (
+                Exit::Failed,
+                Some("fetch them: `windlass deps update CHART`".to_owned()),
+            ),
             E::Schema(_) => (
                 Exit::Failed,
                 Some(
@@ -227,6 +231,19 @@ impl From<image::Error> for Error {
         let hint = error.hint();
         let exit = match error {
             image::Error::Read { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error).hinted_if(hint)
+    }
+}
+
+impl From<deps::Error> for Error {
+    fn from(error: deps::Error) -> Self {
+        use deps::Error as E;
+        let hint = error.hint();
+        let exit = match error {
+            E::Changed { .. } | E::WrongDigest { .. } => Exit::Unsafe,
+            E::OutOfSync { .. } | E::UnknownRepository(_) | E::Outside { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Self::new(exit, error).hinted_if(hint)

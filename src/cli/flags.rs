@@ -99,6 +99,9 @@ pub(super) struct Project {
     /// Chart: a directory or a .tgz [default: `chart` of windlass.yaml]
     #[arg(value_name = "CHART")]
     pub(super) chart: Option<PathBuf>,
+    /// Do not fetch dependencies of the chart that are missing
+    #[arg(long, hide_short_help = true)]
+    pub(super) offline: bool,
     #[command(flatten)]
     pub(super) file: ProjectFile,
 }

@@ -8,6 +8,7 @@ mod carry_out;
 mod deadline;
 mod delete;
 mod deploy;
+mod deps;
 mod diff;
 mod drift;
 mod environment;
@@ -126,6 +127,7 @@ enum Command {
     Logs(logs::Args),
     Adopt(adopt::Args),
     Unlock(unlock::Args),
+    Deps(deps::Args),
 }
 
 /// What every subcommand needs beside its own flags.
@@ -195,6 +197,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Logs(args) => online(logs::run(&args, context)),
         Command::Adopt(args) => online(adopt::run(&args, context)),
         Command::Unlock(args) => online(unlock::run(&args, context)),
+        Command::Deps(args) => online(deps::run(&args, context)),
     }
 }
 

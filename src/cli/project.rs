@@ -44,6 +44,8 @@ pub(super) struct Request {
     pub(super) conflicts: Vec<FieldPolicy>,
     /// The kubeconfig context.
     pub(super) context: Option<String>,
+    /// Whether dependencies of the chart that are missing are not fetched.
+    pub(super) offline: bool,
     /// The folder of the project.
     pub(super) folder: PathBuf,
 }
@@ -123,6 +125,7 @@ pub(super) fn resolve_or(
         lock_command: lock_command(project, locks),
         conflicts: conflicts(settings.conflicts)?,
         context: settings.context,
+        offline: project.offline,
         folder,
     })
 }

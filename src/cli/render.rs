@@ -2,7 +2,7 @@
 
 use super::locking::Unlocked;
 use super::project::{self, Request};
-use super::{Context, Error, Exit, flags, repeat, source_map, stages, tree};
+use super::{Context, Error, Exit, deps, flags, repeat, source_map, stages, tree};
 use crate::ui::count;
 use std::path::PathBuf;
 use windlass_helm::chart::{Options, Release};
@@ -67,7 +67,7 @@ pub(super) struct Args {
     /// Print what the templates wrote even when it is no YAML
     #[arg(long, help_heading = "Render", hide_short_help = true)]
     debug: bool,
-    /// Not there yet: use `helm dependency update`
+    /// Not there yet: use `windlass deps update`
     #[arg(long, hide = true)]
     dependency_update: bool,
     #[command(flatten)]
@@ -114,10 +114,11 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     if args.dependency_update {
         return Err(
             Error::usage("`--dependency-update` is not there yet").hinted(
-                "run `helm dependency update CHART` before, and keep `charts/` and `Chart.lock`",
+                "run `windlass deps update CHART` before, and keep `Chart.lock` and `Chart.sum`",
             ),
         );
     }
+    deps::ensure(&request, context)?;
     let options = Options {
         include_crds: !args.skip_crds,
         skip_tests: args.skip_tests,

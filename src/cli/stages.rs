@@ -3,7 +3,7 @@
 
 use super::locking::{Locking, Unlocked};
 use super::project::Request;
-use super::{Context, Error, Exit, flags, repeat, values_key};
+use super::{Context, Error, Exit, deps, flags, repeat, values_key};
 use crate::image::{self, Locks};
 use crate::inventory::ImageSource;
 use crate::kapp::{self, Rules};
@@ -53,6 +53,7 @@ pub(super) fn render(
     options: &Options,
     context: &Context,
 ) -> Result<Rendered, Error> {
+    deps::ensure(request, context)?;
     let mut world = repeat::world(&repeat::Flags::default(), context)?;
     let rendered = render_in(&mut world, request, values, release, options)?;
     warn(&rendered, context);

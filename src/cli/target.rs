@@ -5,7 +5,7 @@ use super::deadline::Deadline;
 use super::locking::Unlocked;
 use super::project::{self, Request};
 use super::stages::{self, Desired};
-use super::{Context, Error, flags, lookup, repeat};
+use super::{Context, Error, deps, flags, lookup, repeat};
 use crate::cluster::{self, Cluster};
 use crate::deploy::{self, App, Prepared};
 use crate::diff::{MaskPath, Masker, Op};
@@ -191,6 +191,7 @@ pub(super) async fn desired(
     if !wanted.manifests.manifests.is_empty() {
         return stages::desired_of_files(&wanted.manifests.manifests, request, unlocked, context);
     }
+    deps::ensure(request, context)?;
     let options = Options {
         capabilities: Some(capabilities(target, &wanted.render).await?),
         skip_tests: true,

@@ -67,7 +67,7 @@ fn a_flag_of_helm_that_is_not_built() {
     --- stdout
     --- stderr
     error: `--dependency-update` is not there yet
-    hint: run `helm dependency update CHART` before, and keep `charts/` and `Chart.lock`
+    hint: run `windlass deps update CHART` before, and keep `Chart.lock` and `Chart.sum`
     ");
 }
 

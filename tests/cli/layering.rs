@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plan", &["object", "event", "kapp", "diff", "status"]),
     ("inventory", &["object", "event"]),
     ("registry", &["object", "event", "image"]),
+    ("deps", &["image", "registry"]),
     ("build", &["object", "event", "image"]),
     ("cluster", &["object", "event", "inventory"]),
     (
@@ -56,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "plan",
             "inventory",
             "registry",
+            "deps",
             "build",
             "cluster",
             "deploy",

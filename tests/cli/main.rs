@@ -2,6 +2,7 @@
 
 mod against;
 mod build;
+mod deps;
 mod errors;
 mod examples;
 mod help;

@@ -1,6 +1,8 @@
 //! A hermetic place to run the program in: an empty folder, a cleared environment, paths replaced.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -150,4 +152,45 @@ pub(crate) fn builds(record: &str) -> Vec<String> {
         .collect();
     builds.sort();
     builds
+}
+
+/// Starts a server on this machine that answers each request, given its head, with a whole answer. Returns its
+/// host and port.
+pub(crate) fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let head = head(&mut stream);
+            // Who went away needs no answer.
+            drop(stream.write_all(&answer(&head)));
+        }
+    });
+    address.to_string()
+}
+
+fn head(stream: &mut TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
+        head.push(byte[0]);
+    }
+    String::from_utf8_lossy(&head).into_owned()
+}
+
+/// An answer of HTTP.
+pub(crate) fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n"
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// The answer with a file of a folder, for the path of a request.
+pub(crate) fn file(folder: &Path, head: &str) -> Vec<u8> {
+    let path = head.split([' ', '?']).nth(1).unwrap_or_default();
+    match fs::read(folder.join(path.trim_start_matches('/'))) {
+        Ok(file) => answer("200 OK", "", &file),
+        Err(_) => answer("404 Not Found", "", b"no such file"),
+    }
 }

@@ -5,6 +5,7 @@
 mod build;
 mod deletion;
 mod deploy;
+mod deps;
 mod drift;
 mod faults;
 #[path = "../cli/support.rs"]

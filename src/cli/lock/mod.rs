@@ -11,7 +11,7 @@ mod prune;
 mod publish;
 mod repository;
 mod resolve;
-mod resolving;
+pub(super) mod resolving;
 mod set;
 mod target;
 mod verify;

@@ -14,16 +14,16 @@ use std::path::PathBuf;
 /// How registries are reached.
 #[derive(clap::Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Registry")]
-pub(super) struct Registry {
+pub(in crate::cli) struct Registry {
     /// PEM certificates of authorities to trust besides those of the system
     #[arg(long, value_name = "FILE", hide_short_help = true)]
-    pub(super) registry_ca_cert_path: Vec<PathBuf>,
+    pub(in crate::cli) registry_ca_cert_path: Vec<PathBuf>,
     /// Check the certificates of registries
     #[arg(long, value_name = SWITCH, default_value_t = true, action = clap::ArgAction::Set, hide_short_help = true)]
-    pub(super) registry_verify_certs: bool,
+    pub(in crate::cli) registry_verify_certs: bool,
     /// Allow plain http for every registry, not only for those on this machine
     #[arg(long, hide_short_help = true)]
-    pub(super) registry_insecure: bool,
+    pub(in crate::cli) registry_insecure: bool,
 }
 
 /// What of an image is resolved, and from when an answer may be.
@@ -240,7 +240,7 @@ impl Registry {
 
 /// How registries are reached, from flags and the environment. Podman's files are looked for where
 /// podman does (containers-auth.json(5), containers-registries.conf(5)).
-pub(super) fn settings(
+pub(in crate::cli) fn settings(
     flags: &Registry,
     environment: &Environment,
 ) -> Result<Settings, registry::Error> {
@@ -289,7 +289,7 @@ fn mirrors(environment: &Environment) -> Result<Mirrors, registry::Error> {
 }
 
 /// An error of a registry, with its hint.
-pub(super) fn registry_error(error: registry::Error) -> Error {
+pub(in crate::cli) fn registry_error(error: registry::Error) -> Error {
     let hint = error.hint();
     let wrapped = Error::new(Exit::Usage, error);
     match hint {

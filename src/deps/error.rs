@@ -1,0 +1,139 @@
+//! Why a chart's dependencies could not be restored.
+
+use crate::registry;
+use std::path::Path;
+use thiserror::Error;
+
+/// A failure of finding, fetching or placing dependencies. Helm's words wherever Helm has some.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Error {
+    /// What the chart itself or a chart that it needs is refused for.
+    #[error("{0}")]
+    Chart(String),
+    /// The lock was made for other dependencies.
+    #[error(
+        "the lock file ({lock}) is out of sync with the dependencies file ({file}). Please update the dependencies with 'windlass deps update'"
+    )]
+    OutOfSync {
+        /// `Chart.lock` or `requirements.lock`.
+        lock: &'static str,
+        /// `Chart.yaml` or `requirements.yaml`.
+        file: &'static str,
+    },
+    /// Names of repositories that Helm's configuration does not have.
+    #[error("no repository definition for {0}. Please add them via 'helm repo add'")]
+    UnknownRepository(String),
+    /// No version fits.
+    #[error("can't get a valid version for {} subchart(s): {}. Make sure a matching chart version exists in the repo, or change the version constraint in Chart.yaml", .0.len(), .0.join(", "))]
+    NoVersion(Vec<String>),
+    /// A `file://` dependency outside of the project.
+    #[error("dependency {name}: {path} is outside of the project ({fence})")]
+    Outside {
+        /// The dependency.
+        name: String,
+        /// Where it leads.
+        path: String,
+        /// The folder of the project.
+        fence: String,
+    },
+    /// The content is another one than `Chart.sum` says.
+    #[error("chart {chart} from {place} is not the one that was locked: {difference}")]
+    Changed {
+        /// Name and version.
+        chart: String,
+        /// Where it is from.
+        place: String,
+        /// Which digest differs, with both digests.
+        difference: String,
+    },
+    /// The index of a repository states another digest than the archive has.
+    #[error("chart {chart}: {url} {difference}")]
+    WrongDigest {
+        /// Name and version.
+        chart: String,
+        /// The address.
+        url: String,
+        /// Both digests.
+        difference: String,
+    },
+    /// What was fetched is no archive of the chart.
+    #[error("{url} is no archive of chart {chart}: {cause}")]
+    NoArchive {
+        /// Name and version.
+        chart: String,
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The network would be needed.
+    #[error("{what} is not there, and `--offline` keeps from fetching it")]
+    Offline {
+        /// What is missing.
+        what: String,
+    },
+    /// An index that is none.
+    #[error("looks like {url} is not a valid chart repository or cannot be reached: {cause}")]
+    Repository {
+        /// The address of the repository, without secrets.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// A server did not give what was asked for.
+    #[error("dependency {name}: {source}")]
+    Registry {
+        /// The dependency.
+        name: String,
+        /// What the server said.
+        source: Box<registry::Error>,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}: {cause}")]
+    File {
+        /// Its path.
+        path: String,
+        /// Why not.
+        cause: String,
+    },
+    /// All that failed.
+    #[error("{} of {of} dependencies not restored:\n{}", .errors.len(), told(.errors))]
+    Several {
+        /// Each failure.
+        errors: Vec<Self>,
+        /// How many dependencies there are.
+        of: usize,
+    },
+}
+
+fn told(errors: &[Error]) -> String {
+    let lines = errors.iter().map(|error| format!("  {error}"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+impl Error {
+    /// A file that cannot be read or written.
+    pub(super) fn file(path: &Path, cause: impl std::fmt::Display) -> Self {
+        Self::File {
+            path: path.display().to_string(),
+            cause: cause.to_string(),
+        }
+    }
+
+    /// What the user can do about it, if there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Outside { .. } => "if that is meant, add `--allow-outside`".to_owned(),
+            Self::Changed { chart, .. } => format!(
+                "if the change is meant, remove the line of {chart} from Chart.sum and run `windlass deps update`"
+            ),
+            Self::Offline { .. } => {
+                "run it once with the network: `windlass deps build`".to_owned()
+            }
+            Self::Registry { source, .. } => return source.hint(),
+            Self::Several { errors, .. } => return errors.iter().find_map(Self::hint),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! Charts in and out: the dependencies of a chart found, locked and restored into its `charts/`.
+//!
+//! Follows helm v4 `pkg/downloader` and `internal/resolver`, with two promises of its own: what a dependency holds
+//! is kept in `Chart.sum` and checked, and `charts/` changes only when everything that belongs there has arrived.
+//! What charts are, and how archives are read, is the engine's matter; how servers are spoken to, `registry`'s.
+
+mod cache;
+mod error;
+mod index;
+mod origin;
+mod repositories;
+mod resolve;
+mod restore;
+mod status;
+mod sum;
+
+pub use cache::Cache;
+pub use error::Error;
+pub use origin::{Network, OCI_SCHEME, chart_reference};
+pub use repositories::Repositories;
+pub use resolve::{Newer, newer};
+pub use restore::{Options, Report, build, update};
+pub use status::{Status, check, statuses, strangers};
+pub use sum::Sums;
+
+/// The media types of a chart's package in an OCI registry; the first is written.
+pub const CHART_LAYERS: [&str; 2] = [
+    "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
+    "application/tar+gzip",
+];
+/// The media type of a chart's `Chart.yaml` in an OCI registry.
+pub const CHART_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
+/// The largest archive that is fetched: what a chart may be unpacked.
+pub const MAX_ARCHIVE: u64 = 100 << 20;

@@ -1,0 +1,306 @@
+//! Where dependencies come from, and how each place is asked: which versions it has, and for an archive.
+
+use super::index::{self, Entry, MAX_INDEX};
+use super::repositories::Repository;
+use super::{CHART_LAYERS, Error, MAX_ARCHIVE, Repositories};
+use crate::image::{Digest, Reference};
+use crate::registry::{self, Client, Server, Settings, shown};
+use reqwest::Url;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use tokio::sync::OnceCell;
+use windlass_helm::sprig::semver;
+
+/// What addresses of OCI registries begin with.
+pub const OCI_SCHEME: &str = "oci://";
+
+/// Where one dependency comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// `charts/NAME`, which is part of the chart.
+    Unpacked,
+    /// A folder on this machine.
+    Folder(PathBuf),
+    /// A chart repository.
+    Repository(Box<Repository>),
+    /// An OCI registry, with the path below it.
+    Oci(String),
+}
+
+/// The network, as far as it may be used.
+#[derive(Debug)]
+pub struct Network {
+    settings: Settings,
+    /// The repositories that have a name.
+    pub(super) repositories: Repositories,
+    /// Whether nothing may be asked.
+    pub(super) offline: bool,
+    client: OnceCell<Client>,
+}
+
+/// An archive as it came.
+pub(super) struct Fetched {
+    /// From where, without secrets.
+    pub(super) url: String,
+    pub(super) file: Vec<u8>,
+    pub(super) manifest: Option<Digest>,
+}
+
+/// A chart repository that was asked: the versions of the charts that are wanted.
+pub(super) struct Listed {
+    server: Server,
+    base: Url,
+    entries: BTreeMap<String, Vec<Entry>>,
+}
+
+impl Network {
+    /// Prepares; nothing is asked yet.
+    #[must_use]
+    pub fn new(settings: Settings, repositories: Repositories, offline: bool) -> Self {
+        Self {
+            settings,
+            repositories,
+            offline,
+            client: OnceCell::new(),
+        }
+    }
+
+    /// How many requests may be under way at once.
+    pub(super) fn concurrency(&self) -> usize {
+        self.settings.concurrency.max(1)
+    }
+
+    /// The client of OCI registries.
+    ///
+    /// # Errors
+    /// Settings that cannot be used.
+    pub async fn client(&self) -> Result<&Client, registry::Error> {
+        let make = async || Client::new(self.settings.clone());
+        self.client.get_or_try_init(make).await
+    }
+
+    /// Reads the index of a repository.
+    pub(super) async fn list(
+        &self,
+        repository: &Repository,
+        names: &[&str],
+    ) -> Result<Listed, Error> {
+        let wrong = |base: String, cause: String| Error::Repository { url: base, cause };
+        let base = Url::parse(&repository.url)
+            .map_err(|error| wrong(repository.name.clone(), error.to_string()))?;
+        let of_server = |error: registry::Error| wrong(shown(&base), error.to_string());
+        let server = Server::new(&base, repository.access.clone(), &self.settings);
+        let server = server.map_err(of_server)?;
+        let index = resolved(&base, "index.yaml").map_err(|e| wrong(shown(&base), e))?;
+        let text = server.get(&index, MAX_INDEX).await.map_err(of_server)?;
+        let entries = index::read(&text, names).map_err(|e| wrong(shown(&base), e))?;
+        Ok(Listed {
+            server,
+            base,
+            entries,
+        })
+    }
+
+    /// The versions of a chart in a registry, the newest first.
+    pub(super) async fn tags(&self, place: &str, name: &str) -> Result<Vec<String>, Error> {
+        let of_registry = |source| of(name, source);
+        let image = chart_reference(place, name, "0").map_err(of_registry)?;
+        let client = self.client().await.map_err(of_registry)?;
+        let tags = client.tags(&image).await.map_err(of_registry)?;
+        let versions = tags.iter().map(|tag| tag.replace('_', "+"));
+        let mut versions: Vec<String> = versions
+            .filter(|tag| semver::is_strict_version(tag))
+            .collect();
+        versions.sort_by(|a, b| semver::order(b, a));
+        Ok(versions)
+    }
+
+    /// Fetches a chart from a registry.
+    pub(super) async fn pull(
+        &self,
+        place: &str,
+        name: &str,
+        version: &str,
+    ) -> Result<Fetched, Error> {
+        let of_registry = |source| of(name, source);
+        let image = chart_reference(place, name, version).map_err(of_registry)?;
+        self.pull_image(&image).await.map_err(of_registry)
+    }
+
+    async fn pull_image(&self, image: &Reference) -> Result<Fetched, registry::Error> {
+        let limit = usize::try_from(MAX_ARCHIVE).unwrap_or(usize::MAX);
+        let client = self.client().await?;
+        let artifact = client.artifact(image, &CHART_LAYERS, limit).await?;
+        Ok(Fetched {
+            url: format!("{OCI_SCHEME}{image}"),
+            file: artifact.file,
+            manifest: Some(artifact.digest),
+        })
+    }
+
+    /// Fetches a chart from a repository whose index was read.
+    pub(super) async fn download(
+        &self,
+        listed: &Listed,
+        name: &str,
+        version: &str,
+    ) -> Result<Fetched, Error> {
+        let of_server = |source| of(name, source);
+        let Some(entry) = listed.entry(name, version) else {
+            return Err(Error::Repository {
+                url: shown(&listed.base),
+                cause: format!("chart \"{name}\" version \"{version}\" not found"),
+            });
+        };
+        let address = &entry.urls[0];
+        let url = resolved(&listed.base, address).map_err(|cause| Error::Repository {
+            url: shown(&listed.base),
+            cause,
+        })?;
+        let fetched = match address.strip_prefix(OCI_SCHEME) {
+            Some(image) => {
+                let image = Reference::parse(image).map_err(|e| of_server(e.into()))?;
+                self.pull_image(&image).await.map_err(of_server)?
+            }
+            None => Fetched {
+                file: (listed.server.get(&url, MAX_ARCHIVE).await).map_err(of_server)?,
+                url: shown(&url),
+                manifest: None,
+            },
+        };
+        let stated = entry.digest.trim_start_matches("sha256:");
+        let actual = Digest::of(&fetched.file);
+        let actual = actual.as_str().trim_start_matches("sha256:");
+        if stated.len() == actual.len() && !stated.eq_ignore_ascii_case(actual) {
+            return Err(Error::WrongDigest {
+                chart: format!("{name} {version}"),
+                url: fetched.url,
+                difference: format!(
+                    "has sha256 {actual}, the index of its repository says {}",
+                    entry.digest
+                ),
+            });
+        }
+        Ok(fetched)
+    }
+}
+
+impl Listed {
+    /// The versions of a chart that can be fetched, the newest first; `None` for a chart that is not there.
+    pub(super) fn versions(&self, name: &str) -> Option<Vec<String>> {
+        let entries = self.entries.get(name)?.iter();
+        let usable = entries.filter(|entry| !entry.urls.is_empty());
+        Some(usable.map(|entry| entry.version.clone()).collect())
+    }
+
+    /// This version, else one that differs from it in metadata alone.
+    fn entry(&self, name: &str, version: &str) -> Option<&Entry> {
+        let entries = || {
+            let entries = self.entries.get(name).into_iter().flatten();
+            entries.filter(|entry| !entry.urls.is_empty())
+        };
+        let exact = entries().find(|entry| entry.version == version);
+        exact.or_else(|| entries().find(|one| semver::order(&one.version, version).is_eq()))
+    }
+}
+
+fn of(name: &str, source: registry::Error) -> Error {
+    Error::Registry {
+        name: name.to_owned(),
+        source: Box::new(source),
+    }
+}
+
+/// An address out of an index, relative to its repository.
+///
+/// Follows helm v4 `pkg/repo/v1/chartrepo.go`, `ResolveReferenceURL`.
+fn resolved(base: &Url, address: &str) -> Result<Url, String> {
+    if let Ok(url) = Url::parse(address) {
+        return Ok(url);
+    }
+    let mut folder = base.clone();
+    folder.set_path(&format!("{}/", base.path().trim_end_matches('/')));
+    let mut url = folder
+        .join(address)
+        .map_err(|error| format!("failed to parse {address} as URL: {error}"))?;
+    url.set_query(base.query());
+    Ok(url)
+}
+
+/// The reference of a chart below an address `oci://HOST/PATH`; `+` in versions is `_` in tags.
+///
+/// # Errors
+/// A path or version that a registry cannot have.
+pub fn chart_reference(
+    place: &str,
+    name: &str,
+    version: &str,
+) -> Result<Reference, registry::Error> {
+    let place = place.strip_prefix(OCI_SCHEME).unwrap_or(place);
+    let path = format!("{}/{name}", place.trim_end_matches('/'));
+    let (host, repository) = path.split_once('/').unwrap_or(("", &path));
+    let tag = version.replace('+', "_");
+    // A host without a dot is a host here, not a folder on Docker Hub.
+    let text = match host.contains(['.', ':']) || host == "localhost" {
+        true => format!("{path}:{tag}"),
+        false => format!("{host}:443/{repository}:{tag}"),
+    };
+    let mut image = Reference::parse(&text)?;
+    if !host.contains(['.', ':']) {
+        host.clone_into(&mut image.registry);
+    }
+    Ok(image)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{chart_reference, resolved};
+    use reqwest::Url;
+
+    #[test]
+    fn addresses_are_relative_to_the_repository() {
+        let of = |base: &str, address: &str| {
+            let base = Url::parse(base).unwrap();
+            resolved(&base, address).unwrap().to_string()
+        };
+        for (base, address, want) in [
+            ("https://a.io/x", "web.tgz", "https://a.io/x/web.tgz"),
+            (
+                "https://a.io/x/?t=1",
+                "c/web.tgz",
+                "https://a.io/x/c/web.tgz?t=1",
+            ),
+            ("https://a.io/x/", "/web.tgz", "https://a.io/web.tgz"),
+            (
+                "https://a.io",
+                "https://b.io/web.tgz",
+                "https://b.io/web.tgz",
+            ),
+            ("https://a.io", "file:///etc/passwd", "file:///etc/passwd"),
+        ] {
+            assert_eq!(of(base, address), want);
+        }
+    }
+
+    #[test]
+    fn charts_have_references() {
+        let text = |place, version| {
+            let image = chart_reference(place, "web", version).unwrap();
+            format!(
+                "{}|{}|{}",
+                image.registry,
+                image.repository,
+                image.tag_or_latest()
+            )
+        };
+        assert_eq!(
+            text("oci://a.io/charts/", "1.0.0+b"),
+            "a.io|charts/web|1.0.0_b"
+        );
+        assert_eq!(text("oci://localhost:5000", "1"), "localhost:5000|web|1");
+        assert_eq!(text("oci://host/charts", "1"), "host|charts/web|1");
+        for place in ["oci://", "oci://a.io/UP", "oci://a.io/x\ny", "oci://u@h/x"] {
+            assert!(chart_reference(place, "web", "1").is_err(), "{place}");
+        }
+    }
+}

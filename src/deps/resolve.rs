@@ -1,0 +1,310 @@
+//! From what `Chart.yaml` asks for to versions: where each dependency comes from, and the newest one that fits.
+//!
+//! Follows helm v4 `internal/resolver/resolver.go` and `pkg/downloader/manager.go` (`resolveRepoNames`).
+
+use super::Error;
+use super::origin::{Listed, Network, OCI_SCHEME, Origin};
+use super::restore::Options;
+use futures::StreamExt as _;
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use windlass_helm::chart::{self, Chart, Dependency, Profile};
+use windlass_helm::sprig::semver;
+
+/// A dependency whose origin is known.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    /// As `Chart.yaml` or the lock has it, with the address in place of the name of a repository.
+    pub(super) dependency: Dependency,
+    pub(super) origin: Origin,
+}
+
+/// Repositories that were asked, by their address.
+pub(super) type Indexes = BTreeMap<String, Listed>;
+
+/// Finds out where dependencies come from.
+pub(super) fn origins(
+    dependencies: &[Dependency],
+    options: &Options<'_>,
+) -> Result<Vec<Wanted>, Error> {
+    let mut wanted = Vec::new();
+    let mut unknown = Vec::new();
+    for dependency in dependencies {
+        check_name(&dependency.name)?;
+        let mut dependency = dependency.clone();
+        let repository = dependency.repository.clone();
+        let origin = if repository.is_empty() {
+            Origin::Unpacked
+        } else if repository.starts_with("file://") {
+            Origin::Folder(folder(&dependency.name, &repository, options)?)
+        } else if repository.starts_with(OCI_SCHEME) {
+            Origin::Oci(repository)
+        } else if let Some(found) = options.network.repositories.find(&repository) {
+            if repository.starts_with(['@', 'a']) && !repository.contains("//") {
+                dependency.repository.clone_from(&found.url);
+            }
+            Origin::Repository(Box::new(found))
+        } else {
+            unknown.push(repository);
+            continue;
+        };
+        wanted.push(Wanted { dependency, origin });
+    }
+    match unknown.is_empty() {
+        true => Ok(wanted),
+        false => Err(Error::UnknownRepository(unknown.join(", "))),
+    }
+}
+
+/// The name becomes part of paths.
+fn check_name(name: &str) -> Result<(), Error> {
+    let bad = name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']);
+    match bad {
+        true => Err(Error::Chart(format!("dependency name {name:?} is invalid"))),
+        false => Ok(()),
+    }
+}
+
+/// The folder of a `file://` dependency, which has to be within the project.
+fn folder(name: &str, repository: &str, options: &Options<'_>) -> Result<PathBuf, Error> {
+    let path = Path::new(repository.trim_start_matches("file://"));
+    let joined = cleaned(&options.chart.join(path));
+    let missing = || Error::Chart(format!("directory {} not found", joined.display()));
+    let real = joined.canonicalize().map_err(|_| missing())?;
+    match &options.fence {
+        Some(fence) if !real.starts_with(fence) => Err(Error::Outside {
+            name: name.to_owned(),
+            path: real.display().to_string(),
+            fence: fence.display().to_string(),
+        }),
+        _ => Ok(joined),
+    }
+}
+
+/// `filepath.Clean`.
+fn cleaned(path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for part in path.components() {
+        match (part, clean.components().next_back()) {
+            (Component::CurDir, _) => {}
+            (Component::ParentDir, Some(Component::Normal(_))) => drop(clean.pop()),
+            (part, _) => clean.push(part),
+        }
+    }
+    clean
+}
+
+/// Loads the folder of a dependency.
+pub(super) fn load(folder: &Path) -> Result<Chart, Error> {
+    chart::load(folder, Profile::Helm4).map_err(|error| Error::Chart(error.to_string()))
+}
+
+/// Checks a constraint of a dependency.
+pub(super) fn check_range(dependency: &Dependency) -> Result<(), Error> {
+    semver::check_constraint(&dependency.version).map_err(|cause| {
+        let name = &dependency.name;
+        Error::Chart(format!(
+            "dependency {name:?} has an invalid version/constraint format: {cause}"
+        ))
+    })
+}
+
+/// Asks the repositories of these dependencies for their indexes, each once.
+pub(super) async fn indexes(wanted: &[&Wanted], network: &Network) -> Result<Indexes, Error> {
+    let mut names = BTreeMap::<&str, (&Wanted, Vec<&str>)>::new();
+    for one in wanted {
+        if let Origin::Repository(repository) = &one.origin {
+            let entry = names.entry(&repository.url);
+            let entry = entry.or_insert_with(|| (one, Vec::new()));
+            entry.1.push(&one.dependency.name);
+        }
+    }
+    let ask = async |(url, (one, names)): (&str, (&Wanted, Vec<&str>))| {
+        let Origin::Repository(repository) = &one.origin else {
+            return None;
+        };
+        Some((url.to_owned(), network.list(repository, &names).await))
+    };
+    let asked: Vec<_> = futures::stream::iter(names)
+        .map(ask)
+        .buffered(network.concurrency())
+        .collect()
+        .await;
+    let (mut found, mut errors) = (Indexes::new(), Vec::new());
+    for (url, listed) in asked.into_iter().flatten() {
+        match listed {
+            Ok(listed) => drop(found.insert(url, listed)),
+            Err(error) => errors.push(error),
+        }
+    }
+    failures(errors, wanted.len())?;
+    Ok(found)
+}
+
+/// One error as it is, several together.
+pub(super) fn failures(mut errors: Vec<Error>, of: usize) -> Result<(), Error> {
+    match errors.len() {
+        0 => Ok(()),
+        1 => Err(errors.remove(0)),
+        _ => Err(Error::Several { errors, of }),
+    }
+}
+
+/// Chooses a version for each dependency: the newest that fits.
+pub(super) async fn choose(
+    wanted: &[Wanted],
+    options: &Options<'_>,
+) -> Result<(Vec<Wanted>, Indexes), Error> {
+    wanted.iter().try_for_each(|w| check_range(&w.dependency))?;
+    let remote = wanted.iter().find(|one| {
+        let pinned = semver::is_version(&one.dependency.version);
+        match &one.origin {
+            Origin::Repository(_) => true,
+            Origin::Oci(_) => !pinned,
+            Origin::Unpacked | Origin::Folder(_) => false,
+        }
+    });
+    if let (Some(one), true) = (remote, options.network.offline) {
+        return Err(Error::Offline {
+            what: format!("the list of versions of {}", one.dependency.name),
+        });
+    }
+    let indexes = indexes(&wanted.iter().collect::<Vec<_>>(), options.network).await?;
+    let (mut locked, mut missing) = (Vec::new(), Vec::new());
+    for one in wanted {
+        let Dependency {
+            name,
+            version,
+            repository,
+            ..
+        } = &one.dependency;
+        let versions = versions(one, &indexes, options).await?;
+        let fits = |candidate: &&String| semver::satisfies(version, candidate);
+        let Some(chosen) = versions.iter().find(fits) else {
+            missing.push(format!(
+                "{name:?} (repository {repository:?}, version {version:?})"
+            ));
+            continue;
+        };
+        let mut dependency = Dependency::default();
+        name.clone_into(&mut dependency.name);
+        repository.clone_into(&mut dependency.repository);
+        chosen.clone_into(&mut dependency.version);
+        locked.push(Wanted {
+            dependency,
+            origin: one.origin.clone(),
+        });
+    }
+    match missing.is_empty() {
+        true => Ok((locked, indexes)),
+        false => Err(Error::NoVersion(missing)),
+    }
+}
+
+/// The versions that there are, the newest first.
+async fn versions(
+    wanted: &Wanted,
+    indexes: &Indexes,
+    options: &Options<'_>,
+) -> Result<Vec<String>, Error> {
+    let Dependency {
+        name,
+        version,
+        repository,
+        ..
+    } = &wanted.dependency;
+    match &wanted.origin {
+        // Part of the chart: the lock says the range, as Helm's does.
+        Origin::Unpacked => {
+            folder(name, &format!("charts/{name}"), &options.unfenced())?;
+            Ok(vec![version.clone()])
+        }
+        Origin::Folder(folder) => Ok(vec![load(folder)?.metadata.version]),
+        Origin::Oci(_) if semver::is_version(version) => Ok(vec![version.clone()]),
+        Origin::Oci(place) => options.network.tags(place, name).await,
+        Origin::Repository(found) => {
+            let listed = indexes.get(&found.url);
+            let versions = listed.and_then(|listed| listed.versions(name));
+            versions
+                .ok_or_else(|| Error::Chart(format!("{name} chart not found in repo {repository}")))
+        }
+    }
+}
+
+/// A dependency, and which newer versions there are of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newer {
+    /// Its name.
+    pub name: String,
+    /// Where it comes from.
+    pub repository: String,
+    /// The range of versions that `Chart.yaml` asks for.
+    pub range: String,
+    /// The version that the lock has.
+    pub locked: Option<String>,
+    /// The newest that fits the range.
+    pub wanted: Option<String>,
+    /// The newest of all, without pre-releases.
+    pub latest: Option<String>,
+}
+
+/// Tells for each dependency from a repository or registry which newer versions there are.
+///
+/// # Errors
+/// As [`update`](super::update).
+pub async fn newer(options: &Options<'_>) -> Result<Vec<Newer>, Error> {
+    let chart = load(options.chart)?;
+    let wanted = origins(chart.requirements(), options)?;
+    let remote = |one: &&Wanted| matches!(one.origin, Origin::Repository(_) | Origin::Oci(_));
+    let wanted: Vec<&Wanted> = wanted.iter().filter(remote).collect();
+    if let (Some(one), true) = (wanted.first(), options.network.offline) {
+        return Err(Error::Offline {
+            what: format!("the list of versions of {}", one.dependency.name),
+        });
+    }
+    let indexes = indexes(&wanted, options.network).await?;
+    let ask = async |one: &&Wanted| match &one.origin {
+        Origin::Oci(place) => options.network.tags(place, &one.dependency.name).await,
+        _ => versions(one, &indexes, options).await,
+    };
+    let answers: Vec<_> = futures::stream::iter(&wanted)
+        .map(ask)
+        .buffered(options.network.concurrency())
+        .collect()
+        .await;
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for (one, answer) in wanted.iter().zip(answers) {
+        let Dependency {
+            name,
+            version,
+            repository,
+            ..
+        } = &one.dependency;
+        let versions = match answer {
+            Ok(versions) => versions,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let newest = |range| {
+            versions
+                .iter()
+                .find(|v| semver::satisfies(range, v))
+                .cloned()
+        };
+        let locks = chart.lock.iter().flat_map(|lock| &lock.dependencies);
+        let mut of_name = locks.filter(|lock| lock.name == *name);
+        let locked = of_name.find(|lock| semver::satisfies(version, &lock.version));
+        found.push(Newer {
+            name: name.clone(),
+            repository: repository.clone(),
+            range: version.clone(),
+            locked: locked.map(|lock| lock.version.clone()),
+            wanted: newest(version),
+            latest: newest("*"),
+        });
+    }
+    failures(errors, wanted.len())?;
+    Ok(found)
+}

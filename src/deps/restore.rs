@@ -1,0 +1,471 @@
+//! `charts/` made what the lock says, all of it or nothing.
+//!
+//! Follows helm v4 `pkg/downloader/manager.go` (`Build`, `Update`, `downloadAll`, `safeMoveDeps`). Archives are fetched,
+//! checked and written aside first; only when all are there does `charts/` change.
+
+use super::origin::{Fetched, Network, Origin};
+use super::resolve::{self, Indexes, Wanted};
+use super::sum::Sum;
+use super::{Cache, Error, Sums};
+use crate::image::Digest;
+use futures::StreamExt as _;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use windlass_helm::chart::{self, Chart, Dependency, Lock, Profile};
+use windlass_helm::sprig::semver;
+
+/// What is restored, and with what.
+#[derive(Clone)]
+pub struct Options<'a> {
+    /// The folder of the chart.
+    pub chart: &'a Path,
+    /// The folder that `file://` must not leave, without links; `None` for none.
+    pub fence: Option<PathBuf>,
+    /// Where archives are kept.
+    pub cache: &'a Cache,
+    /// The network.
+    pub network: &'a Network,
+    /// The time of the lock.
+    pub now: Timestamp,
+    /// Is told what is done.
+    pub tell: &'a dyn Fn(&str),
+}
+
+impl Options<'_> {
+    /// The same without a fence.
+    pub(super) fn unfenced(&self) -> Self {
+        Self {
+            fence: None,
+            ..self.clone()
+        }
+    }
+}
+
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many archives belong into `charts/`.
+    pub archives: usize,
+    /// How many of them were fetched over the network.
+    pub fetched: usize,
+    /// The archives that were removed: no dependency is of them any more.
+    pub removed: Vec<String>,
+    /// The lock that was written, if it changed.
+    pub lock: Option<&'static str>,
+}
+
+/// Restores `charts/` from the lock; without a lock it is an [`update`].
+///
+/// # Errors
+/// An [`Error`] with everything that failed; `charts/` is as it was then.
+pub async fn build(options: &Options<'_>) -> Result<Report, Error> {
+    let chart = load(options.chart)?;
+    let Some(lock) = &chart.lock else {
+        return renew(&chart, options).await;
+    };
+    let requirements = chart.requirements();
+    let wanted = resolve::origins(requirements, options)?;
+    if !is_in_sync(requirements, &wanted, lock, &chart) {
+        let is_v1 = chart.metadata.api_version == "v1";
+        return Err(Error::OutOfSync {
+            lock: lock_name(&chart),
+            file: if is_v1 {
+                "requirements.yaml"
+            } else {
+                "Chart.yaml"
+            },
+        });
+    }
+    let locked = resolve::origins(&lock.dependencies, options)?;
+    let (report, _) = restore(locked, Indexes::new(), options).await?;
+    Ok(report)
+}
+
+/// Chooses the newest versions that fit, restores `charts/` and writes the lock.
+///
+/// # Errors
+/// An [`Error`] with everything that failed; `charts/` and the lock are as they were then.
+pub async fn update(options: &Options<'_>) -> Result<Report, Error> {
+    renew(&load(options.chart)?, options).await
+}
+
+async fn renew(chart: &Chart, options: &Options<'_>) -> Result<Report, Error> {
+    if chart.metadata.dependencies.is_none() {
+        return Ok(Report::default());
+    }
+    let wanted = resolve::origins(chart.requirements(), options)?;
+    let file = options.chart.join(lock_name(chart));
+    if let Ok(link) = std::fs::read_link(&file) {
+        return Err(Error::Chart(format!(
+            "the {} file is a symlink to \"{}\"",
+            lock_name(chart),
+            link.display()
+        )));
+    }
+    let (locked, indexes) = Box::pin(resolve::choose(&wanted, options)).await?;
+    let (mut report, locked) = restore(locked, indexes, options).await?;
+    let requirements: Vec<Dependency> = wanted.into_iter().map(|one| one.dependency).collect();
+    let digest = digest(&requirements, &locked)?;
+    if chart.lock.as_ref().is_some_and(|old| old.digest == digest) {
+        return Ok(report);
+    }
+    let mut lock = Lock::default();
+    lock.digest = digest;
+    lock.generated = options.now.to_string();
+    lock.dependencies = locked;
+    let text = lock.to_yaml().map_err(Error::Chart)?;
+    write(&file, &text)?;
+    report.lock = Some(lock_name(chart));
+    Ok(report)
+}
+
+fn load(folder: &Path) -> Result<Chart, Error> {
+    if let Err(error) = std::fs::metadata(folder) {
+        let folder = folder.display();
+        return Err(Error::Chart(format!("could not find {folder}: {error}")));
+    }
+    if !folder.is_dir() {
+        let only = "only unpacked charts can be updated";
+        return Err(Error::Chart(only.to_owned()));
+    }
+    resolve::load(folder)
+}
+
+fn lock_name(chart: &Chart) -> &'static str {
+    match chart.metadata.api_version.as_str() {
+        "v1" => "requirements.lock",
+        _ => "Chart.lock",
+    }
+}
+
+fn digest(requirements: &[Dependency], locked: &[Dependency]) -> Result<String, Error> {
+    let text = Lock::digest_text(requirements, locked).map_err(Error::Chart)?;
+    Ok(Digest::of(text.as_bytes()).to_string())
+}
+
+/// Whether a lock is of these dependencies, by Helm's digest or, in charts of the first format, that of Helm 2.
+fn is_in_sync(requirements: &[Dependency], wanted: &[Wanted], lock: &Lock, chart: &Chart) -> bool {
+    let named: Vec<Dependency> = wanted.iter().map(|one| one.dependency.clone()).collect();
+    let is = |text: Result<String, String>| {
+        text.is_ok_and(|text| Digest::of(text.as_bytes()).as_str() == lock.digest)
+    };
+    is(Lock::digest_text(&named, &lock.dependencies))
+        || (chart.metadata.api_version == "v1" && is(Lock::digest_text_of_helm2(requirements)))
+}
+
+/// What becomes of one dependency.
+enum Step {
+    /// It is part of the chart.
+    Unpacked,
+    /// This archive goes into `charts/`, unless it is there.
+    Place(Vec<u8>, Option<Sum>),
+    /// It has to be fetched.
+    Fetch,
+}
+
+/// Puts all archives into `charts/` and removes those that belong there no longer. Returns the dependencies with the
+/// versions that they have.
+async fn restore(
+    mut locked: Vec<Wanted>,
+    indexes: Indexes,
+    options: &Options<'_>,
+) -> Result<(Report, Vec<Dependency>), Error> {
+    let charts = options.chart.join("charts");
+    prepare(&charts)?;
+    let old = Sums::load(options.chart)?;
+    let stage = tempfile::Builder::new()
+        .prefix(".windlass-")
+        .tempdir_in(&charts)
+        .map_err(|error| Error::file(&charts, error))?;
+    let (mut steps, mut errors) = (Vec::new(), Vec::new());
+    for one in &mut locked {
+        steps.push(local(one, &old, &charts, options).unwrap_or_else(|error| {
+            errors.push(error);
+            Step::Unpacked
+        }));
+    }
+    resolve::failures(errors, locked.len())?;
+    let (fetched, found) = fetch(&locked, &mut steps, indexes, &old, options).await?;
+    let mut report = Report {
+        fetched,
+        ..Report::default()
+    };
+    let mut names = BTreeSet::new();
+    let mut sums = Sums::default();
+    let steps = locked.iter().zip(steps);
+    let placed = steps.filter_map(|(one, step)| match step {
+        Step::Place(file, sum) => Some((&one.dependency, file, sum)),
+        Step::Unpacked | Step::Fetch => None,
+    });
+    for (dependency, file, sum) in placed.chain(found) {
+        let Dependency { name, version, .. } = dependency;
+        let archive = format!("{name}-{version}.tgz");
+        if let Some(sum) = sum {
+            sums.check(name, version, &sum)?;
+            sums.0.insert((name.clone(), version.clone()), sum);
+        }
+        write(&stage.path().join(&archive), &file)?;
+        names.insert(archive);
+    }
+    for name in &names {
+        let (from, to) = (stage.path().join(name), charts.join(name));
+        std::fs::rename(&from, &to).map_err(|error| Error::file(&to, error))?;
+    }
+    report.archives = names.len();
+    report.removed = remove_outdated(&locked, &names, &charts, options)?;
+    sums.save(options.chart)?;
+    let locked = locked.into_iter().map(|one| one.dependency);
+    Ok((report, locked.collect()))
+}
+
+/// Makes `charts/`. One that is a link would let archives be written elsewhere.
+fn prepare(charts: &Path) -> Result<(), Error> {
+    match std::fs::symlink_metadata(charts) {
+        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(_) => Err(Error::Chart(format!(
+            "\"{}\" is not a directory",
+            charts.display()
+        ))),
+        Err(_) => std::fs::create_dir_all(charts).map_err(|error| Error::file(charts, error)),
+    }
+}
+
+/// What can be done for a dependency without the network.
+fn local(
+    wanted: &mut Wanted,
+    sums: &Sums,
+    charts: &Path,
+    options: &Options<'_>,
+) -> Result<Step, Error> {
+    resolve::check_range(&wanted.dependency)?;
+    let Wanted { dependency, origin } = wanted;
+    match origin {
+        Origin::Unpacked => {
+            let found = resolve::load(&charts.join(&dependency.name))?;
+            let version = &found.metadata.version;
+            if semver::satisfies(&dependency.version, version) {
+                return Ok(Step::Unpacked);
+            }
+            Err(Error::Chart(format!(
+                "dependency {} at version {version} does not satisfy the constraint {}",
+                dependency.name, dependency.version
+            )))
+        }
+        Origin::Folder(folder) => {
+            let package = chart::package(folder, None, None);
+            let package = package.map_err(|error| Error::Chart(error.to_string()))?;
+            let version = package.metadata.version;
+            if !semver::satisfies(&dependency.version, &version) {
+                return Err(Error::Chart(format!(
+                    "can't get a valid version for dependency {}",
+                    dependency.name
+                )));
+            }
+            if package.metadata.name != dependency.name {
+                return Err(Error::Chart(format!(
+                    "dependency {}: the chart in {} is {}",
+                    dependency.name,
+                    folder.display(),
+                    package.metadata.name
+                )));
+            }
+            dependency.version = version;
+            Ok(Step::Place(package.bytes, None))
+        }
+        Origin::Repository(_) | Origin::Oci(_) => known(dependency, sums, charts, options),
+    }
+}
+
+/// An archive that is in `charts/` or in the cache, with the content that it has to have.
+fn known(
+    dependency: &Dependency,
+    sums: &Sums,
+    charts: &Path,
+    options: &Options<'_>,
+) -> Result<Step, Error> {
+    let Dependency { name, version, .. } = dependency;
+    let there = std::fs::read(charts.join(format!("{name}-{version}.tgz")));
+    match (sums.get(name, version), there) {
+        (Some(sum), Ok(file)) if Digest::of(&file) == sum.archive => {
+            options.cache.put(&sum.archive, &file);
+            return Ok(Step::Place(file, Some(sum.clone())));
+        }
+        (Some(sum), _) => {
+            if let Some(file) = options.cache.get(&sum.archive) {
+                return Ok(Step::Place(file, Some(sum.clone())));
+            }
+        }
+        // Without the network there is nothing to compare it with.
+        (None, Ok(file)) if options.network.offline => {
+            let place = charts.display().to_string();
+            verify(dependency, &place, &file)?;
+            let sum = Sum {
+                source: source(dependency),
+                archive: Digest::of(&file),
+                manifest: None,
+            };
+            return Ok(Step::Place(file, Some(sum)));
+        }
+        (None, _) => {}
+    }
+    match options.network.offline {
+        true => Err(Error::Offline {
+            what: format!("chart {name} {version}"),
+        }),
+        false => Ok(Step::Fetch),
+    }
+}
+
+/// Where a dependency comes from, without secrets.
+fn source(dependency: &Dependency) -> String {
+    let url = reqwest::Url::parse(&dependency.repository);
+    let shown = url.map(|url| crate::registry::shown(&url));
+    let shown = shown.unwrap_or_else(|_| dependency.repository.clone());
+    shown.replace(char::is_whitespace, "")
+}
+
+type Found<'a> = Vec<(&'a Dependency, Vec<u8>, Option<Sum>)>;
+
+/// Fetches what has to be fetched, all at once, each chart once.
+async fn fetch<'a>(
+    locked: &'a [Wanted],
+    steps: &mut [Step],
+    mut indexes: Indexes,
+    sums: &Sums,
+    options: &Options<'_>,
+) -> Result<(usize, Found<'a>), Error> {
+    let mut wanted = BTreeMap::new();
+    for (one, step) in locked.iter().zip(steps) {
+        if matches!(step, Step::Fetch) {
+            let Dependency { name, version, .. } = &one.dependency;
+            wanted.insert((name, version, &one.dependency.repository), one);
+        }
+    }
+    let wanted: Vec<&Wanted> = wanted.into_values().collect();
+    let unread = |one: &&&Wanted| match &one.origin {
+        Origin::Repository(repository) => !indexes.contains_key(&repository.url),
+        _ => false,
+    };
+    let unread: Vec<&Wanted> = wanted.iter().filter(unread).copied().collect();
+    indexes.extend(Box::pin(resolve::indexes(&unread, options.network)).await?);
+    let indexes = &indexes;
+    let answers: Vec<_> = futures::stream::iter(&wanted)
+        .map(|one| one_of(one, indexes, sums, options))
+        .buffered(options.network.concurrency())
+        .collect()
+        .await;
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    for (one, answer) in wanted.iter().zip(answers) {
+        match answer {
+            Ok((file, sum)) => found.push((&one.dependency, file, Some(sum))),
+            Err(error) => errors.push(error),
+        }
+    }
+    resolve::failures(errors, locked.len())?;
+    Ok((found.len(), found))
+}
+
+/// Fetches one chart and checks what came.
+async fn one_of(
+    wanted: &Wanted,
+    indexes: &Indexes,
+    sums: &Sums,
+    options: &Options<'_>,
+) -> Result<(Vec<u8>, Sum), Error> {
+    let Wanted { dependency, origin } = wanted;
+    let Dependency { name, version, .. } = dependency;
+    let source = source(dependency);
+    (options.tell)(&format!("Downloading {name} {version} from repo {source}"));
+    let Fetched {
+        url,
+        file,
+        manifest,
+    } = match origin {
+        Origin::Oci(place) => options.network.pull(place, name, version).await?,
+        Origin::Repository(repository) => match indexes.get(&repository.url) {
+            Some(listed) => options.network.download(listed, name, version).await?,
+            None => return Err(Error::Chart(format!("{name} chart not found in {source}"))),
+        },
+        Origin::Unpacked | Origin::Folder(_) => {
+            return Err(Error::Chart(format!("{name} is not fetched")));
+        }
+    };
+    let sum = Sum {
+        source,
+        archive: Digest::of(&file),
+        manifest,
+    };
+    sums.check(name, version, &sum)?;
+    verify(dependency, &url, &file)?;
+    options.cache.put(&sum.archive, &file);
+    Ok((file, sum))
+}
+
+/// Refuses what is no archive of the chart.
+fn verify(dependency: &Dependency, url: &str, file: &[u8]) -> Result<(), Error> {
+    let Dependency { name, version, .. } = dependency;
+    let wrong = |cause: String| Error::NoArchive {
+        chart: format!("{name} {version}"),
+        url: url.to_owned(),
+        cause,
+    };
+    let chart = Chart::from_archive(file, Profile::Helm4).map_err(|e| wrong(e.to_string()))?;
+    let found = &chart.metadata;
+    let is_of = found.name == *name && semver::order(&found.version, version).is_eq();
+    match is_of {
+        true => Ok(()),
+        false => Err(wrong(format!("it is {} {}", found.name, found.version))),
+    }
+}
+
+/// Removes archives of charts that are no dependency any more, as Helm does; other files stay.
+fn remove_outdated(
+    locked: &[Wanted],
+    names: &BTreeSet<String>,
+    charts: &Path,
+    options: &Options<'_>,
+) -> Result<Vec<String>, Error> {
+    let unreadable = |error: std::io::Error| Error::file(charts, error);
+    let mut removed = Vec::new();
+    for entry in std::fs::read_dir(charts).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !entry.path().is_file() || names.contains(&name) {
+            continue;
+        }
+        let Ok(chart) = chart::load(&entry.path(), Profile::Helm4) else {
+            continue;
+        };
+        let is_local = |one: &Wanted| {
+            one.origin == Origin::Unpacked && one.dependency.name == chart.metadata.name
+        };
+        if !locked.iter().any(is_local) {
+            std::fs::remove_file(entry.path()).map_err(unreadable)?;
+            removed.push(name);
+        }
+    }
+    removed.sort();
+    for name in &removed {
+        (options.tell)(&format!("Deleted the outdated charts/{name}"));
+    }
+    Ok(removed)
+}
+
+/// Writes a file whole or not at all. A link in its place is replaced, not followed.
+pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let written = || -> std::io::Result<()> {
+        std::fs::create_dir_all(folder)?;
+        let mut half = tempfile::Builder::new()
+            .prefix(".windlass-")
+            .permissions(std::fs::Permissions::from_mode(0o644))
+            .tempfile_in(folder)?;
+        half.write_all(text)?;
+        half.persist(path)?;
+        Ok(())
+    };
+    written().map_err(|error| Error::file(path, error))
+}

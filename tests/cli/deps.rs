@@ -1,0 +1,375 @@
+//! `deps`: folders, repositories on this machine, and servers that mean ill.
+
+use super::support::{Shown, TestEnv, answer, file, serve};
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+/// An archive of these files, whatever their names; those that end in `@` are links.
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut encoder = encoder;
+    for (name, text) in files {
+        let (name, kind) = match name.strip_suffix('@') {
+            Some(name) => (name, b'2'),
+            None => (*name, b'0'),
+        };
+        let mut header = [0; 512];
+        header[..name.len()].copy_from_slice(name.as_bytes());
+        header[100..107].copy_from_slice(b"0000644");
+        header[124..135].copy_from_slice(format!("{:011o}", text.len()).as_bytes());
+        header[136..147].copy_from_slice(b"00000000000");
+        header[148..156].copy_from_slice(b"        ");
+        header[156] = kind;
+        let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        encoder.write_all(&header).unwrap();
+        encoder.write_all(text.as_bytes()).unwrap();
+        let padding = vec![0; text.len().next_multiple_of(512) - text.len()];
+        encoder.write_all(&padding).unwrap();
+    }
+    encoder.write_all(&[0; 1024]).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn chart(name: &str, version: &str) -> Vec<u8> {
+    let head = format!("apiVersion: v2\nname: {name}\nversion: {version}\n");
+    archive(&[(&format!("{name}/Chart.yaml"), &head)])
+}
+
+/// A chart that needs `web` of a repository.
+fn umbrella(repository: &str) -> TestEnv {
+    let env = TestEnv::new();
+    let dependency = format!("- name: web\n  version: ^1.0.0\n  repository: {repository}\n");
+    let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n";
+    env.write("um/Chart.yaml", &format!("{head}{dependency}"));
+    env.write(
+        "um/templates/a.yaml",
+        "kind: A\napiVersion: v1\nmetadata: {name: a}\n",
+    );
+    env
+}
+
+/// Serves an index of `web` 1.0.0 with this archive.
+fn repository(archive: Vec<u8>) -> String {
+    let index = "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n";
+    let address = serve(move |head| match head.contains("/index.yaml") {
+        true => answer("200 OK", "", index.as_bytes()),
+        false => answer("200 OK", "", &archive),
+    });
+    format!("http://{address}")
+}
+
+/// What is in `charts/`, hidden files too.
+fn charts(env: &TestEnv) -> Vec<String> {
+    let entries = fs::read_dir(env.path().join("um/charts"));
+    let entries = entries.into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Nothing is left of an update that failed.
+fn refused(env: &TestEnv, shown: &Shown, text: &str) {
+    assert_ne!(shown.code, 0, "{}", shown.all());
+    assert!(shown.stderr.contains(text), "{text}: {}", shown.all());
+    assert_eq!(charts(env), [""; 0]);
+    for file in ["um/Chart.lock", "um/Chart.sum", "x", ".cache"] {
+        assert!(!env.path().join(file).exists(), "{file}");
+    }
+}
+
+#[test]
+fn what_is_no_archive_of_the_chart_is_refused() {
+    let good = chart("web", "1.0.0");
+    let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    let half = good[..good.len() / 2].to_vec();
+    for (file, text) in [
+        (b"<html>Sign in</html>".to_vec(), "gzip: invalid header"),
+        (half, "is no archive of chart web 1.0.0"),
+        (chart("other", "1.0.0"), "it is other 1.0.0"),
+        (chart("web", "1.1.0"), "it is web 1.1.0"),
+        (
+            archive(&[("web/Chart.yaml", head), ("web/../../x", "")]),
+            "parent directory",
+        ),
+        (
+            archive(&[("web/Chart.yaml", head), ("/x", "")]),
+            "absolute paths",
+        ),
+        (
+            archive(&[("web/Chart.yaml", head), ("web/x@", "")]),
+            "not a regular file",
+        ),
+        (
+            archive(&[("web/Chart.yaml", head), ("web/x", ""), ("web/x", "")]),
+            "twice",
+        ),
+        (archive(&[("..@", "")]), "illegal"),
+    ] {
+        let env = umbrella(&repository(file));
+        refused(&env, &env.run(&["deps", "update", "um"]), text);
+    }
+}
+
+#[test]
+fn a_bomb_is_refused() {
+    let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    let zeros = "\0".repeat(101 << 20);
+    let env = umbrella(&repository(archive(&[
+        ("web/Chart.yaml", head),
+        ("web/x", &zeros),
+    ])));
+    refused(
+        &env,
+        &env.run(&["deps", "update", "um"]),
+        "larger than the maximum size",
+    );
+}
+
+#[test]
+fn a_digest_that_the_index_does_not_have_is_refused() {
+    let index = format!(
+        "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n    digest: {}\n",
+        "ab".repeat(32)
+    );
+    let address = serve(move |head| match head.contains("/index.yaml") {
+        true => answer("200 OK", "", index.as_bytes()),
+        false => answer("200 OK", "", &chart("web", "1.0.0")),
+    });
+    let env = umbrella(&format!("http://{address}"));
+    let shown = env.run(&["deps", "update", "um"]);
+    refused(&env, &shown, "the index of its repository says abab");
+    assert_eq!(shown.code, 7);
+}
+
+#[test]
+fn only_addresses_of_the_web_and_of_registries_are_fetched() {
+    for (url, text) in [
+        ("file:///etc/passwd", "addresses of `file` are not fetched"),
+        ("gopher://a.io/x", "addresses of `gopher` are not fetched"),
+    ] {
+        let index =
+            format!("apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: ['{url}']\n");
+        let address = serve(move |_| answer("200 OK", "", index.as_bytes()));
+        let env = umbrella(&format!("http://{address}"));
+        refused(&env, &env.run(&["deps", "update", "um"]), text);
+    }
+    for repository in ["git+ssh://-oProxyCommand=x/y", "stable", "ext::sh -c x"] {
+        let env = umbrella(&format!("'{repository}'"));
+        assert_ne!(env.run(&["deps", "update", "um"]).code, 0, "{repository}");
+        assert_eq!(charts(&env), [""; 0]);
+    }
+}
+
+/// Records the `Authorization` header that another host gets.
+fn other_host(seen: PathBuf, archive: Vec<u8>) -> String {
+    serve(move |head| {
+        fs::write(&seen, head.to_lowercase()).unwrap();
+        answer("200 OK", "", &archive)
+    })
+}
+
+#[test]
+fn a_login_goes_to_no_other_host() {
+    for redirect in [false, true] {
+        let env = TestEnv::new();
+        let seen = env.path().join("seen");
+        let other = other_host(seen.clone(), chart("web", "1.0.0"));
+        let url = match redirect {
+            true => "web.tgz".to_owned(),
+            false => format!("http://{other}/web.tgz"),
+        };
+        let index =
+            format!("apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: ['{url}']\n");
+        let login = "authorization: basic dxnlcjpwyxnz";
+        let address = serve(move |head| {
+            if !head.to_lowercase().contains(login) {
+                return answer("401 Unauthorized", "WWW-Authenticate: Basic\r\n", b"");
+            }
+            match head.contains("/index.yaml") {
+                true => answer("200 OK", "", index.as_bytes()),
+                false => answer("302 Found", &format!("Location: http://{other}/w\r\n"), b""),
+            }
+        });
+        let repositories = format!(
+            "repositories:\n- name: own\n  url: http://{address}\n  username: user\n  password: pass\n"
+        );
+        let env = umbrella("'@own'");
+        env.write("repositories.yaml", &repositories);
+        let update = [
+            "deps",
+            "update",
+            "um",
+            "--repository-config",
+            "repositories.yaml",
+        ];
+        let shown = env.run(&update);
+        assert_eq!(shown.code, 0, "{}", shown.all());
+        assert_eq!(charts(&env), ["web-1.0.0.tgz"]);
+        let seen = fs::read_to_string(seen).unwrap();
+        assert!(!seen.contains("authorization"), "{seen}");
+        let lock = fs::read_to_string(env.path().join("um/Chart.lock")).unwrap();
+        assert!(
+            lock.contains(&format!("repository: http://{address}\n")),
+            "{lock}"
+        );
+    }
+}
+
+#[test]
+fn a_wrong_login_is_told_without_the_login() {
+    let address = serve(|_| answer("401 Unauthorized", "WWW-Authenticate: Basic\r\n", b""));
+    let env = umbrella(&format!("http://user:hunter2@{address}"));
+    let shown = env.run(&["deps", "update", "um"]);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    assert!(!shown.all().contains("hunter2"), "{}", shown.all());
+}
+
+#[test]
+fn a_chart_that_was_changed_is_refused_with_both_digests() {
+    let folder = TestEnv::new();
+    let index = "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n";
+    folder.write("index.yaml", index);
+    let write = |archive: Vec<u8>| fs::write(folder.path().join("web.tgz"), archive).unwrap();
+    write(chart("web", "1.0.0"));
+    let served = folder.path().to_owned();
+    let address = serve(move |head| file(&served, head));
+    let env = umbrella(&format!("http://{address}"));
+    let shown = env.run(&["deps", "update", "um"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+
+    // Not there: fetched again, from the cache alone when there is no network.
+    let archive = env.path().join("um/charts/web-1.0.0.tgz");
+    fs::remove_file(&archive).unwrap();
+    assert_eq!(env.run(&["render", "rel", "um", "--offline"]).code, 0);
+    let good = fs::read(&archive).unwrap();
+
+    // Changed in charts/: refused, and restored by a build.
+    fs::write(&archive, chart("web", "1.0.1")).unwrap();
+    let shown = env.run(&["render", "rel", "um"]);
+    assert_eq!(
+        (shown.code, shown.stdout.as_str()),
+        (7, ""),
+        "{}",
+        shown.all()
+    );
+    assert!(
+        shown.stderr.contains("Chart.sum has sha256:"),
+        "{}",
+        shown.all()
+    );
+    assert_eq!(env.run(&["deps", "build", "um"]).code, 0);
+    assert_eq!(fs::read(&archive).unwrap(), good);
+
+    // Changed in the cache: not used. Changed at its source: refused.
+    fs::remove_dir_all(env.path().join(".cache")).unwrap();
+    fs::remove_file(&archive).unwrap();
+    let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n# changed\n";
+    write(self::archive(&[("web/Chart.yaml", head)]));
+    let shown = env.run(&["deps", "build", "um"]);
+    assert_eq!(shown.code, 7, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("its sha256 is sha256:"),
+        "{}",
+        shown.all()
+    );
+    assert_eq!(charts(&env), [""; 0]);
+    let shown = env.run(&["deps", "build", "um", "--offline"]);
+    assert!(
+        shown.stderr.contains("chart web 1.0.0 is not there"),
+        "{}",
+        shown.all()
+    );
+}
+
+#[test]
+fn folders_stay_within_the_project() {
+    let env = umbrella("file://../web");
+    env.write(
+        "web/Chart.yaml",
+        "apiVersion: v2\nname: web\nversion: 1.2.3\n",
+    );
+    let shown = env.run(&["deps", "update", "um", "--offline"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    assert_eq!(charts(&env), ["web-1.2.3.tgz"]);
+    let lock = fs::read_to_string(env.path().join("um/Chart.lock")).unwrap();
+    insta::assert_snapshot!(lock.split("generated").next().unwrap(), @"
+    dependencies:
+    - name: web
+      repository: file://../web
+      version: 1.2.3
+    digest: sha256:a7f380f29d1b288bc27e7b8c64d16106f1fe75b77e54866e739f66b176e0b0ed
+    ");
+    let list = env.run(&["deps", "list", "um"]);
+    let table = "NAME	VERSION	REPOSITORY   	STATUS
+web 	^1.0.0 	file://../web	ok    
+
+";
+    assert_eq!(list.stdout, table);
+
+    env.write("um/.git/HEAD", "");
+    let shown = env.run(&["deps", "update", "um"]);
+    assert_eq!(shown.code, 2, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("is outside of the project"),
+        "{}",
+        shown.all()
+    );
+    let shown = env.run(&["deps", "update", "um", "--allow-outside"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+}
+
+#[test]
+fn links_are_not_followed() {
+    let env = umbrella("file://../web");
+    env.write(
+        "web/Chart.yaml",
+        "apiVersion: v2\nname: web\nversion: 1.2.3\n",
+    );
+    env.write("elsewhere/kept", "");
+    let link = |to: &str, from: &str| {
+        std::os::unix::fs::symlink(env.path().join(to), env.path().join(from)).unwrap();
+    };
+    env.write("um/victim", "");
+    link("um/victim", "um/Chart.lock");
+    let shown = env.run(&["deps", "update", "um"]);
+    assert!(
+        shown.stderr.contains("Chart.lock file is a symlink"),
+        "{}",
+        shown.all()
+    );
+    fs::remove_file(env.path().join("um/Chart.lock")).unwrap();
+    link("elsewhere", "um/charts");
+    let shown = env.run(&["deps", "update", "um"]);
+    assert!(
+        shown.stderr.contains("is not a directory"),
+        "{}",
+        shown.all()
+    );
+    let victim = fs::read(env.path().join("um/victim")).unwrap();
+    assert_eq!(victim, b"");
+    assert_eq!(
+        fs::read_dir(env.path().join("elsewhere")).unwrap().count(),
+        1
+    );
+}
+
+#[test]
+fn all_failures_are_told_together() {
+    let address = serve(|_| answer("404 Not Found", "", b""));
+    let env = umbrella(&format!("http://{address}/one"));
+    let more = format!("- name: db\n  version: '*'\n  repository: http://{address}/two\n");
+    let path = env.path().join("um/Chart.yaml");
+    let text = fs::read_to_string(&path).unwrap();
+    env.write("um/Chart.yaml", &format!("{text}{more}"));
+    let shown = env.run(&["deps", "update", "um"]);
+    let told = shown.stderr.replace(&address, "HOST");
+    insta::assert_snapshot!(told, @"
+    error: 2 of 2 dependencies not restored:
+      looks like http://HOST/one is not a valid chart repository or cannot be reached: failed to fetch http://HOST/one/index.yaml : 404 Not Found
+      looks like http://HOST/two is not a valid chart repository or cannot be reached: failed to fetch http://HOST/two/index.yaml : 404 Not Found
+    ");
+}

@@ -1,0 +1,196 @@
+//! Dependencies against the real helm: the same locks, the same archives, the same lists, from folders, a static
+//! http server and a real registry.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use super::folder::{Shown, TestEnv, file, serve};
+use super::registry::open;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+fn helm(env: &TestEnv, arguments: &[&str]) -> Shown {
+    let helm = std::env::var("WINDLASS_ORACLE_HELM");
+    let helm = helm.expect("the real helm is named: run `make cluster`");
+    let output = Command::new(helm)
+        .args(arguments)
+        .current_dir(env.path())
+        .env("HOME", env.path())
+        .output()
+        .unwrap();
+    Shown::new(&output, env.path())
+}
+
+fn well(shown: &Shown) {
+    assert_eq!(shown.code, 0, "{}", shown.all());
+}
+
+/// Packs a chart with helm into `packages/`.
+fn package(env: &TestEnv, name: &str, version: &str) {
+    let head = format!(
+        "apiVersion: v2\nname: {name}\nversion: {version}\nmaintainers: [{{name: me}}] # gone\n\
+         annotations: {{b: '1', a: x}}\n"
+    );
+    env.write(&format!("src/{name}/Chart.yaml"), &head);
+    env.write(&format!("src/{name}/values.yaml"), "a: 1 # kept\n");
+    let template = "kind: A\napiVersion: v1\nmetadata: {name: a}\n";
+    env.write(&format!("src/{name}/templates/a.yaml"), template);
+    let source = format!("src/{name}");
+    well(&helm(env, &["package", &source, "-d", "packages"]));
+}
+
+fn lock(env: &TestEnv, chart: &str) -> String {
+    let text = fs::read_to_string(env.path().join(chart).join("Chart.lock")).unwrap();
+    text.split("generated").next().unwrap().to_owned()
+}
+
+/// The archives of a chart: their names, and what each holds.
+fn archives(env: &TestEnv, chart: &str) -> Vec<(String, String)> {
+    let entries = fs::read_dir(env.path().join(chart).join("charts")).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    let content = |name: &String| {
+        let path = env.path().join(chart).join("charts").join(name);
+        let tar = Command::new("sh")
+            .args([
+                "-c",
+                "for f in $(tar tzf \"$1\" | sort); do echo \"$f\"; tar xzOf \"$1\" \"$f\"; done",
+                "-",
+            ])
+            .arg(path)
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&tar.stdout).into_owned()
+    };
+    names
+        .iter()
+        .map(|name| (name.clone(), content(name)))
+        .collect()
+}
+
+/// Both update copies of a chart; what they leave is the same, and each accepts the other's.
+fn same(env: &TestEnv, dependencies: &str) {
+    let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n";
+    for chart in ["theirs", "ours"] {
+        env.write(
+            &format!("{chart}/Chart.yaml"),
+            &format!("{head}{dependencies}"),
+        );
+    }
+    let theirs = helm(env, &["dependency", "update", "theirs", "--plain-http"]);
+    let ours = env.run(&["deps", "update", "ours"]);
+    well(&theirs);
+    well(&ours);
+    assert_eq!(lock(env, "theirs"), lock(env, "ours"));
+    assert_eq!(archives(env, "theirs"), archives(env, "ours"));
+    let list = helm(env, &["dependency", "list", "theirs"]);
+    assert_eq!(env.run(&["deps", "list", "ours"]).stdout, list.stdout);
+    // The lock of each is good for the other.
+    for chart in ["theirs", "ours"] {
+        fs::remove_dir_all(env.path().join(chart).join("charts")).unwrap();
+    }
+    well(&env.run(&["deps", "build", "theirs"]));
+    well(&helm(env, &["dependency", "build", "ours", "--plain-http"]));
+    assert_eq!(archives(env, "theirs"), archives(env, "ours"));
+}
+
+#[test]
+fn folders_and_repositories_are_restored_as_helm_does() {
+    let env = TestEnv::new();
+    for version in ["1.0.0", "1.2.0", "1.3.0-rc.1", "2.0.0+b1"] {
+        package(&env, "web", version);
+    }
+    package(&env, "db", "9.1.0");
+    package(&env, "local", "0.1.2");
+    well(&helm(&env, &["repo", "index", "packages"]));
+    let packages = env.path().join("packages");
+    let url = format!(
+        "http://{}",
+        serve(move |head| file(Path::new(&packages), head))
+    );
+    well(&helm(&env, &["repo", "add", "own", &url]));
+    same(
+        &env,
+        &format!(
+            "- name: web\n  version: ^1.0.0\n  repository: {url}\n  condition: web.enabled\n  \
+             tags: [a, \"b<c\"]\n  import-values: [data, {{child: x, parent: y}}]\n\
+             - name: web\n  alias: two\n  version: '>=2.0.0'\n  repository: {url}\n\
+             - name: db\n  version: '*'\n  repository: '@own'\n\
+             - name: local\n  version: 0.1.x\n  repository: file://../src/local\n"
+        ),
+    );
+}
+
+#[test]
+fn charts_of_a_registry_are_restored_as_helm_does() {
+    let env = TestEnv::new();
+    let place = format!("oci://{}/charts-{}", open(), std::process::id());
+    for version in ["1.0.0", "1.2.0+b.1", "2.0.0"] {
+        package(&env, "web", version);
+        let archive = format!("packages/web-{version}.tgz");
+        well(&helm(&env, &["push", &archive, &place, "--plain-http"]));
+    }
+    same(
+        &env,
+        &format!(
+            "- name: web\n  version: ^1.0.0\n  repository: {place}\n\
+             - name: web\n  alias: two\n  version: 2.0.0\n  repository: {place}\n"
+        ),
+    );
+    // Another chart under the same tag is another digest.
+    env.write("src/web/values.yaml", "a: changed\n");
+    well(&helm(&env, &["package", "src/web", "-d", "packages"]));
+    well(&helm(
+        &env,
+        &["push", "packages/web-2.0.0.tgz", &place, "--plain-http"],
+    ));
+    fs::remove_dir_all(env.path().join(".cache/windlass")).unwrap();
+    well(&env.run(&["deps", "update", "ours"]));
+    fs::remove_dir_all(env.path().join("ours/charts")).unwrap();
+    fs::remove_dir_all(env.path().join(".cache/windlass")).unwrap();
+    let shown = env.run(&["deps", "build", "ours"]);
+    assert_eq!(shown.code, 7, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("Chart.sum has sha256:"),
+        "{}",
+        shown.all()
+    );
+}
+
+#[test]
+fn failures_have_helms_words() {
+    let env = TestEnv::new();
+    package(&env, "web", "1.0.0");
+    well(&helm(&env, &["repo", "index", "packages"]));
+    let packages = env.path().join("packages");
+    let url = format!(
+        "http://{}",
+        serve(move |head| file(Path::new(&packages), head))
+    );
+    let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n- name: ";
+    for dependency in [
+        format!("web\n  version: ^2\n  repository: {url}"),
+        format!("nope\n  version: ^2\n  repository: {url}"),
+        format!("web\n  version: x.y.z.z\n  repository: {url}"),
+        "web\n  version: 1.0.0\n  repository: file://../none".to_owned(),
+        "web\n  version: 2.x\n  repository: file://../src/web".to_owned(),
+        "web\n  version: 2.x\n  repository: '@none'".to_owned(),
+        "web\n  version: 1.x\n".to_owned(),
+    ] {
+        env.write("um/Chart.yaml", &format!("{head}{dependency}\n"));
+        let theirs = helm(&env, &["dependency", "update", "um"]);
+        let ours = env.run(&["deps", "update", "um"]);
+        assert_ne!((theirs.code, ours.code), (0, 0), "{dependency}");
+        let cause = theirs
+            .stderr
+            .split("Error: ")
+            .last()
+            .unwrap_or_default()
+            .trim();
+        let cause = cause.replace("$DIR/", "");
+        let ours = ours.all().replace("$DIR/", "");
+        assert!(ours.contains(&cause), "{cause}\n{ours}");
+    }
+}
