@@ -344,11 +344,7 @@ fn links_are_not_followed() {
     fs::remove_file(env.path().join("um/Chart.lock")).unwrap();
     link("elsewhere", "um/charts");
     let shown = env.run(&["deps", "update", "um"]);
-    assert!(
-        shown.stderr.contains("is not a directory"),
-        "{}",
-        shown.all()
-    );
+    assert!(shown.stderr.contains("leads out of"), "{}", shown.all());
     let victim = fs::read(env.path().join("um/victim")).unwrap();
     assert_eq!(victim, b"");
     assert_eq!(
