@@ -1,5 +1,7 @@
 //! `deps`: folders, repositories on this machine, and servers that mean ill.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
 use super::support::{Shown, TestEnv, answer, file, serve};
 use std::fs;
 use std::io::Write as _;
