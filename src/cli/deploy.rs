@@ -95,17 +95,19 @@ async fn once(args: &Args, context: &Context) -> Result<Exit, Error> {
     carry_out::run(&target, &prepared, &args.apply, origin, &masker, context).await
 }
 
-/// Stops before more is deleted than is meant. An app that would lose all its objects is most likely
-/// a broken pipe or a mistyped value.
+/// Stops before more is deleted than is meant. Nothing at all is most likely a broken pipe or a
+/// mistyped value, for a new app, too.
 fn guard(is_empty: bool, prepared: &Prepared, guards: &flags::Guards) -> Result<(), Error> {
     let (deleted, live) = prepared.deletions();
     let objects = ui::count(deleted, "object");
     let stop = |message: String| Error::new(Exit::Unsafe, anyhow::Error::msg(message));
-    if is_empty && deleted > 0 && !guards.allow_empty {
-        return Err(stop(format!(
-            "nothing was rendered, and deploying it would delete {objects}"
-        ))
-        .hinted("if that is meant, add `--allow-empty`, or use `windlass delete`"));
+    if is_empty && !guards.allow_empty {
+        let lost = match deleted {
+            0 => String::new(),
+            _ => format!(", and deploying it would delete {objects}"),
+        };
+        return Err(stop(format!("nothing was rendered{lost}"))
+            .hinted("if that is meant, add `--allow-empty`, or use `windlass delete`"));
     }
     match guards.max_prune {
         Some(most) if !most.allows(deleted, live) => Err(stop(format!(

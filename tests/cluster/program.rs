@@ -297,6 +297,21 @@ fn an_unknown_kind_is_named_with_its_template() {
 #[test]
 fn an_app_that_would_become_empty_is_not_emptied_by_accident() {
     let case = Case::new("empty");
+    case.env.write("none.yaml", "# nothing\n");
+    let none = case.run(&[
+        "deploy",
+        "shop",
+        "-m",
+        "none.yaml",
+        "--yes",
+        "--create-namespace",
+    ]);
+    assert_eq!(none.code, 7, "{}", none.all());
+    assert!(
+        none.stderr.contains("nothing was rendered\n"),
+        "{}",
+        none.all()
+    );
     case.template(
         "config.yaml",
         &format!("{{{{ if not .Values.off }}}}\n{CONFIG}\n{{{{ end }}}}"),
