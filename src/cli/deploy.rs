@@ -75,6 +75,9 @@ async fn once(args: &Args, context: &Context) -> Result<Exit, Error> {
     }
     show(&prepared, args, context)?;
     show_reasons(&prepared, args, context)?;
+    if let Some(obstacle) = prepared.obstacle() {
+        return Err(obstacle.into());
+    }
     guard(is_empty, &prepared, &args.guards)?;
     if args.dry_run {
         return Ok(Exit::Done);

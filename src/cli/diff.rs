@@ -95,7 +95,11 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let steps = prepared.plan.steps.iter();
     let rows: Vec<Row<'_>> = steps.map(|step| (&step.change, step.wait)).collect();
     let app = &prepared.app;
-    show(&app.name, &app.namespace, &rows, args, context)
+    let exit = show(&app.name, &app.namespace, &rows, args, context)?;
+    match prepared.obstacle() {
+        Some(error) => Err(error.into()),
+        None => Ok(exit),
+    }
 }
 
 fn unordered(changes: &[Change]) -> Vec<Row<'_>> {

@@ -67,7 +67,8 @@ pub(super) struct Comparison {
     pub(super) masker: Masker,
 }
 
-/// Connects, renders for that cluster and compares with what is live there. Writes nothing.
+/// Connects, renders for that cluster and compares with what is live there. Writes nothing. What is in
+/// the way of the plan is for the caller to raise, once it is shown.
 /// `unlocked` is what becomes of images without a lock, unless somebody says another thing.
 pub(super) async fn compare(
     wish: &flags::Wish,
@@ -154,7 +155,7 @@ async fn prepare(
 ) -> Result<Prepared, Error> {
     let wanted = wanted(target, request, desired, wish, context);
     let mut progress = context.progress();
-    let prepared = deploy::prepare(&target.cluster, wanted, masker, &mut progress).await?;
+    let prepared = deploy::foresee(&target.cluster, wanted, masker, &mut progress).await?;
     progress.clear();
     Ok(prepared)
 }

@@ -354,7 +354,7 @@ fn invalid(action: String, status: &serde_json::Value, message: String) -> Error
 /// `Invalid value: core.PodTemplateSpec{…500 characters…}: field is immutable` →
 /// `Invalid value: …: field is immutable`.
 fn shorten(message: &str) -> String {
-    const LONG: usize = 160;
+    const LONG: usize = 300;
     if message.len() <= LONG {
         return message.to_owned();
     }

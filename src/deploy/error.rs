@@ -37,6 +37,32 @@ pub struct Contested {
     pub fields: Vec<FieldConflict>,
 }
 
+/// All that keeps a plan from being carried out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Obstacles {
+    /// What the server would refuse.
+    pub(super) refused: Vec<Refusal>,
+    /// What other managers own.
+    pub(super) contested: Vec<Contested>,
+}
+
+impl Obstacles {
+    /// The error for them; refusals go first, since nobody can mend them by a flag.
+    pub(super) fn error(&self) -> Option<Error> {
+        if !self.refused.is_empty() {
+            return Some(Error::Refused(self.refused.clone()));
+        }
+        let contested = !self.contested.is_empty();
+        contested.then(|| Error::Contested(self.contested.clone()))
+    }
+
+    /// Adds others.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.refused.extend(other.refused);
+        self.contested.extend(other.contested);
+    }
+}
+
 /// Who holds the lock of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Holder {

@@ -43,7 +43,7 @@ pub use logs::{Tail, tail};
 pub use look::{Listed, Seen, history, inspect, list};
 pub use owner::Owner;
 pub use policy::{FieldPolicy, Policy};
-pub use prepare::{Prepared, Request, prepare, prepare_delete};
+pub use prepare::{Prepared, Request, foresee, prepare, prepare_delete};
 pub use record::remember;
 pub use risk::Risk;
 pub use run::{Options, Outcome, Report, run};

@@ -1,6 +1,7 @@
 //! From manifests or a record to a plan. Reads only.
 
 use super::desired::{Context, check_definitions, desired, leave};
+use super::error::Obstacles;
 use super::found::{self, Found};
 use super::policy::FieldPolicy;
 use super::risk::{self, Risk};
@@ -97,6 +98,7 @@ pub struct Prepared {
     /// Objects of which fields are taken over from others.
     pub(super) forced: BTreeSet<ObjectRef>,
     pub(super) create_namespace: bool,
+    pub(super) obstacles: Obstacles,
 }
 
 impl Prepared {
@@ -107,6 +109,12 @@ impl Prepared {
             .iter()
             .map(|step| &step.change)
             .filter(|change| change.op != Op::Noop)
+    }
+
+    /// Why it cannot be carried out, if anything is in the way.
+    #[must_use]
+    pub fn obstacle(&self) -> Option<Error> {
+        self.obstacles.error()
     }
 
     /// Whether carrying it out writes anything, a mere record included.
@@ -121,7 +129,8 @@ impl Prepared {
     /// Whether there is nothing to do at all, not even to wait.
     #[must_use]
     pub fn is_noop(&self) -> bool {
-        !self.writes() && self.plan.steps.iter().all(|step| step.wait == Wait::None)
+        let done = !self.writes() && self.obstacle().is_none();
+        done && self.plan.steps.iter().all(|step| step.wait == Wait::None)
     }
 
     /// How many live objects would be deleted, and how many the app has.
@@ -158,6 +167,24 @@ impl Prepared {
 /// # Errors
 /// Everything that can be known to go wrong before the first write.
 pub async fn prepare(
+    cluster: &Cluster,
+    request: Request,
+    masker: &Masker,
+    sink: &mut dyn Sink,
+) -> Result<Prepared, Error> {
+    let prepared = foresee(cluster, request, masker, sink).await?;
+    match prepared.obstacle() {
+        Some(error) => Err(error),
+        None => Ok(prepared),
+    }
+}
+
+/// Finds out what deploying would change, also where the server or other managers are in the way of
+/// it: [`Prepared::obstacle`] tells of that, and such a plan is not carried out.
+///
+/// # Errors
+/// What keeps the changes from being known.
+pub async fn foresee(
     cluster: &Cluster,
     request: Request,
     masker: &Masker,
@@ -235,6 +262,7 @@ async fn plan_of(
         force: request.force,
         forced: compared.forced,
         create_namespace: request.create_namespace,
+        obstacles: compared.obstacles,
     })
 }
 
@@ -265,6 +293,7 @@ struct Compared {
     forced: BTreeSet<ObjectRef>,
     unpruned: Vec<ObjectRef>,
     delete_hooks: Vec<Value>,
+    obstacles: Obstacles,
     notes: Vec<String>,
     warnings: Vec<String>,
 }
@@ -327,6 +356,7 @@ async fn compare(
         forced: tried.forced,
         unpruned,
         delete_hooks,
+        obstacles: tried.obstacles,
         notes,
         warnings,
     })
@@ -380,6 +410,7 @@ pub async fn prepare_delete(
         force: false,
         forced: BTreeSet::new(),
         create_namespace: false,
+        obstacles: Obstacles::default(),
     })
 }
 

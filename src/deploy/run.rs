@@ -122,6 +122,9 @@ pub async fn run(
     sink: &mut dyn Sink,
     cancel: &CancellationToken,
 ) -> Result<Report, Error> {
+    if let Some(obstacle) = prepared.obstacle() {
+        return Err(obstacle);
+    }
     let immutable = prepared.immutable();
     if !immutable.is_empty() {
         return Err(Error::Immutable(immutable));

@@ -1,5 +1,6 @@
 //! What each object would become: decided locally where that is certain, by a dry run elsewhere.
 
+use super::error::Obstacles;
 use super::found::Found;
 use super::policy::{self, FieldPolicy};
 use super::predict::predict;
@@ -38,6 +39,8 @@ pub(super) struct Tried {
     pub(super) fingerprints: BTreeMap<ObjectRef, Fingerprint>,
     /// Objects of which fields are taken over from others.
     pub(super) forced: BTreeSet<ObjectRef>,
+    /// Why some changes cannot be made. They are told as far as they are known.
+    pub(super) obstacles: Obstacles,
 }
 
 impl Tried {
@@ -46,6 +49,7 @@ impl Tried {
         self.changes.extend(other.changes);
         self.fingerprints.extend(other.fingerprints);
         self.forced.extend(other.forced);
+        self.obstacles.extend(other.obstacles);
     }
 }
 
@@ -57,23 +61,37 @@ pub(super) enum Trouble {
 }
 
 impl Trials<'_> {
-    /// The changes of all manifests, in their order. Everything that the server would refuse is
-    /// collected before anything is given back.
+    /// The changes of all manifests, in their order, those that the server would refuse among them.
     pub(super) async fn changes(
         &self,
         parent: &Parent,
         manifests: &[Manifest],
     ) -> Result<Tried, Error> {
-        let kept = parent.record.fingerprints();
+        let kept = &parent.record.fingerprints();
         let key = parent.record.key();
         let worth = plain::worth_a_trial(manifests.iter().map(|manifest| &manifest.object));
         let tried: Vec<_> = stream::iter(manifests.iter().zip(worth))
-            .map(|(manifest, worth)| self.change(manifest, worth, &kept, key))
+            .map(|(manifest, worth)| async move {
+                let tried = self.change(manifest, worth, kept, key).await;
+                let trouble = match tried {
+                    Ok((change, print, forced)) => return Ok((change, print, forced, None)),
+                    Err(Trouble::Stop(error)) => return Err(error),
+                    Err(trouble) => trouble,
+                };
+                let change = self.obstructed(manifest, &trouble).await;
+                Ok((change, None, false, Some(trouble)))
+            })
             .buffered(self.concurrency.max(1))
             .collect()
             .await;
         let mut found = Tried::default();
-        for (change, fingerprint, forced) in raise(tried)? {
+        for tried in tried {
+            let (change, fingerprint, forced, trouble) = tried?;
+            match trouble {
+                Some(Trouble::Refused(refusal)) => found.obstacles.refused.push(refusal),
+                Some(Trouble::Contested(fields)) => found.obstacles.contested.push(fields),
+                Some(Trouble::Stop(_)) | None => {}
+            }
             if forced {
                 found.forced.insert(change.target.clone());
             }
@@ -82,6 +100,31 @@ impl Trials<'_> {
             found.changes.push(change);
         }
         Ok(found)
+    }
+
+    /// What would change if nothing were in the way, for those who read about it.
+    async fn obstructed(&self, manifest: &Manifest, trouble: &Trouble) -> Change {
+        let live = self.found.objects.get(&manifest.object.reference());
+        let forced = match (trouble, live) {
+            (Trouble::Contested(_), Some(live)) => {
+                let all = Self {
+                    force: true,
+                    ..*self
+                };
+                all.ask(manifest, live).await.ok()
+            }
+            _ => None,
+        };
+        if let Some((change, _)) = forced {
+            return change;
+        }
+        let mut change = diff::change(manifest, live, None, self.masker);
+        change.reason = match trouble {
+            Trouble::Contested(_) => "another manager owns fields of it",
+            Trouble::Refused(_) | Trouble::Stop(_) => "the server refuses it",
+        }
+        .to_owned();
+        change
     }
 
     pub(super) async fn change(
@@ -258,22 +301,19 @@ impl Trials<'_> {
 
 /// What was found out, or everything at once that is in the way.
 pub(super) fn raise<T>(tried: Vec<Result<T, Trouble>>) -> Result<Vec<T>, Error> {
-    let (mut found, mut refused, mut contested) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut found, mut obstacles) = (Vec::new(), Obstacles::default());
     for tried in tried {
         match tried {
             Ok(one) => found.push(one),
             Err(Trouble::Stop(error)) => return Err(error.into()),
-            Err(Trouble::Refused(refusal)) => refused.push(refusal),
-            Err(Trouble::Contested(fields)) => contested.push(fields),
+            Err(Trouble::Refused(refusal)) => obstacles.refused.push(refusal),
+            Err(Trouble::Contested(fields)) => obstacles.contested.push(fields),
         }
     }
-    if !refused.is_empty() {
-        return Err(Error::Refused(refused));
+    match obstacles.error() {
+        Some(error) => Err(error),
+        None => Ok(found),
     }
-    if !contested.is_empty() {
-        return Err(Error::Contested(contested));
-    }
-    Ok(found)
 }
 
 /// The fingerprint of a member that is as desired.

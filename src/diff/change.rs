@@ -166,15 +166,49 @@ impl Change {
         }
     }
 
-    /// The first fields that change, by the names that people call them.
+    /// The first fields that change, by the names that people call them: those that most look for go
+    /// first.
     fn changed(&self) -> String {
         const NAMED: usize = 3;
-        let names = self.fields.iter().take(NAMED);
-        let names: Vec<&str> = names.map(|field| short(&field.path)).collect();
+        let mut fields: Vec<&FieldChange> = self.fields.iter().collect();
+        fields.sort_by_key(|field| match field.path.rsplit('.').next() {
+            Some("image") => 0,
+            Some("replicas") => 1,
+            _ => 2,
+        });
+        let names = fields.iter().take(NAMED);
+        let names: Vec<String> = names.map(|field| in_short(field)).collect();
         match self.fields.len().saturating_sub(NAMED) {
             0 => names.join(", "),
             more => format!("{} and {more} more", names.join(", ")),
         }
+    }
+}
+
+/// `replicas 1 → 3`: a field, with its values where they are short.
+fn in_short(field: &FieldChange) -> String {
+    const LONG: usize = 48;
+    let name = short(&field.path);
+    let scalar = |value: &Option<Value>| match value {
+        Some(Value::String(text)) if !text.is_empty() && !text.contains('\n') => Some(text.clone()),
+        Some(Value::Number(number)) => Some(number.to_string()),
+        Some(Value::Bool(bool)) => Some(bool.to_string()),
+        _ => None,
+    };
+    let both = scalar(&field.before).zip(scalar(&field.after));
+    let Some((before, after)) = both.filter(|_| !field.masked) else {
+        return name.to_owned();
+    };
+    // Of two images of one repository folder the folder says nothing.
+    let image = field.path.ends_with(".image");
+    let folder = before.rfind('/').filter(|_| image).map_or(0, |at| at + 1);
+    let same = after.get(..folder) == before.get(..folder);
+    let from = if same { folder } else { 0 };
+    let values = format!("{} → {}", &before[from..], &after[from..]);
+    if values.chars().count() <= LONG {
+        format!("{name} {values}")
+    } else {
+        name.to_owned()
     }
 }
 

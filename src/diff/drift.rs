@@ -226,7 +226,8 @@ fn written_since(live: &Object, masker: &Masker) -> Vec<FieldChange> {
     let later = entries.iter().filter(|entry| {
         !ours(entry)
             && entry.subresource != "status"
-            && (entry.time > applied || applied.is_empty())
+            // The server writes down no time for the scale.
+            && (entry.time > applied || applied.is_empty() || entry.time.is_empty())
     });
     let mut found = Vec::new();
     for entry in later {

@@ -183,7 +183,7 @@ fn json_has_what_the_command_reference_promises() {
             "namespace": "shop"
           },
           "op": "update",
-          "reason": "replicas, containers[name=web].image",
+          "reason": "containers[name=web].image web:1 → web:2, replicas 5 → 2",
           "source": {
             "document": 2,
             "line": 12,
@@ -235,7 +235,7 @@ fn markdown_has_a_table_and_folded_objects() {
     | | object | labels | why | template |
     |---|---|---|---|---|
     | + create | <code>ConfigMap/settings (shop)</code> |  | it is not in the cluster | <code>chart/templates/web.yaml:1</code> |
-    | ~ update | <code>Deployment/web (shop)</code> | image, replicas, pods restart | replicas, containers&#91;name=web&#93;.image | <code>chart/templates/web.yaml:12</code> |
+    | ~ update | <code>Deployment/web (shop)</code> | image, replicas, pods restart | containers&#91;name=web&#93;.image web:1 → web:2, replicas 5 → 2 | <code>chart/templates/web.yaml:12</code> |
     | - delete | <code>PersistentVolumeClaim/data (shop)</code> | data at risk | it is no longer desired |  |
 
     <details><summary>create <code>ConfigMap/settings (shop)</code></summary>

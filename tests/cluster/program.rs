@@ -152,6 +152,43 @@ fn a_change_is_shown_applied_and_then_gone_from_the_diff() {
 }
 
 #[test]
+fn what_is_in_the_way_of_a_change_is_told_below_the_whole_diff() {
+    const SET: &str = "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db}
+spec:
+  replicas: 0
+  serviceName: {{ .Values.service | default \"db\" }}
+  selector: {matchLabels: {app: db}}
+  template:
+    metadata: {labels: {app: db}}
+    spec: {containers: [{name: db, image: example.com/db}]}
+";
+    let case = Case::new("obstacle");
+    case.template("config.yaml", CONFIG)
+        .template("db.yaml", SET);
+    ok(&case.deploy(&[]));
+    let change = ["--set", "color=green,service=other"];
+    let diff = case.run(&["diff", "shop", "chart", change[0], change[1]]);
+    for shown in [diff, case.deploy(&change)] {
+        assert_eq!(shown.code, 1, "{}", shown.all());
+        for text in [
+            "2 to update",
+            "refuses it",
+            "+   color: green",
+            "serviceName: other",
+        ] {
+            assert!(shown.stdout.contains(text), "{}", shown.all());
+        }
+        let error = "it would have to be replaced";
+        assert!(shown.stderr.contains(error), "{}", shown.all());
+    }
+    // Nothing was written.
+    let diff = case.run(&["diff", "shop", "chart", "--format", "summary"]);
+    assert_eq!(diff.stdout, "2 unchanged\n", "{}", diff.all());
+}
+
+#[test]
 fn what_is_no_longer_rendered_is_pruned_and_delete_leaves_nothing() {
     let case = Case::new("prune");
     case.template("config.yaml", CONFIG)
