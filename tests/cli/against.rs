@@ -78,7 +78,7 @@ fn the_render_of_the_working_tree_is_compared_with_that_of_a_revision() {
     --- stdout
     2 to update
 
-    ~ update  ConfigMap/settings  data.color
+    ~ update  ConfigMap/settings  data.color blue → green
     ~ update  Secret/login  data.password
 
     ~ update ConfigMap/settings  chart/templates/config.yaml:1
