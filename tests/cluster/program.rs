@@ -157,8 +157,8 @@ fn what_is_in_the_way_of_a_change_is_told_below_the_whole_diff() {
 kind: StatefulSet
 metadata: {name: db}
 spec:
-  replicas: 0
-  serviceName: {{ .Values.service | default \"db\" }}
+  replicas: {{ .Values.replicas | default 0 }}
+  serviceName: db
   selector: {matchLabels: {app: db}}
   template:
     metadata: {labels: {app: db}}
@@ -168,7 +168,7 @@ spec:
     case.template("config.yaml", CONFIG)
         .template("db.yaml", SET);
     ok(&case.deploy(&[]));
-    let change = ["--set", "color=green,service=other"];
+    let change = ["--set", "color=green,replicas=-1"];
     let diff = case.run(&["diff", "shop", "chart", change[0], change[1]]);
     for shown in [diff, case.deploy(&change)] {
         assert_eq!(shown.code, 1, "{}", shown.all());
@@ -176,11 +176,11 @@ spec:
             "2 to update",
             "refuses it",
             "+   color: green",
-            "serviceName: other",
+            "replicas: -1",
         ] {
             assert!(shown.stdout.contains(text), "{}", shown.all());
         }
-        let error = "it would have to be replaced";
+        let error = "must be greater than or equal to 0";
         assert!(shown.stderr.contains(error), "{}", shown.all());
     }
     // Nothing was written.
