@@ -5,6 +5,7 @@
 mod adopt;
 mod against;
 mod carry_out;
+mod chart;
 mod deadline;
 mod delete;
 mod deploy;
@@ -128,6 +129,7 @@ enum Command {
     Adopt(adopt::Args),
     Unlock(unlock::Args),
     Deps(deps::Args),
+    Chart(chart::Args),
 }
 
 /// What every subcommand needs beside its own flags.
@@ -198,6 +200,7 @@ fn run(command: Command, context: &Context) -> Result<Exit, Error> {
         Command::Adopt(args) => online(adopt::run(&args, context)),
         Command::Unlock(args) => online(unlock::run(&args, context)),
         Command::Deps(args) => online(deps::run(&args, context)),
+        Command::Chart(args) => chart::run(&args, context),
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 
 const COMMANDS: &[&str] = &[
     "render", "lock", "diff", "drift", "deploy", "delete", "inspect", "history", "list", "logs",
-    "unlock", "deps",
+    "unlock", "deps", "chart",
 ];
 /// A screen, with room for the prompt before and after.
 const SCREEN: usize = 45;
@@ -37,6 +37,7 @@ fn without_arguments_the_short_help_is_shown() {
       adopt    Take over a Helm release or a kapp app, whole and as it is
       unlock   Take away the lock of an app whose deploy died
       deps     Restore, update and list the charts that a chart needs
+      chart    Pack charts, push them to registries and pull them
 
     Options:
       -h, --help     Print help (see more with '--help')

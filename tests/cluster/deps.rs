@@ -194,3 +194,75 @@ fn failures_have_helms_words() {
         assert!(ours.contains(&cause), "{cause}\n{ours}");
     }
 }
+
+/// What windlass packs and pushes, helm pulls and renders; what helm pushes, windlass pulls.
+#[test]
+fn packages_go_to_a_registry_and_back() {
+    let env = TestEnv::new();
+    package(&env, "web", "1.0.0+b.1");
+    let place = format!("oci://{}/pushed-{}", open(), std::process::id());
+    for folder in ["one", "two"] {
+        well(&env.run(&["chart", "package", "src/web", "-d", folder]));
+    }
+    let read = |path: &str| fs::read(env.path().join(path)).unwrap();
+    let ours = read("one/web-1.0.0+b.1.tgz");
+    assert_eq!(ours, read("two/web-1.0.0+b.1.tgz"));
+
+    well(&env.run(&["chart", "push", "one/web-1.0.0+b.1.tgz", &place]));
+    let web = format!("{place}/web");
+    let version = ["--version", "1.0.0+b.1"];
+    let pull = [
+        "pull",
+        &web,
+        "--plain-http",
+        "-d",
+        "pulled",
+        version[0],
+        version[1],
+    ];
+    env.write("pulled/.keep", "");
+    well(&helm(&env, &pull));
+    assert_eq!(read("pulled/web-1.0.0+b.1.tgz"), ours);
+    let template = [
+        "template",
+        "rel",
+        &web,
+        "--plain-http",
+        version[0],
+        version[1],
+    ];
+    let rendered = helm(&env, &template);
+    well(&rendered);
+    assert!(rendered.stdout.contains("kind: A"), "{}", rendered.all());
+    // The same push is the same manifest.
+    let again = ["chart", "push", "src/web", &place];
+    let epoch = [("SOURCE_DATE_EPOCH", "1")];
+    let first = env.run_with(&again, &epoch);
+    well(&first);
+    assert_eq!(env.run_with(&again, &epoch).stdout, first.stdout);
+    let digest = first
+        .stdout
+        .rsplit("Digest: ")
+        .next()
+        .unwrap()
+        .trim()
+        .to_owned();
+    let by_digest = format!("{web}@{digest}");
+    well(&env.run(&["chart", "pull", &by_digest, "-d", "by-digest"]));
+    assert_eq!(read("by-digest/web-1.0.0+b.1.tgz"), ours);
+
+    well(&helm(
+        &env,
+        &["push", "packages/web-1.0.0+b.1.tgz", &place, "--plain-http"],
+    ));
+    well(&env.run(&[
+        "chart", "pull", &web, "-d", "theirs", version[0], version[1],
+    ]));
+    assert_eq!(
+        read("theirs/web-1.0.0+b.1.tgz"),
+        read("packages/web-1.0.0+b.1.tgz")
+    );
+    let show = env.run(&["chart", "show", "theirs/web-1.0.0+b.1.tgz"]);
+    let theirs = helm(&env, &["show", "chart", "theirs/web-1.0.0+b.1.tgz"]);
+    assert_eq!(show.stdout.trim_end(), theirs.stdout.trim_end());
+}
