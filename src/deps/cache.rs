@@ -3,12 +3,15 @@
 //! A file is named by its content, written aside and put into place whole, and hashed on every read: whoever wrote
 //! it, a wrong one is as good as none.
 
+use super::stage;
 use crate::image::Digest;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How many bytes the cache holds at most.
 const MAX_TOTAL: u64 = 1 << 30;
+/// After how long a file that is still being written is one of a run that was killed.
+const HALF: Duration = Duration::from_secs(3600);
 
 /// A folder of archives; without one, nothing is kept.
 #[derive(Clone, Debug, Default)]
@@ -22,7 +25,7 @@ impl Cache {
     #[must_use]
     pub fn get(&self, digest: &Digest) -> Option<Vec<u8>> {
         let path = self.path(digest)?;
-        let file = std::fs::read(&path).ok()?;
+        let file = stage::read(&path)?;
         if Digest::of(&file) == *digest {
             return Some(file);
         }
@@ -36,7 +39,7 @@ impl Cache {
         if let Some(path) = self.path(digest)
             && !path.exists()
         {
-            drop(super::restore::write(&path, file));
+            drop(stage::write(&path, file));
             self.shrink(MAX_TOTAL);
         }
     }
@@ -46,7 +49,7 @@ impl Cache {
         Some(self.folder.as_ref()?.join(format!("{name}.tgz")))
     }
 
-    /// Removes the files that were written first, until the rest is small enough.
+    /// Removes what runs that were killed left, and the files that were written first until the rest is small enough.
     fn shrink(&self, limit: u64) {
         let entries = self.folder.as_ref().map(std::fs::read_dir);
         let Some(Ok(entries)) = entries else { return };
@@ -59,13 +62,16 @@ impl Cache {
         let mut files: Vec<_> = entries.filter_map(of).collect();
         let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
         files.sort();
-        for (_, size, path) in files {
-            if total <= limit {
-                return;
+        for (written, size, path) in files {
+            let is_half = stage::is_half(&path);
+            if match is_half {
+                true => written.elapsed().is_ok_and(|age| age > HALF),
+                false => total > limit,
+            } {
+                // Another process may have been faster.
+                drop(std::fs::remove_file(path));
+                total -= size;
             }
-            // Another process may have been faster.
-            drop(std::fs::remove_file(path));
-            total -= size;
         }
     }
 }
@@ -74,6 +80,7 @@ impl Cache {
 mod tests {
     use super::Cache;
     use crate::image::Digest;
+    use std::time::SystemTime;
 
     #[test]
     fn what_was_changed_is_not_given() {
@@ -90,6 +97,16 @@ mod tests {
         assert_eq!(cache.get(&digest), None);
         assert!(!file.exists());
         cache.put(&digest, b"chart");
+        // Half a file is left to who writes it, unless that was long ago.
+        let half = ["new", "old"].map(|name| file.with_file_name(format!(".windlass-{name}")));
+        for path in &half {
+            std::fs::write(path, b"ch").unwrap();
+        }
+        let old = std::fs::File::options().write(true).open(&half[1]).unwrap();
+        old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+        cache.shrink(10);
+        assert_eq!([half[0].exists(), half[1].exists()], [true, false]);
+        assert!(file.exists());
         cache.shrink(3);
         assert_eq!(cache.get(&digest), None);
         Cache::default().put(&digest, b"chart");

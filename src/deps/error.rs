@@ -129,7 +129,8 @@ impl Error {
                 "if the change is meant, remove the line of {chart} from Chart.sum and run `windlass deps update`"
             ),
             Self::Offline { .. } => {
-                "run it once with the network: `windlass deps build`".to_owned()
+                "leave it out, or run `windlass deps build` once where the network may be used"
+                    .to_owned()
             }
             Self::Registry { source, .. } => return source.hint(),
             Self::Several { errors, .. } => return errors.iter().find_map(Self::hint),

@@ -11,6 +11,7 @@ mod origin;
 mod repositories;
 mod resolve;
 mod restore;
+mod stage;
 mod status;
 mod sum;
 

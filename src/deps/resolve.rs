@@ -5,8 +5,9 @@
 use super::Error;
 use super::origin::{Listed, Network, OCI_SCHEME, Origin};
 use super::restore::Options;
+use super::status;
 use futures::StreamExt as _;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use windlass_helm::chart::{self, Chart, Dependency, Profile};
 use windlass_helm::sprig::semver;
@@ -36,7 +37,9 @@ pub(super) fn origins(
         let origin = if repository.is_empty() {
             Origin::Unpacked
         } else if repository.starts_with("file://") {
-            Origin::Folder(folder(&dependency.name, &repository, options)?)
+            let folder = folder(&dependency.name, &repository, options)?;
+            refuse_cycle(&dependency.name, &folder, options)?;
+            Origin::Folder(folder)
         } else if repository.starts_with(OCI_SCHEME) {
             Origin::Oci(repository)
         } else if let Some(found) = options.network.repositories.find(&repository) {
@@ -79,6 +82,40 @@ fn folder(name: &str, repository: &str, options: &Options<'_>) -> Result<PathBuf
         }),
         _ => Ok(joined),
     }
+}
+
+/// Refuses a folder whose own `file://` dependencies lead back to the chart: each update would pack the one before.
+fn refuse_cycle(name: &str, first: &Path, options: &Options<'_>) -> Result<(), Error> {
+    let Ok(own) = options.chart.canonicalize() else {
+        return Ok(());
+    };
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(first.to_owned(), name.to_owned())];
+    while let Some((path, way)) = open.pop() {
+        let Ok(path) = path.canonicalize() else {
+            continue;
+        };
+        if path == own {
+            return Err(Error::Chart(format!(
+                "dependency {name}: its `file://` dependencies lead back to this chart: {way}"
+            )));
+        }
+        if !seen.insert(path.clone()) {
+            continue;
+        }
+        let within = Options {
+            chart: &path,
+            ..options.clone()
+        };
+        for needed in status::asked_for(&path).unwrap_or_default() {
+            if needed.repository.starts_with("file://")
+                && let Ok(next) = folder(&needed.name, &needed.repository, &within)
+            {
+                open.push((next, format!("{way} → {}", needed.name)));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// `filepath.Clean`.

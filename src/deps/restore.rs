@@ -1,18 +1,18 @@
 //! `charts/` made what the lock says, all of it or nothing.
 //!
 //! Follows helm v4 `pkg/downloader/manager.go` (`Build`, `Update`, `downloadAll`, `safeMoveDeps`). Archives are fetched,
-//! checked and written aside first; only when all are there does `charts/` change.
+//! checked and written aside first; only when all are there does `charts/` change. What a kill leaves half done after
+//! that is done by the next run: the mark of a change comes first, then sums of both states, then the lock.
 
 use super::origin::{Fetched, Network, Origin};
 use super::resolve::{self, Indexes, Wanted};
+use super::stage::{self, Stage};
 use super::sum::Sum;
 use super::{Cache, Error, Sums};
 use crate::image::Digest;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{self, Chart, Dependency, Lock, Profile};
 use windlass_helm::sprig::semver;
@@ -60,7 +60,7 @@ pub struct Report {
 /// Restores `charts/` from the lock; without a lock it is an [`update`].
 ///
 /// # Errors
-/// An [`Error`] with everything that failed; `charts/` is as it was then.
+/// As [`update`].
 pub async fn build(options: &Options<'_>) -> Result<Report, Error> {
     let chart = load(options.chart)?;
     let Some(lock) = &chart.lock else {
@@ -80,14 +80,14 @@ pub async fn build(options: &Options<'_>) -> Result<Report, Error> {
         });
     }
     let locked = resolve::origins(&lock.dependencies, options)?;
-    let (report, _) = restore(locked, Indexes::new(), options).await?;
-    Ok(report)
+    restore(locked, Indexes::new(), None, options).await
 }
 
 /// Chooses the newest versions that fit, restores `charts/` and writes the lock.
 ///
 /// # Errors
-/// An [`Error`] with everything that failed; `charts/` and the lock are as they were then.
+/// An [`Error`] with everything that failed; `charts/` and the lock are as they were then. Where a file cannot be put
+/// into its place, the next run does the rest.
 pub async fn update(options: &Options<'_>) -> Result<Report, Error> {
     renew(&load(options.chart)?, options).await
 }
@@ -106,20 +106,19 @@ async fn renew(chart: &Chart, options: &Options<'_>) -> Result<Report, Error> {
         )));
     }
     let (locked, indexes) = Box::pin(resolve::choose(&wanted, options)).await?;
-    let (mut report, locked) = restore(locked, indexes, options).await?;
     let requirements: Vec<Dependency> = wanted.into_iter().map(|one| one.dependency).collect();
-    let digest = digest(&requirements, &locked)?;
+    let dependencies: Vec<Dependency> = locked.iter().map(|w| w.dependency.clone()).collect();
+    let digest = digest(&requirements, &dependencies)?;
     if chart.lock.as_ref().is_some_and(|old| old.digest == digest) {
-        return Ok(report);
+        return restore(locked, indexes, None, options).await;
     }
     let mut lock = Lock::default();
     lock.digest = digest;
     lock.generated = options.now.to_string();
-    lock.dependencies = locked;
+    lock.dependencies = dependencies;
     let text = lock.to_yaml().map_err(Error::Chart)?;
-    write(&file, &text)?;
-    report.lock = Some(lock_name(chart));
-    Ok(report)
+    let lock = Some((lock_name(chart), text));
+    restore(locked, indexes, lock, options).await
 }
 
 fn load(folder: &Path) -> Result<Chart, Error> {
@@ -160,91 +159,82 @@ fn is_in_sync(requirements: &[Dependency], wanted: &[Wanted], lock: &Lock, chart
 enum Step {
     /// It is part of the chart.
     Unpacked,
-    /// This archive goes into `charts/`, unless it is there.
-    Place(Vec<u8>, Option<Sum>),
+    /// Its archive is in the stage or in `charts/`.
+    Ready(Option<Sum>),
     /// It has to be fetched.
     Fetch,
 }
 
-/// Puts all archives into `charts/` and removes those that belong there no longer. Returns the dependencies with the
-/// versions that they have.
+/// Puts all archives into `charts/`, removes those that belong there no longer, and writes a new lock.
 async fn restore(
     mut locked: Vec<Wanted>,
     indexes: Indexes,
+    lock: Option<(&'static str, Vec<u8>)>,
     options: &Options<'_>,
-) -> Result<(Report, Vec<Dependency>), Error> {
-    let charts = options.chart.join("charts");
-    prepare(&charts)?;
+) -> Result<Report, Error> {
     let old = Sums::load(options.chart)?;
-    let stage = tempfile::Builder::new()
-        .prefix(".windlass-")
-        .tempdir_in(&charts)
-        .map_err(|error| Error::file(&charts, error))?;
+    let mut stage = Stage::new(options.chart)?;
     let (mut steps, mut errors) = (Vec::new(), Vec::new());
     for one in &mut locked {
-        steps.push(local(one, &old, &charts, options).unwrap_or_else(|error| {
+        steps.push(local(one, &old, &stage, options).unwrap_or_else(|error| {
             errors.push(error);
             Step::Unpacked
         }));
     }
     resolve::failures(errors, locked.len())?;
-    let (fetched, found) = fetch(&locked, &mut steps, indexes, &old, options).await?;
+    let found = fetch(&locked, &mut steps, indexes, &old, &stage, options).await?;
     let mut report = Report {
-        fetched,
+        fetched: found.len(),
         ..Report::default()
     };
     let mut names = BTreeSet::new();
     let mut sums = Sums::default();
     let steps = locked.iter().zip(steps);
-    let placed = steps.filter_map(|(one, step)| match step {
-        Step::Place(file, sum) => Some((&one.dependency, file, sum)),
+    let ready = steps.filter_map(|(one, step)| match step {
+        Step::Ready(sum) => Some((&one.dependency, sum)),
         Step::Unpacked | Step::Fetch => None,
     });
-    for (dependency, file, sum) in placed.chain(found) {
+    for (dependency, sum) in ready.chain(found) {
         let Dependency { name, version, .. } = dependency;
-        let archive = format!("{name}-{version}.tgz");
         if let Some(sum) = sum {
             sums.check(name, version, &sum)?;
             sums.0.insert((name.clone(), version.clone()), sum);
         }
-        write(&stage.path().join(&archive), &file)?;
-        names.insert(archive);
+        names.insert(archive_of(dependency));
     }
-    for name in &names {
-        let (from, to) = (stage.path().join(name), charts.join(name));
-        std::fs::rename(&from, &to).map_err(|error| Error::file(&to, error))?;
+    stage.begin()?;
+    let mut both = old;
+    both.0.extend(sums.0.clone());
+    both.save(options.chart)?;
+    if let Some((name, text)) = lock {
+        stage::write(&options.chart.join(name), &text)?;
+        report.lock = Some(name);
     }
+    names.iter().try_for_each(|name| stage.place(name))?;
     report.archives = names.len();
-    report.removed = remove_outdated(&locked, &names, &charts, options)?;
+    report.removed = remove_outdated(&locked, &names, options)?;
     sums.save(options.chart)?;
-    let locked = locked.into_iter().map(|one| one.dependency);
-    Ok((report, locked.collect()))
+    stage.end();
+    Ok(report)
 }
 
-/// Makes `charts/`. One that is a link would let archives be written elsewhere.
-fn prepare(charts: &Path) -> Result<(), Error> {
-    match std::fs::symlink_metadata(charts) {
-        Ok(meta) if meta.is_dir() => Ok(()),
-        Ok(_) => Err(Error::Chart(format!(
-            "\"{}\" is not a directory",
-            charts.display()
-        ))),
-        Err(_) => std::fs::create_dir_all(charts).map_err(|error| Error::file(charts, error)),
-    }
+/// The name of an archive in `charts/`.
+fn archive_of(dependency: &Dependency) -> String {
+    format!("{}-{}.tgz", dependency.name, dependency.version)
 }
 
 /// What can be done for a dependency without the network.
 fn local(
     wanted: &mut Wanted,
     sums: &Sums,
-    charts: &Path,
+    stage: &Stage,
     options: &Options<'_>,
 ) -> Result<Step, Error> {
     resolve::check_range(&wanted.dependency)?;
     let Wanted { dependency, origin } = wanted;
     match origin {
         Origin::Unpacked => {
-            let found = resolve::load(&charts.join(&dependency.name))?;
+            let found = resolve::load(&options.chart.join("charts").join(&dependency.name))?;
             let version = &found.metadata.version;
             if semver::satisfies(&dependency.version, version) {
                 return Ok(Step::Unpacked);
@@ -273,9 +263,10 @@ fn local(
                 )));
             }
             dependency.version = version;
-            Ok(Step::Place(package.bytes, None))
+            stage.put(&archive_of(dependency), &package.bytes)?;
+            Ok(Step::Ready(None))
         }
-        Origin::Repository(_) | Origin::Oci(_) => known(dependency, sums, charts, options),
+        Origin::Repository(_) | Origin::Oci(_) => known(dependency, sums, stage, options),
     }
 }
 
@@ -283,31 +274,39 @@ fn local(
 fn known(
     dependency: &Dependency,
     sums: &Sums,
-    charts: &Path,
+    stage: &Stage,
     options: &Options<'_>,
 ) -> Result<Step, Error> {
     let Dependency { name, version, .. } = dependency;
-    let there = std::fs::read(charts.join(format!("{name}-{version}.tgz")));
-    match (sums.get(name, version), there) {
-        (Some(sum), Ok(file)) if Digest::of(&file) == sum.archive => {
+    let archive = archive_of(dependency);
+    let path = options.chart.join("charts").join(&archive);
+    // A link is not kept, even to what is right.
+    let keep = |file: &[u8]| match path.is_symlink() {
+        true => stage.put(&archive, file),
+        false => Ok(()),
+    };
+    match (sums.get(name, version), stage::read(&path)) {
+        (Some(sum), Some(file)) if Digest::of(&file) == sum.archive => {
             options.cache.put(&sum.archive, &file);
-            return Ok(Step::Place(file, Some(sum.clone())));
+            keep(&file)?;
+            return Ok(Step::Ready(Some(sum.clone())));
         }
         (Some(sum), _) => {
             if let Some(file) = options.cache.get(&sum.archive) {
-                return Ok(Step::Place(file, Some(sum.clone())));
+                stage.put(&archive, &file)?;
+                return Ok(Step::Ready(Some(sum.clone())));
             }
         }
         // Without the network there is nothing to compare it with.
-        (None, Ok(file)) if options.network.offline => {
-            let place = charts.display().to_string();
-            verify(dependency, &place, &file)?;
+        (None, Some(file)) if options.network.offline => {
+            verify(dependency, &path.display().to_string(), &file)?;
+            keep(&file)?;
             let sum = Sum {
                 source: source(dependency),
                 archive: Digest::of(&file),
                 manifest: None,
             };
-            return Ok(Step::Place(file, Some(sum)));
+            return Ok(Step::Ready(Some(sum)));
         }
         (None, _) => {}
     }
@@ -327,16 +326,17 @@ fn source(dependency: &Dependency) -> String {
     shown.replace(char::is_whitespace, "")
 }
 
-type Found<'a> = Vec<(&'a Dependency, Vec<u8>, Option<Sum>)>;
+type Found<'a> = Vec<(&'a Dependency, Option<Sum>)>;
 
-/// Fetches what has to be fetched, all at once, each chart once.
+/// Fetches what has to be fetched into the stage, side by side, each chart once.
 async fn fetch<'a>(
     locked: &'a [Wanted],
     steps: &mut [Step],
     mut indexes: Indexes,
     sums: &Sums,
+    stage: &Stage,
     options: &Options<'_>,
-) -> Result<(usize, Found<'a>), Error> {
+) -> Result<Found<'a>, Error> {
     let mut wanted = BTreeMap::new();
     for (one, step) in locked.iter().zip(steps) {
         if matches!(step, Step::Fetch) {
@@ -353,19 +353,19 @@ async fn fetch<'a>(
     indexes.extend(Box::pin(resolve::indexes(&unread, options.network)).await?);
     let indexes = &indexes;
     let answers: Vec<_> = futures::stream::iter(&wanted)
-        .map(|one| one_of(one, indexes, sums, options))
+        .map(|one| one_of(one, indexes, sums, stage, options))
         .buffered(options.network.concurrency())
         .collect()
         .await;
     let (mut found, mut errors) = (Vec::new(), Vec::new());
     for (one, answer) in wanted.iter().zip(answers) {
         match answer {
-            Ok((file, sum)) => found.push((&one.dependency, file, Some(sum))),
+            Ok(sum) => found.push((&one.dependency, Some(sum))),
             Err(error) => errors.push(error),
         }
     }
     resolve::failures(errors, locked.len())?;
-    Ok((found.len(), found))
+    Ok(found)
 }
 
 /// Fetches one chart and checks what came.
@@ -373,8 +373,9 @@ async fn one_of(
     wanted: &Wanted,
     indexes: &Indexes,
     sums: &Sums,
+    stage: &Stage,
     options: &Options<'_>,
-) -> Result<(Vec<u8>, Sum), Error> {
+) -> Result<Sum, Error> {
     let Wanted { dependency, origin } = wanted;
     let Dependency { name, version, .. } = dependency;
     let source = source(dependency);
@@ -401,7 +402,8 @@ async fn one_of(
     sums.check(name, version, &sum)?;
     verify(dependency, &url, &file)?;
     options.cache.put(&sum.archive, &file);
-    Ok((file, sum))
+    stage.put(&archive_of(dependency), &file)?;
+    Ok(sum)
 }
 
 /// Refuses what is no archive of the chart.
@@ -425,12 +427,12 @@ fn verify(dependency: &Dependency, url: &str, file: &[u8]) -> Result<(), Error> 
 fn remove_outdated(
     locked: &[Wanted],
     names: &BTreeSet<String>,
-    charts: &Path,
     options: &Options<'_>,
 ) -> Result<Vec<String>, Error> {
-    let unreadable = |error: std::io::Error| Error::file(charts, error);
+    let charts = options.chart.join("charts");
+    let unreadable = |error: std::io::Error| Error::file(&charts, error);
     let mut removed = Vec::new();
-    for entry in std::fs::read_dir(charts).map_err(unreadable)? {
+    for entry in std::fs::read_dir(&charts).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         let name = entry.file_name().to_string_lossy().into_owned();
         if !entry.path().is_file() || names.contains(&name) {
@@ -452,20 +454,4 @@ fn remove_outdated(
         (options.tell)(&format!("Deleted the outdated charts/{name}"));
     }
     Ok(removed)
-}
-
-/// Writes a file whole or not at all. A link in its place is replaced, not followed.
-pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let written = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut half = tempfile::Builder::new()
-            .prefix(".windlass-")
-            .permissions(std::fs::Permissions::from_mode(0o644))
-            .tempfile_in(folder)?;
-        half.write_all(text)?;
-        half.persist(path)?;
-        Ok(())
-    };
-    written().map_err(|error| Error::file(path, error))
 }

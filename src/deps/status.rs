@@ -2,6 +2,7 @@
 //!
 //! Follows helm v4 `pkg/action/dependency.go`.
 
+use super::stage;
 use super::sum::Sum;
 use super::{Error, Sums};
 use crate::image::Digest;
@@ -68,26 +69,34 @@ fn status(folder: &Path, dependency: &Dependency, chart: &Chart) -> &'static str
     }
 }
 
-/// Looks at a chart that is about to be used: whether it has a lock and `charts/` lacks something that it asks for.
-/// Only names are looked at where they suffice.
+/// Looks at a chart that is about to be used: whether it has a lock and `charts/` lacks something that it asks for, or
+/// holds what an interrupted run left. Only names are looked at where they suffice.
 ///
 /// # Errors
 /// [`Error::Changed`] for an archive in `charts/` that is not what `Chart.sum` says.
 pub fn check(folder: &Path) -> Result<bool, Error> {
+    let has_lock = ["Chart.lock", "requirements.lock"].map(|lock| folder.join(lock).exists());
+    let has_lock = has_lock.contains(&true);
+    if has_lock && stage::is_interrupted(folder) {
+        return Ok(true);
+    }
     let sums = Sums::load(folder)?;
     for (name, version) in sums.0.keys() {
         let path = folder.join(format!("charts/{name}-{version}.tgz"));
-        if let Ok(file) = std::fs::read(&path) {
-            let found = Sum {
-                source: path.display().to_string(),
-                archive: Digest::of(&file),
-                manifest: None,
-            };
-            sums.check(name, version, &found)?;
+        match stage::read(&path) {
+            Some(file) => {
+                let found = Sum {
+                    source: path.display().to_string(),
+                    archive: Digest::of(&file),
+                    manifest: None,
+                };
+                sums.check(name, version, &found)?;
+            }
+            None if path.exists() => return Err(Error::file(&path, "is no archive of a chart")),
+            None => {}
         }
     }
-    let is_locked = ["Chart.lock", "requirements.lock"].map(|lock| folder.join(lock).exists());
-    if !is_locked.contains(&true) {
+    if !has_lock {
         return Ok(false);
     }
     let there = files(folder);
@@ -113,8 +122,8 @@ pub fn check(folder: &Path) -> Result<bool, Error> {
     }))
 }
 
-/// The names of the dependencies, from the files that hold them alone.
-fn asked_for(folder: &Path) -> Option<Vec<Dependency>> {
+/// The names and repositories of the dependencies, from the files that hold them alone.
+pub(super) fn asked_for(folder: &Path) -> Option<Vec<Dependency>> {
     let mut all = Vec::new();
     for file in ["Chart.yaml", "requirements.yaml"] {
         let Ok(text) = std::fs::read(folder.join(file)) else {
@@ -124,8 +133,13 @@ fn asked_for(folder: &Path) -> Option<Vec<Dependency>> {
         let list = value.as_ref().and_then(Value::as_list);
         for entry in list.into_iter().flat_map(List::items) {
             let mut dependency = Dependency::default();
-            let name = entry.as_map()?.get("name")?;
-            dependency.name = name.as_str()?.to_text().into_owned();
+            let entry = entry.as_map()?;
+            dependency.name = entry.get("name")?.as_str()?.to_text().into_owned();
+            if let Some(repository) = entry.get("repository")
+                && let Some(text) = repository.as_str()
+            {
+                dependency.repository = text.to_text().into_owned();
+            }
             all.push(dependency);
         }
     }

@@ -133,7 +133,7 @@ impl Sums {
         if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
             return Ok(());
         }
-        super::restore::write(&path, text.as_bytes())
+        super::stage::write(&path, text.as_bytes())
     }
 }
 

@@ -6,6 +6,8 @@ use super::support::{Shown, TestEnv, answer, file, serve};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 /// An archive of these files, whatever their names; those that end in `@` are links.
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {
@@ -34,13 +36,14 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-fn chart(name: &str, version: &str) -> Vec<u8> {
+/// An archive of a chart of this name and version.
+pub(crate) fn chart(name: &str, version: &str) -> Vec<u8> {
     let head = format!("apiVersion: v2\nname: {name}\nversion: {version}\n");
     archive(&[(&format!("{name}/Chart.yaml"), &head)])
 }
 
 /// A chart that needs `web` of a repository.
-fn umbrella(repository: &str) -> TestEnv {
+pub(crate) fn umbrella(repository: &str) -> TestEnv {
     let env = TestEnv::new();
     let dependency = format!("- name: web\n  version: ^1.0.0\n  repository: {repository}\n");
     let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n";
@@ -369,5 +372,223 @@ fn all_failures_are_told_together() {
     error: 2 of 2 dependencies not restored:
       looks like http://HOST/one is not a valid chart repository or cannot be reached: failed to fetch http://HOST/one/index.yaml : 404 Not Found
       looks like http://HOST/two is not a valid chart repository or cannot be reached: failed to fetch http://HOST/two/index.yaml : 404 Not Found
+    ");
+}
+
+/// A run that could not put all archives into place, or was killed meanwhile, is finished by the next one.
+#[test]
+fn what_an_interrupted_run_began_is_done_by_the_next_one() {
+    let version = Arc::new(Mutex::new("1.0.0"));
+    let now = Arc::clone(&version);
+    let address = serve(move |head| {
+        let version = *now.lock().unwrap();
+        let of =
+            |name: &str| format!("  {name}:\n  - version: {version}\n    urls: [{name}.tgz]\n");
+        let index = format!("apiVersion: v1\nentries:\n{}{}", of("db"), of("web"));
+        match ["/index.yaml", "/db.tgz"].map(|path| head.contains(path)) {
+            [true, _] => answer("200 OK", "", index.as_bytes()),
+            [_, true] => answer("200 OK", "", &chart("db", version)),
+            _ => answer("200 OK", "", &chart("web", version)),
+        }
+    });
+    let env = umbrella(&format!("http://{address}"));
+    let text = fs::read_to_string(env.path().join("um/Chart.yaml")).unwrap();
+    let db = format!("- name: db\n  version: ^1.0.0\n  repository: http://{address}\n");
+    env.write("um/Chart.yaml", &format!("{text}{db}"));
+    assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
+
+    // db 1.1.0 is put into place, web 1.1.0 cannot be.
+    *version.lock().unwrap() = "1.1.0";
+    let obstacle = env.path().join("um/charts/web-1.1.0.tgz");
+    fs::create_dir(&obstacle).unwrap();
+    let shown = env.run(&["deps", "update", "um"]);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    assert!(shown.stderr.contains("web-1.1.0.tgz"), "{}", shown.all());
+    assert!(env.path().join("um/charts/db-1.1.0.tgz").exists());
+    assert!(env.path().join("um/charts/db-1.0.0.tgz").exists());
+
+    // What began is finished, without the network, by whatever runs next.
+    fs::remove_dir(obstacle).unwrap();
+    let shown = env.run(&["render", "rel", "um", "--offline"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    assert_eq!(charts(&env), ["db-1.1.0.tgz", "web-1.1.0.tgz"]);
+    let read = |file: &str| fs::read_to_string(env.path().join("um").join(file)).unwrap();
+    for file in ["Chart.lock", "Chart.sum"] {
+        assert!(!read(file).contains("1.0.0"), "{}", read(file));
+    }
+}
+
+/// A kill while archives are fetched leaves no trace after the next run.
+#[test]
+fn what_a_killed_run_left_is_cleared() {
+    let (asked, wait) = mpsc::channel();
+    let good = Arc::new(AtomicBool::new(false));
+    let now = Arc::clone(&good);
+    let address = serve(move |head| {
+        let index = "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n";
+        if head.contains("/index.yaml") {
+            return answer("200 OK", "", index.as_bytes());
+        }
+        if now.load(Ordering::SeqCst) {
+            return answer("200 OK", "", &chart("web", "1.0.0"));
+        }
+        asked.send(()).unwrap();
+        while !now.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+        Vec::new()
+    });
+    let env = umbrella(&format!("http://{address}"));
+    let mut killed = env.command(&["deps", "update", "um"]).spawn().unwrap();
+    wait.recv().unwrap();
+    assert_eq!(charts(&env).len(), 1);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    good.store(true, Ordering::SeqCst);
+    assert_eq!(charts(&env).len(), 1);
+    let shown = env.run(&["deps", "update", "um"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    assert_eq!(charts(&env), ["web-1.0.0.tgz"]);
+}
+
+#[test]
+fn folders_that_lead_back_to_the_chart_are_refused() {
+    let env = umbrella("file://../web");
+    let needs = |name: &str, other: &str| {
+        format!(
+            "apiVersion: v2\nname: {name}\nversion: 1.0.0\ndependencies:\n- name: {other}\n  \
+             version: '*'\n  repository: file://../{other}\n"
+        )
+    };
+    env.write("web/Chart.yaml", &needs("web", "db"));
+    env.write("db/Chart.yaml", &needs("db", "um"));
+    let shown = env.run(&["deps", "update", "um"]);
+    refused(
+        &env,
+        &shown,
+        "dependency web: its `file://` dependencies lead back to this chart: web → db → um",
+    );
+    // A cycle that this chart is no part of is told where it is.
+    env.write("db/Chart.yaml", &needs("db", "web"));
+    assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
+    let shown = env.run(&["deps", "update", "web"]);
+    assert!(shown.stderr.contains("db → web"), "{}", shown.all());
+}
+
+/// Processes that share a cache and fetch the same archive at once.
+#[test]
+fn a_cache_is_shared_by_runs_at_the_same_time() {
+    let address = repository(chart("web", "1.0.0"));
+    let env = umbrella(&address);
+    let text = fs::read_to_string(env.path().join("um/Chart.yaml")).unwrap();
+    let charts: Vec<String> = (0..6).map(|number| format!("um{number}")).collect();
+    let start = |chart: &String| {
+        env.write(&format!("{chart}/Chart.yaml"), &text);
+        env.command(&["deps", "update", chart]).spawn().unwrap()
+    };
+    let runs: Vec<_> = charts.iter().map(start).collect();
+    for mut run in runs {
+        assert!(run.wait().unwrap().success());
+    }
+    let cache = env.path().join(".cache/windlass/charts");
+    let names: Vec<_> = fs::read_dir(&cache).unwrap().flatten().collect();
+    assert_eq!(names.len(), 1);
+    let kept = fs::read(names[0].path()).unwrap();
+    for chart in &charts {
+        let archive = env.path().join(chart).join("charts/web-1.0.0.tgz");
+        assert_eq!(fs::read(archive).unwrap(), kept);
+    }
+    // And by runs in the same chart.
+    let again = || env.command(&["deps", "update", "um"]).spawn().unwrap();
+    for mut run in [again(), again(), again()] {
+        assert!(run.wait().unwrap().success());
+    }
+    assert_eq!(self::charts(&env), ["web-1.0.0.tgz"]);
+}
+
+#[test]
+fn newer_versions_are_listed() {
+    let index = "apiVersion: v1\nentries:\n  web:\n  - {version: 2.0.0, urls: [w]}\n  \
+                 - {version: 1.1.0, urls: [w]}\n  - {version: 1.2.0-rc.1, urls: [w]}\n  \
+                 - {version: 1.0.0, urls: [w]}\n";
+    let address = serve(move |head| match head.contains("/index.yaml") {
+        true => answer("200 OK", "", index.as_bytes()),
+        false => answer("200 OK", "", &chart("web", "1.1.0")),
+    });
+    let env = umbrella(&format!("http://{address}"));
+    let outdated = ["deps", "outdated", "um", "--exit-code"];
+    let shown = env.run(&outdated);
+    insta::assert_snapshot!(shown.all(), @"
+    exit: 3
+    --- stdout
+    NAME  RANGE   LOCKED  WANTED  LATEST
+    web   ^1.0.0  -       1.1.0   2.0.0
+    --- stderr
+    `windlass deps update` takes the newest versions that fit.
+    ");
+    assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
+    let shown = env.run(&outdated);
+    insta::assert_snapshot!(shown.all(), @"
+    exit: 0
+    --- stdout
+    NAME  RANGE   LOCKED  WANTED  LATEST
+    web   ^1.0.0  1.1.0   1.1.0   2.0.0
+    --- stderr
+    ");
+    let json = env.run(&["deps", "outdated", "um", "--format", "json"]);
+    let json = json.stdout.replace(&address, "HOST");
+    insta::assert_snapshot!(json, @r#"
+    {
+      "dependencies": [
+        {
+          "latest": "2.0.0",
+          "locked": "1.1.0",
+          "name": "web",
+          "range": "^1.0.0",
+          "repository": "http://HOST",
+          "wanted": "1.1.0"
+        }
+      ],
+      "schemaVersion": 1
+    }
+    "#);
+    let shown = env.run(&["deps", "outdated", "um", "--offline"]);
+    insta::assert_snapshot!(shown.all(), @"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: the list of versions of web is not there, and `--offline` keeps from fetching it
+    hint: leave it out, or run `windlass deps build` once where the network may be used
+    ");
+}
+
+#[test]
+fn a_lock_of_images_restores_the_charts_that_are_missing() {
+    let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    let digest = format!("sha256:{}", "ab".repeat(32));
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  \
+         - {{name: c, image: 'a.io/web@{digest}'}}\n"
+    );
+    let files = [("web/Chart.yaml", head), ("web/templates/a.yaml", &pod)];
+    let env = umbrella(&repository(archive(&files)));
+    assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
+    fs::remove_dir_all(env.path().join("um/charts")).unwrap();
+    env.write("windlass.yaml", "version: 1\nname: rel\nchart: um\n");
+    let shown = env.run(&["lock", "list", "--images"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    assert!(shown.stdout.contains("a.io/web"), "{}", shown.all());
+    assert_eq!(charts(&env), ["web-1.0.0.tgz"]);
+
+    // Without network and cache it says what is missing and what to do.
+    fs::remove_dir_all(env.path().join("um/charts")).unwrap();
+    fs::remove_dir_all(env.path().join(".cache")).unwrap();
+    let shown = env.run(&["render", "rel", "um", "--offline"]);
+    insta::assert_snapshot!(shown.all(), @"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: chart web 1.0.0 is not there, and `--offline` keeps from fetching it
+    hint: leave it out, or run `windlass deps build` once where the network may be used
     ");
 }
