@@ -1,0 +1,127 @@
+//! `deps` over TLS: an authority of one's own, a login, a certificate of the client.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use super::deps::{chart, umbrella};
+use super::support::{Shown, TestEnv, answer, head};
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use serde_json::Value;
+use std::io::Write as _;
+use std::net::TcpListener;
+use std::sync::Arc;
+
+/// An authority, and certificates that it signed for server and client.
+const AUTHORITY: &str = r#"
+{{- $ca := genCAWithKey "authority" 30 (genPrivateKey "ecdsa") }}
+{{- $server := genSignedCertWithKey "server" (list "127.0.0.1") nil 30 $ca (genPrivateKey "ecdsa") }}
+{{- $client := genSignedCertWithKey "client" nil (list "client") 30 $ca (genPrivateKey "ecdsa") }}
+kind: A
+apiVersion: v1
+metadata: {name: a}
+data: {{ dict "ca" $ca.Cert "server" $server.Cert "server-key" $server.Key "client" $client.Cert "client-key" $client.Key | toJson }}
+"#;
+
+/// The files of an authority, by the engine's own functions.
+fn authority() -> Value {
+    let env = TestEnv::new();
+    env.write(
+        "pki/Chart.yaml",
+        "apiVersion: v2\nname: pki\nversion: 1.0.0\n",
+    );
+    env.write("pki/templates/a.yaml", AUTHORITY);
+    let shown = env.run(&["render", "rel", "pki"]);
+    let mut lines = shown.stdout.lines();
+    let data = lines.find_map(|line| line.strip_prefix("data: ")).unwrap();
+    serde_json::from_str(data).unwrap()
+}
+
+/// Serves `web` 1.0.0 to who has a certificate of the authority and the login `user:pass`.
+fn serve(files: &Value) -> String {
+    let pem = |name: &str| files[name].as_str().unwrap().as_bytes();
+    let cert = |name: &str| CertificateDer::from_pem_slice(pem(name)).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert("ca")).unwrap();
+    let provider = Arc::new(ring::default_provider());
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(clients.build().unwrap())
+        .with_single_cert(
+            vec![cert("server")],
+            PrivateKeyDer::from_pem_slice(pem("server-key")).unwrap(),
+        );
+    let config = Arc::new(config.unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+            let mut stream = StreamOwned::new(connection, stream);
+            let head = head(&mut stream).to_lowercase();
+            let login = head.contains("authorization: basic dxnlcjpwyxnz");
+            let index =
+                "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n";
+            let answer = match (login, head.contains("/index.yaml")) {
+                (false, _) => answer("401 Unauthorized", "WWW-Authenticate: Basic\r\n", b""),
+                (_, true) => answer("200 OK", "", index.as_bytes()),
+                (_, false) => answer("200 OK", "", &chart("web", "1.0.0")),
+            };
+            // Who is not let in does not read it.
+            drop(stream.write_all(&answer));
+            stream.conn.send_close_notify();
+            drop(stream.flush());
+        }
+    });
+    address.to_string()
+}
+
+#[test]
+fn repositories_are_reached_with_their_own_certificates_and_logins() {
+    let files = authority();
+    let address = serve(&files);
+    let update = |settings: &str| -> Shown {
+        let env = umbrella("'@own'");
+        for name in ["ca", "client", "client-key"] {
+            env.write(&format!("{name}.pem"), files[name].as_str().unwrap());
+        }
+        let own = format!("repositories:\n- {{name: own, url: 'https://{address}', {settings}}}\n");
+        env.write("repositories.yaml", &own);
+        let file = ["--repository-config", "repositories.yaml"];
+        env.run(&["deps", "update", "um", file[0], file[1]])
+    };
+    let login = "username: user, password: pass";
+    let client = "certFile: client.pem, keyFile: client-key.pem";
+    for settings in ["caFile: ca.pem", "insecure_skip_tls_verify: true"] {
+        let shown = update(&format!("{settings}, {login}, {client}"));
+        assert_eq!(shown.code, 0, "{settings}: {}", shown.all());
+    }
+    for (settings, cause) in [
+        (format!("{login}, {client}"), "certificate"),
+        (format!("caFile: ca.pem, {login}"), "certificate"),
+        (format!("caFile: ca.pem, {client}"), "login"),
+        (
+            format!("caFile: ca.pem, username: user, password: hunter2, {client}"),
+            "the login of the repository is not accepted",
+        ),
+        (
+            format!("caFile: none.pem, {login}, {client}"),
+            "none.pem: No such file",
+        ),
+    ] {
+        let shown = update(&settings);
+        assert_eq!(shown.code, 1, "{settings}: {}", shown.all());
+        let told = shown.stderr.to_lowercase();
+        assert!(
+            told.contains(&cause.to_lowercase()),
+            "{settings}: {}",
+            shown.all()
+        );
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
