@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use super::folder::{Shown, TestEnv, file, serve};
+use super::program::Case;
 use super::registry::open;
 use std::fs;
 use std::path::Path;
@@ -265,4 +266,48 @@ fn packages_go_to_a_registry_and_back() {
     let show = env.run(&["chart", "show", "theirs/web-1.0.0+b.1.tgz"]);
     let theirs = helm(&env, &["show", "chart", "theirs/web-1.0.0+b.1.tgz"]);
     assert_eq!(show.stdout.trim_end(), theirs.stdout.trim_end());
+}
+
+/// A deploy restores by the lock what is missing, and refuses what was changed before it writes anything.
+#[test]
+fn a_deploy_restores_what_is_missing_and_refuses_what_was_changed() {
+    let case = Case::new("deps");
+    let env = &case.env;
+    env.write(
+        "src/web/Chart.yaml",
+        "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+    );
+    let template = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n";
+    env.write("src/web/templates/a.yaml", template);
+    let place = format!("oci://{}/deployed-{}", open(), std::process::id());
+    well(&env.run(&["chart", "push", "src/web", &place]));
+    let head = "apiVersion: v2\nname: chart\nversion: 1.0.0\ndependencies:\n";
+    let web = format!("- {{name: web, version: ^1, repository: '{place}'}}\n");
+    env.write("chart/Chart.yaml", &format!("{head}{web}"));
+    well(&env.run(&["deps", "update", "chart"]));
+    let charts = env.path().join("chart/charts");
+    fs::remove_dir_all(&charts).unwrap();
+    let shown = case.deploy(&[]);
+    well(&shown);
+    assert!(
+        shown.all().contains("created  ConfigMap/web"),
+        "{}",
+        shown.all()
+    );
+
+    env.write(
+        "src/web/templates/a.yaml",
+        &template.replace("web}", "evil}"),
+    );
+    well(&env.run(&["chart", "package", "src/web", "-d", "chart/charts"]));
+    let shown = case.deploy(&[]);
+    assert_eq!(shown.code, 7, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("Chart.sum has sha256:"),
+        "{}",
+        shown.all()
+    );
+    well(&env.run(&["deps", "build", "chart", "--offline"]));
+    let shown = case.deploy(&[]);
+    assert!(shown.all().contains("No changes"), "{}", shown.all());
 }
