@@ -9,6 +9,7 @@ mod discovery;
 mod error;
 mod live;
 mod logs;
+mod pace;
 mod request;
 mod watch;
 
@@ -51,6 +52,7 @@ struct Inner {
     namespace: String,
     cache_dir: Option<PathBuf>,
     meter: request::Meter,
+    pace: pace::Pace,
     discovery: RwLock<Option<Arc<Discovery>>>,
     /// Held while the kinds are asked for the first time, so that only one asks.
     discovering: tokio::sync::Mutex<()>,
@@ -71,6 +73,7 @@ impl Cluster {
                 namespace: connection.namespace,
                 cache_dir: options.cache_dir.clone(),
                 meter: request::Meter::default(),
+                pace: pace::Pace::default(),
                 discovery: RwLock::default(),
                 discovering: tokio::sync::Mutex::default(),
             }),

@@ -1,5 +1,6 @@
 //! One request: sent, counted, repeated where that is safe, its failure named.
 
+use super::pace::Turn;
 use super::{Cluster, Error, error};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
@@ -66,6 +67,16 @@ impl Verb {
         matches!(
             self,
             Self::Apply | Self::Patch | Self::Create | Self::Update | Self::Delete
+        )
+    }
+
+    /// Whether many of it are sent at once, so that fewer help an overloaded server. Not what the
+    /// lock and the record are written with, nor reads: they must not wait for work that may itself
+    /// be waiting for them.
+    fn comes_in_crowds(self) -> bool {
+        matches!(
+            self,
+            Self::DryRun | Self::Apply | Self::Patch | Self::Delete
         )
     }
 }
@@ -214,42 +225,55 @@ pub(super) struct Answer {
 impl Cluster {
     /// Sends a request; repeats it while that is safe and may help.
     pub(super) async fn send(&self, request: Request<'_>) -> Result<Answer, Error> {
-        let started = Instant::now();
+        let mut spent = Duration::ZERO;
         let mut delay = FIRST_DELAY;
         loop {
-            let attempt = tokio::time::timeout(ATTEMPT, self.attempt(&request)).await;
-            let (error, hint) = match attempt {
-                Ok(Ok(answer)) => {
-                    self.inner.meter.note(&answer.headers);
-                    match failure(self, &request, answer) {
-                        Ok(answer) => return Ok(answer),
-                        Err((error, hint)) => (error, hint),
-                    }
-                }
-                Ok(Err(error)) => (error, Some(Hint::Backoff)),
-                Err(_) => {
-                    let reason = format!("no answer within {} s", ATTEMPT.as_secs());
-                    (
-                        Error::Unreachable {
-                            url: self.inner.url.clone(),
-                            reason,
-                        },
-                        Some(Hint::Backoff),
-                    )
-                }
+            let mut turn = None;
+            if request.verb.comes_in_crowds() {
+                turn = Some(self.inner.pace.turn().await);
+            }
+            let begun = Instant::now();
+            let (error, hint) = match self.attempt_in_time(&request, turn).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => failed,
             };
+            spent += begun.elapsed();
             let wait = match hint {
                 Some(Hint::After(wait)) => wait,
                 Some(Hint::Backoff) if request.repeatable && may_heal(&error) => delay,
                 _ => return Err(error),
             };
-            if started.elapsed() + wait > self.patience() {
+            if spent + wait > self.patience() {
                 return Err(error);
             }
             // The error may quote what was sent, secrets included: it is not logged.
             tracing::debug!(action = request.action, ?wait, "repeat request");
             tokio::time::sleep(wait).await;
+            spent += wait;
             delay = (delay * 2).min(LONGEST_DELAY);
+        }
+    }
+
+    /// Sends once. The turn ends with the answer.
+    async fn attempt_in_time(
+        &self,
+        request: &Request<'_>,
+        mut turn: Option<Turn<'_>>,
+    ) -> Result<Answer, (Error, Option<Hint>)> {
+        match tokio::time::timeout(ATTEMPT, self.attempt(request)).await {
+            Ok(Ok(answer)) => {
+                if let Some(turn) = &mut turn {
+                    turn.answer = Some(answer.status);
+                }
+                self.inner.meter.note(&answer.headers);
+                failure(self, request, answer)
+            }
+            Ok(Err(error)) => Err((error, Some(Hint::Backoff))),
+            Err(_) => {
+                let reason = format!("no answer within {} s", ATTEMPT.as_secs());
+                let url = self.inner.url.clone();
+                Err((Error::Unreachable { url, reason }, Some(Hint::Backoff)))
+            }
         }
     }
 

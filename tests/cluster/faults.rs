@@ -1,11 +1,12 @@
 //! A server that is overloaded, away for a moment or cut off in the middle of an answer.
 
-use crate::proxy::{Fault, Proxy};
+use crate::proxy::{Fault, Proxy, Seen};
 use crate::support::{config_map, deployment, lab, reference};
 use serde_json::{Value, json};
 use std::time::Duration;
 use windlass::cluster::Verb;
 use windlass::deploy;
+use windlass::inventory::DeployResult;
 
 const OVERLOADED: Fault = Fault::Answer(
     429,
@@ -46,6 +47,34 @@ fn a_server_that_is_overloaded_is_asked_again_when_it_says() {
         // The trial met the fault, the apply did not.
         assert_eq!(tries.len(), 3);
         assert!(tries[1].at - tries[0].at >= Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn a_server_that_is_overloaded_gets_fewer_requests_at_once() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        let objects: Vec<_> = (0..32)
+            .map(|number| config_map(&format!("m{number}"), "1"))
+            .collect();
+        let request = lab.request("web", &objects);
+        let prepared = lab.prepare(request).await.unwrap();
+        let trials = proxy.seen("PATCH", "/configmaps/").len();
+        // Long enough for all that may be in flight to be so.
+        proxy.delay(Duration::from_millis(200));
+        for _ in 0..16 {
+            proxy.fail("PATCH", "/configmaps/", OVERLOADED);
+        }
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+        let tries = proxy.seen("PATCH", "/configmaps/").split_off(trials);
+        let most = |tries: &[Seen]| tries.iter().map(|seen| seen.beside + 1).max().unwrap();
+        assert_eq!(tries.len(), 16 + 32);
+        assert_eq!(most(&tries[..16]), 16);
+        // Half of them, and one more after each round.
+        let after = most(&tries[16..]);
+        assert!((8..16).contains(&after), "{after}");
+        assert_eq!(most(&tries[16..24]), 8);
     });
 }
 

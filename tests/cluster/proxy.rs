@@ -12,6 +12,7 @@ use crate::support::{Lab, client};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
@@ -35,6 +36,8 @@ pub(crate) struct Seen {
     pub(crate) line: String,
     /// When.
     pub(crate) at: Instant,
+    /// How many others of its method had no answer yet.
+    pub(crate) beside: usize,
 }
 
 #[derive(Default)]
@@ -42,6 +45,10 @@ struct State {
     /// Method, a part of the path, and what happens to the next such request.
     faults: Vec<(&'static str, String, Fault)>,
     seen: Vec<Seen>,
+    /// The methods of requests without an answer.
+    open: Vec<String>,
+    /// How long every answer takes at least.
+    delay: Duration,
     kubeconfig: String,
 }
 
@@ -94,6 +101,11 @@ impl Proxy {
         state.faults.push((method, path.to_owned(), fault));
     }
 
+    /// Every answer takes as long from now on.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.state.lock().unwrap().delay = delay;
+    }
+
     /// The requests of this method whose path holds this text, so far.
     pub(crate) fn seen(&self, method: &str, path: &str) -> Vec<Seen> {
         let state = self.state.lock().unwrap();
@@ -108,13 +120,23 @@ impl Proxy {
 
     fn take(&self, method: &str, path: &str) -> Option<Fault> {
         let mut state = self.state.lock().unwrap();
+        let beside = state.open.iter().filter(|open| *open == method).count();
+        state.open.push(method.to_owned());
         state.seen.push(Seen {
             line: format!("{method} {path}"),
             at: Instant::now(),
+            beside,
         });
         let met = |(on, part, _): &(&str, String, Fault)| *on == method && path.contains(part);
         let index = state.faults.iter().position(met)?;
         Some(state.faults.remove(index).2)
+    }
+
+    /// An answer to a request of this method is about to be given.
+    fn answered(&self, method: &str) {
+        let open = &mut self.state.lock().unwrap().open;
+        let index = open.iter().position(|open| open == method);
+        open.swap_remove(index.unwrap());
     }
 
     async fn serve(&self, mut stream: TcpStream, server: kube::Client) -> std::io::Result<()> {
@@ -122,15 +144,21 @@ impl Proxy {
             return Ok(());
         };
         let path = request.uri().to_string();
-        let fault = self.take(request.method().as_str(), &path);
+        let method = request.method().to_string();
+        let fault = self.take(&method, &path);
+        let delay = self.state.lock().unwrap().delay;
+        tokio::time::sleep(delay).await;
         if let Some(Fault::Answer(status, headers, body)) = fault {
+            self.answered(&method);
             let length = body.len();
             let answer = format!(
                 "HTTP/1.1 {status} X\r\n{headers}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
             );
             return stream.write_all(answer.as_bytes()).await;
         }
-        let answer = server.send(request).await.map_err(std::io::Error::other)?;
+        let answer = server.send(request).await;
+        self.answered(&method);
+        let answer = answer.map_err(std::io::Error::other)?;
         let (parts, mut body) = answer.into_parts();
         let mut head = format!(
             "HTTP/1.1 {} X\r\nconnection: close\r\n",
