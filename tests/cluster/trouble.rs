@@ -3,13 +3,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
-use crate::support::{Lab, apply, config_map, deployment, lab, reference};
+use crate::support::{
+    Lab, apply, config_map, connect, deployment, json_patch, lab, post, reference,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
+use windlass::cluster::Selector;
 use windlass::deploy::{self, Graces, Options, Outcome, Report};
 use windlass::event::{Actuation, Event, Reconcile};
 use windlass::inventory::DeployResult;
 use windlass::kapp::{self, Matcher};
+use windlass::object::Gvk;
 
 /// Settings with which no trouble is borne for long.
 fn impatient() -> Options {
@@ -62,6 +66,132 @@ fn a_crash_is_told_from_the_deployment_down_to_the_last_lines_of_its_log() {
                 "\n  ReplicaSet/web-",
                 "\n  Pod/web-",
                 "CrashLoopBackOff: container web exited with",
+                "\n  log web: starting",
+            ],
+        );
+    });
+}
+
+/// Deploys a Deployment whose pod fares as told, as its kubelet would report it: warnings, and then
+/// the status of the pod. Gives back the reason of the failure.
+async fn failure_of_pod(
+    lab: &mut Lab,
+    mut web: Value,
+    status: &Value,
+    warnings: &[(&str, &str)],
+) -> String {
+    web["spec"]["template"]["metadata"]["labels"]["windlass.test/stuck"] = "true".into();
+    let namespace = lab.namespace.clone();
+    let kubelet = async {
+        let direct = connect(&namespace).await;
+        let kind = direct
+            .kind(&Gvk::new("v1", "Pod"), Duration::ZERO)
+            .await
+            .unwrap();
+        let all = Selector::default();
+        let pod = loop {
+            let mut pods = direct.list(&kind, Some(&namespace), &all).await.unwrap();
+            pods.retain(|pod| !pod.text(&["spec", "nodeName"]).is_empty());
+            if let Some(pod) = pods.pop() {
+                break pod;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        for (number, (reason, message)) in warnings.iter().enumerate() {
+            let event = json!({"metadata": {"name": format!("{}.{number}", pod.name())},
+                "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": namespace,
+                    "name": pod.name(), "uid": pod.uid()},
+                "type": "Warning", "reason": reason, "message": message,
+                "lastTimestamp": format!("2026-01-01T00:00:0{number}Z")});
+            post(format!("/api/v1/namespaces/{namespace}/events"), &event).await;
+        }
+        let path = format!("{}/{}/status", kind.path(Some(&namespace)), pod.name());
+        let patch = json!([{"op": "add", "path": "/status", "value": status}]);
+        json_patch(path, &patch).await;
+    };
+    let objects = [web];
+    let (reason, ()) = tokio::join!(failure(lab, &objects), kubelet);
+    reason
+}
+
+/// The condition of a pod that is not ready.
+fn unready() -> Value {
+    json!([{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}])
+}
+
+#[test]
+fn an_init_container_that_crashes_is_named_with_its_log() {
+    lab(|mut lab| async move {
+        let mut web = deployment("web", "");
+        let init = |name: &str| json!({"name": name, "image": "example.com/migrate:1"});
+        web["spec"]["template"]["spec"]["initContainers"] = json!([init("fetch"), init("migrate")]);
+        let status = json!({"phase": "Pending", "conditions": unready(),
+            "initContainerStatuses": [
+                {"name": "fetch", "image": "a", "imageID": "", "ready": true, "restartCount": 0,
+                    "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
+                {"name": "migrate", "image": "a", "imageID": "", "ready": false, "restartCount": 4,
+                    "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}},
+                    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}}}],
+            "containerStatuses": [
+                {"name": "web", "image": "a", "imageID": "", "ready": false, "restartCount": 0,
+                    "state": {"waiting": {"reason": "PodInitializing"}}}]});
+        let told = "Back-off restarting failed container migrate";
+        let reason = failure_of_pod(&mut lab, web, &status, &[("BackOff", told)]).await;
+        has(
+            &reason,
+            &[
+                "\n  ReplicaSet/web-",
+                ": CrashLoopBackOff: container migrate exited with 3, 4 restarts",
+                "\n  event BackOff: Back-off restarting failed container migrate",
+                "\n  log migrate: starting",
+            ],
+        );
+    });
+}
+
+#[test]
+fn a_readiness_probe_that_fails_until_the_deadline_of_the_rollout_is_told_by_its_event() {
+    lab(|mut lab| async move {
+        let mut web = deployment("web", "");
+        web["spec"]["progressDeadlineSeconds"] = 2.into();
+        let status = json!({"phase": "Running", "conditions": unready(),
+            "containerStatuses": [
+                {"name": "web", "image": "a", "imageID": "a", "ready": false, "started": true,
+                    "restartCount": 0, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}]});
+        let told = "Readiness probe failed: HTTP probe failed with statuscode: 503";
+        let reason = failure_of_pod(&mut lab, web, &status, &[("Unhealthy", told)]).await;
+        has(
+            &reason,
+            &[
+                "\n  ReplicaSet/web-",
+                ": running but not ready: web",
+                "\n  event Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503",
+                "\n  log web: starting",
+            ],
+        );
+    });
+}
+
+#[test]
+fn a_startup_probe_that_kills_its_container_is_told_by_its_events() {
+    lab(|mut lab| async move {
+        let status = json!({"phase": "Running", "conditions": unready(),
+            "containerStatuses": [
+                {"name": "web", "image": "a", "imageID": "a", "ready": false, "started": false,
+                    "restartCount": 3, "lastState": {"terminated": {"exitCode": 137, "reason": "Error"}},
+                    "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 40s"}}}]});
+        let warnings = [
+            ("Unhealthy", "Startup probe failed: connection refused"),
+            ("BackOff", "Back-off restarting failed container web"),
+        ];
+        let web = deployment("web", "");
+        let reason = failure_of_pod(&mut lab, web, &status, &warnings).await;
+        has(
+            &reason,
+            &[
+                ": CrashLoopBackOff: container web exited with 137, 3 restarts",
+                "\n  event Unhealthy: Startup probe failed: connection refused",
+                "\n  event BackOff: Back-off restarting failed container web",
                 "\n  log web: starting",
             ],
         );
@@ -156,7 +286,7 @@ fn a_job_that_somebody_suspended_ends_the_wait_and_one_that_is_meant_to_be_does_
         job["spec"]["template"]["metadata"] = json!({"labels": {"windlass.test/stuck": "true"}});
         let request = lab.request("web", &[job]);
         let prepared = lab.prepare(request).await.unwrap();
-        let direct = crate::support::connect(&lab.namespace).await;
+        let direct = connect(&lab.namespace).await;
         let target = reference("batch", "Job", Some(&lab.namespace), "once");
         let somebody = async {
             while direct.get(&target).await.unwrap().is_none() {
@@ -239,7 +369,7 @@ fn a_custom_resource_is_waited_for_when_its_definition_says_so() {
         let (definition, widget) = widget(&group);
         let request = lab.request("web", &[definition, widget]);
         let prepared = lab.prepare(request).await.unwrap();
-        let direct = crate::support::connect(&lab.namespace).await;
+        let direct = connect(&lab.namespace).await;
         let target = reference(&group, "Widget", Some(&lab.namespace), "w");
         let controller = async {
             loop {
@@ -297,9 +427,9 @@ fn a_rule_lets_what_comes_after_begin_and_tells_a_failure() {
         let target = reference("apps", "Deployment", Some(&lab.namespace), "web");
         request.rules.wait.push(rule);
         let prepared = lab.prepare(request).await.unwrap();
-        let direct = crate::support::connect(&lab.namespace).await;
+        let direct = connect(&lab.namespace).await;
         let later = reference("", "ConfigMap", Some(&lab.namespace), "after");
-        let kind = windlass::object::Gvk::new("apps/v1", "Deployment");
+        let kind = Gvk::new("apps/v1", "Deployment");
         let kind = direct.kind(&kind, Duration::ZERO).await.unwrap();
         let controller = async {
             for told in ["Begun", "Broken"] {
