@@ -42,8 +42,16 @@ pub(super) fn confirm(question: &str, yes: bool, context: &Context) -> Result<()
     }
 }
 
+/// Warns of what deletions take with them.
+pub(super) fn warn_of_risks(prepared: &Prepared, context: &Context) {
+    for risk in &prepared.risks {
+        let text = format!("deleting {}: {}", risk.target, risk.why);
+        context.ui.warning(&text);
+    }
+}
+
 /// Stops before a deletion takes data or objects of others with it, unless its kind may be deleted,
-/// or somebody is there who has read the warning and answers.
+/// or somebody is there who reads the warning and answers.
 pub(super) fn check_risks(
     prepared: &Prepared,
     apply: &flags::Apply,
@@ -56,6 +64,7 @@ pub(super) fn check_risks(
     let risks = prepared.risks.iter();
     let open: Vec<_> = risks.filter(|risk| !allowed(&risk.target.kind)).collect();
     if open.is_empty() || (!apply.yes && context.ui.can_ask()) {
+        warn_of_risks(prepared, context);
         return Ok(());
     }
     let each = open

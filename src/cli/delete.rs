@@ -58,12 +58,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let shown = flags::Diff::default().shown(context);
         context.ui.data(ui::show_changes(&rows, shown).as_bytes())?;
     }
-    for risk in &prepared.risks {
-        context
-            .ui
-            .warning(&format!("deleting {}: {}", risk.target, risk.why));
-    }
     if args.dry_run {
+        carry_out::warn_of_risks(&prepared, context);
         return Ok(Exit::Done);
     }
     carry_out::check_risks(&prepared, &args.apply, context)?;

@@ -2,7 +2,7 @@
 
 use super::locking::Unlocked;
 use super::target::{self, Comparison};
-use super::{Context, Error, Exit, against, files, flags, project, stages};
+use super::{Context, Error, Exit, against, carry_out, files, flags, project, stages};
 use crate::diff::{Change, Op};
 use crate::plan::Wait;
 use crate::ui::{self, Row, Shown, Tense};
@@ -92,6 +92,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     }
     let Comparison { prepared, .. } =
         Box::pin(target::compare(&args.wish, Unlocked::Foretold, context)).await?;
+    carry_out::warn_of_risks(&prepared, context);
     let steps = prepared.plan.steps.iter();
     let rows: Vec<Row<'_>> = steps.map(|step| (&step.change, step.wait)).collect();
     let app = &prepared.app;

@@ -100,11 +100,6 @@ pub(super) async fn compare(
     for note in &prepared.notes {
         context.ui.note(note);
     }
-    for risk in &prepared.risks {
-        context
-            .ui
-            .warning(&format!("deleting {}: {}", risk.target, risk.why));
-    }
     Ok(Comparison {
         request,
         target,

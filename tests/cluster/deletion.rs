@@ -42,6 +42,15 @@ fn a_claim_with_data_is_not_pruned_unless_that_is_meant() {
     ] {
         assert!(refused.all().contains(part), "{}", refused.all());
     }
+    let less = ["--set", "less=true"];
+    let foretold = [
+        case.run(&[&["diff", "shop", "chart"], &less[..]].concat()),
+        case.deploy(&[&less[..], &["--dry-run"]].concat()),
+    ];
+    for shown in foretold.iter().chain([&refused]) {
+        let told = shown.all().matches("the data of its volume").count();
+        assert_eq!(told, 1, "{}", shown.all());
+    }
     let refused = case.run(&["delete", "shop", "--yes"]);
     assert_eq!(refused.code, 7, "{}", refused.all());
     let deleted = case.run(&[
