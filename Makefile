@@ -15,7 +15,7 @@ release:          ## windlass, as it is shipped
 bench: release    ## windlass render against the real helm
 	tests/bench/render.sh
 
-demo: release builder  ## render, lock, diff, deploy, change, inspect and delete on a real control plane
+demo: release builder  ## restore charts, render, lock, diff, deploy, change, inspect and delete on a real control plane
 	$(TESTBED) build
 	$(TESTBED) run -- tests/demo.sh
 

@@ -23,6 +23,9 @@ commit() { git -c user.name=demo -c user.email=demo@example.com commit -qam "$1"
 sed -i "s/registry.example.com/$WINDLASS_TEST_REGISTRY/" config-repository/values.yaml \
   config-repository/umbrella-chart/values.yaml demo-service-repository/kbld.yaml
 sed -i "s,docker.io/library/nginx:1.29-alpine,$WINDLASS_TEST_REGISTRY/library/nginx:1.29," demo-service-repository/Dockerfile
+# Likewise the chart that the umbrella needs twice: it comes from the registry, no more from a folder.
+sed -i "s,file://../packages/cache,oci://$WINDLASS_TEST_REGISTRY/charts," config-repository/umbrella-chart/Chart.yaml
+rm config-repository/umbrella-chart/{Chart.lock,charts/*.tgz}
 for image in library/nginx:1.29 library/memcached:1.6.39; do
   "$repo/tests/testbed/testbed" push "$WINDLASS_TEST_REGISTRY/$image" >/dev/null
 done
@@ -55,6 +58,21 @@ cd ..
 git clone -q config.git config-repository
 cd config-repository
 run git log -1 --format=%B
+
+title "deps: the charts of the umbrella, from the registry, locked by content"
+run windlass chart push packages/cache "oci://$WINDLASS_TEST_REGISTRY/charts"
+run windlass deps update
+run cat umbrella-chart/Chart.lock umbrella-chart/Chart.sum
+git add -A; commit "lock the charts"
+
+title "a chart that was tampered with is refused, and restored"
+echo "# tampered" >> packages/cache/values.yaml
+windlass chart package packages/cache -d umbrella-chart/charts >/dev/null
+git checkout -q packages
+code=0
+run windlass render || code=$?
+[ $code = 7 ]
+run windlass deps build --offline
 
 title "render: chart and values to manifests, as helm template does"
 run windlass render --output-dir .release
