@@ -70,7 +70,7 @@ pub(super) fn running(mut hooks: Vec<Manifest>, phase: Phase, active: bool) -> V
 }
 
 /// The changes of hooks that ran before and are deleted before they run again, unless they say
-/// otherwise; and the hooks that are left. The server is not asked: it would compare with what goes.
+/// otherwise; and the hooks that are left.
 pub(super) fn again(
     hooks: Vec<Manifest>,
     found: &Found,
@@ -84,8 +84,7 @@ pub(super) fn again(
         });
         match found.objects.get(&manifest.object.reference()) {
             Some(live) if goes => {
-                let reason = "the hook runs again";
-                changes.push(diff::replace(&manifest, live, None, reason, masker));
+                changes.push(diff::rerun(&manifest, live, masker));
             }
             _ => left.push(manifest),
         }

@@ -1,5 +1,6 @@
 //! Makes the change of one object from what is desired, what is live and what the server predicts.
 
+use super::change::RERUN;
 use super::mask::Masker;
 use super::shown::{cleaned, shown, shown_pair};
 use super::{Change, Op, fields};
@@ -100,6 +101,13 @@ pub fn replace(
     let after = predicted.or(merged.as_ref()).unwrap_or(&manifest.object);
     show_both(&mut change, live, after, masker);
     change
+}
+
+/// The change of a hook that ran before and is deleted before it runs again. The server is not asked:
+/// it would compare with what goes.
+#[must_use]
+pub fn rerun(manifest: &Manifest, live: &Object, masker: &Masker) -> Change {
+    replace(manifest, live, None, RERUN, masker)
 }
 
 /// The change of a live object that is no longer wanted: a delete, or a keep when the live object

@@ -136,7 +136,16 @@ pub struct Change {
     pub reason: String,
 }
 
+/// Why a hook is deleted and made anew.
+pub(super) const RERUN: &str = "the hook runs again";
+
 impl Change {
+    /// Whether it is a hook that is made anew to run again, as hooks are at every deploy.
+    #[must_use]
+    pub fn is_rerun(&self) -> bool {
+        self.op == Op::Replace && self.reason == RERUN
+    }
+
     /// By which of kapp's strategies the change is made; empty for the usual one, which is a
     /// server-side apply or a delete.
     #[must_use]

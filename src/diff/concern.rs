@@ -13,7 +13,7 @@ pub enum Concern {
     /// Data may be lost: a volume, a StatefulSet, a Namespace or a definition of a kind goes, or a
     /// version of such a kind.
     DataAtRisk,
-    /// The object is deleted and created again.
+    /// The object is deleted and created again; not said of hooks, whose way to run again that is.
     Replace,
     /// Somebody gets a right they did not have.
     RbacWidened,
@@ -63,7 +63,9 @@ type Test = fn(&Change) -> bool;
 pub fn concerns(change: &Change) -> BTreeSet<Concern> {
     let tests: [(Concern, Test); 8] = [
         (Concern::DataAtRisk, risks_data),
-        (Concern::Replace, |change| change.op == Op::Replace),
+        (Concern::Replace, |change| {
+            change.op == Op::Replace && !change.is_rerun()
+        }),
         (Concern::RbacWidened, widens_rbac),
         (Concern::Exposure, exposes),
         (Concern::Image, |change| touches(change, &is_image)),
@@ -114,7 +116,7 @@ fn restarts_pods(change: &Change) -> bool {
     let target = &change.target;
     let restarting = match kind(target).as_str() {
         "Deployment.apps" | "StatefulSet.apps" | "DaemonSet.apps" => "spec.template",
-        "Pod" if change.op == Op::Replace => return true,
+        "Pod" if change.op == Op::Replace => return !change.is_rerun(),
         _ => return false,
     };
     let strategy = |object: &Object| object.text(&["spec", "updateStrategy", "type"]).to_owned();
@@ -310,7 +312,7 @@ fn is_granted(rule: &Value, old: &[Value]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diff::{Masker, change, removal, replace};
+    use crate::diff::{Masker, change, removal, replace, rerun};
     use crate::object::{Manifest, Source};
     use serde_json::json;
 
@@ -347,6 +349,23 @@ mod tests {
     fn workload(image: &str, cpu: &str, replicas: u32, strategy: &str) -> Value {
         json!({"spec": {"replicas": replicas, "updateStrategy": {"type": strategy}, "template": {"spec": {"containers": [
             {"name": "web", "image": image, "resources": {"requests": {"cpu": cpu}}}]}}}})
+    }
+
+    #[test]
+    fn a_hook_that_runs_again_is_no_concern() {
+        let masker = Masker::new([1; 32], false);
+        for (api_version, kind) in [("batch/v1", "Job"), ("v1", "Pod")] {
+            let object = object(api_version, kind, &json!({"spec": {"a": 1}}));
+            let source = Source {
+                file: "t.yaml".to_owned(),
+                line: 1,
+            };
+            let live = object.clone();
+            let hook = Manifest { object, source };
+            assert!(concerns(&rerun(&hook, &live, &masker)).is_empty(), "{kind}");
+            let replaced = replace(&hook, &live, None, "spec.a is immutable", &masker);
+            assert!(concerns(&replaced).contains(&Concern::Replace), "{kind}");
+        }
     }
 
     #[test]

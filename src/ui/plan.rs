@@ -154,10 +154,13 @@ pub(super) fn fold(lines: &[Line], most: usize) -> (&[Line], usize) {
     }
 }
 
-/// Concerns, strategy and wait of a change in one line.
+/// Reason, concerns, strategy and wait of a change in one line. A strategy that the op or the reason
+/// names is not said again.
 pub(super) fn about(change: &Change, wait: Wait, tense: Tense) -> String {
     let strategy = match change.strategy() {
-        "" => String::new(),
+        strategy if change.op.word() == strategy || change.reason.contains(strategy) => {
+            String::new()
+        }
         strategy => format!("strategy {strategy}"),
     };
     let why = match change.reason.as_str() {

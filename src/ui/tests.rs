@@ -65,6 +65,28 @@ fn comment(changes: &[Change]) -> Comment {
 }
 
 #[test]
+fn a_hook_that_runs_again_is_told_once_and_without_alarm() {
+    let job = |image: &str| {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate", "namespace": "shop"},
+            "spec": {"template": {"spec": {"containers": [{"name": "web", "image": image}]}}}})
+    };
+    let live = Object::new(job("web:1")).unwrap();
+    let change = diff::rerun(&manifest(job("web:2"), 3), &live, &masker());
+    insta::assert_snapshot!(show_changes(&rows(&[change]), Shown::default()), @"
+    1 to replace
+
+    ± replace Job/migrate (shop)  [image]  the hook runs again
+
+    ± replace Job/migrate (shop)  chart/templates/web.yaml:3
+        the hook runs again; image; then waits until it is ready
+      … 10 equal lines
+      @ spec.template.spec.containers[name=web].image
+      -         image: web:1
+      +         image: web:2
+    ");
+}
+
+#[test]
 fn text_has_the_sum_first_then_a_table_then_each_object() {
     let shown = Shown {
         context: 1,
