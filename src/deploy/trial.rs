@@ -140,7 +140,7 @@ impl Trials<'_> {
             live.filter(|live| live.get(&["metadata", "deletionTimestamp"]).is_some())
         {
             let reason = "it is being deleted";
-            let change = diff::replace(manifest, live, None, reason, self.masker);
+            let change = diff::replace(manifest, live, reason, self.masker);
             return Ok((change, None, false));
         }
         let fingerprint = kept.get(&target).copied();
@@ -217,7 +217,7 @@ impl Trials<'_> {
                 ..
             }) => {
                 let reason = self.words(&problems);
-                let change = diff::replace(manifest, live, None, &reason, self.masker);
+                let change = diff::replace(manifest, live, &reason, self.masker);
                 Ok((change, forced))
             }
             Err(error) => Err(self.trouble(manifest, error)),

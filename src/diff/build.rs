@@ -1,17 +1,17 @@
 //! Makes the change of one object from what is desired, what is live and what the server predicts.
 
 use super::change::RERUN;
+use super::guess::guess;
 use super::mask::Masker;
 use super::shown::{cleaned, shown, shown_pair};
 use super::{Change, Op, fields};
 use crate::object::managed_fields::{self, MANAGER};
 use crate::object::{Manifest, Object};
-use serde_json::Value;
 
 /// The change that applying a manifest makes.
 ///
-/// `predicted` is the answer of a server-side dry run; without it the object is taken to become the
-/// live one with the desired fields laid over. It is a no-op where the prediction equals the live
+/// `predicted` is the answer of a server-side dry run; without it that is guessed from what is ours of
+/// the live object. It is a no-op where the prediction equals the live
 /// object in everything but what the server keeps for itself; where only the ownership of fields
 /// changes it is an update without fields, with the reason said. The annotations
 /// `kapp.k14s.io/exists`, `noop` and `update-strategy` are obeyed.
@@ -33,6 +33,7 @@ pub fn change(
         fields: Vec::new(),
         source: Some(manifest.source.clone()),
         reason: String::new(),
+        is_unsure: false,
     };
     if let Some((op, reason)) = by_annotation(desired, live) {
         change.op = op;
@@ -44,8 +45,10 @@ pub fn change(
         change.after = Some(shown(predicted.unwrap_or(desired), masker));
         return change;
     };
-    let merged = predicted.is_none().then(|| overlay(live, desired));
-    let after = predicted.or(merged.as_ref()).unwrap_or(desired);
+    let guess = predicted.is_none().then(|| guess(live, desired));
+    change.is_unsure = guess.as_ref().is_some_and(|guess| guess.is_unsure);
+    let guessed = guess.as_ref().map(|guess| &guess.after);
+    let after = predicted.or(guessed).unwrap_or(desired);
     if cleaned(live) == cleaned(after) {
         if takes_ownership(live, after) {
             change.op = Op::Update;
@@ -80,26 +83,20 @@ pub fn unchanged(manifest: &Manifest, live: &Object) -> Change {
         fields: Vec::new(),
         source: Some(manifest.source.clone()),
         reason: String::new(),
+        is_unsure: false,
     }
 }
 
 /// The change of an object that must be deleted and created again, with the reason
-/// (`spec.selector is immutable`). `predicted` is the answer of a dry-run create, where there is
-/// one.
+/// (`spec.selector is immutable`). The server is not asked: what comes of it is guessed.
 #[must_use]
-pub fn replace(
-    manifest: &Manifest,
-    live: &Object,
-    predicted: Option<&Object>,
-    reason: &str,
-    masker: &Masker,
-) -> Change {
+pub fn replace(manifest: &Manifest, live: &Object, reason: &str, masker: &Masker) -> Change {
     let mut change = unchanged(manifest, live);
     change.op = Op::Replace;
     reason.clone_into(&mut change.reason);
-    let merged = predicted.is_none().then(|| overlay(live, &manifest.object));
-    let after = predicted.or(merged.as_ref()).unwrap_or(&manifest.object);
-    show_both(&mut change, live, after, masker);
+    let guess = guess(live, &manifest.object);
+    change.is_unsure = guess.is_unsure;
+    show_both(&mut change, live, &guess.after, masker);
     change
 }
 
@@ -107,7 +104,7 @@ pub fn replace(
 /// it would compare with what goes.
 #[must_use]
 pub fn rerun(manifest: &Manifest, live: &Object, masker: &Masker) -> Change {
-    replace(manifest, live, None, RERUN, masker)
+    replace(manifest, live, RERUN, masker)
 }
 
 /// The change of a live object that is no longer wanted: a delete, or a keep when the live object
@@ -130,6 +127,7 @@ pub fn removal(live: &Object, masker: &Masker) -> Change {
         fields: Vec::new(),
         source: None,
         reason: reason.unwrap_or_default(),
+        is_unsure: false,
     }
 }
 
@@ -181,42 +179,12 @@ fn takes_ownership(live: &Object, predicted: &Object) -> bool {
     !named || managed_fields::applied_by(live, MANAGER).is_none_or(|before| before != after)
 }
 
-/// The live object with the desired fields laid over it: maps are merged, lists whose items have
-/// names too, everything else is replaced. A guess for want of a dry run.
-fn overlay(live: &Object, desired: &Object) -> Object {
-    let mut tree = live.tree().clone();
-    lay_over(&mut tree, desired.tree());
-    Object::new(tree).unwrap_or_else(|| desired.clone())
-}
-
-fn lay_over(base: &mut Value, over: &Value) {
-    match (base, over) {
-        (Value::Object(base), Value::Object(over)) => {
-            for (key, value) in over {
-                lay_over(base.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (Value::Array(base), Value::Array(over)) => {
-            let old = std::mem::take(base);
-            for item in over {
-                let same = item
-                    .get("name")
-                    .and_then(|name| old.iter().find(|other| other.get("name") == Some(name)));
-                let mut merged = same.cloned().unwrap_or(Value::Null);
-                lay_over(&mut merged, item);
-                base.push(merged);
-            }
-        }
-        (base, over) => *base = over.clone(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diff::text::{LineKind, unified};
     use crate::object::Source;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn masker() -> Masker {
         Masker::new([1; 32], false)
@@ -494,7 +462,7 @@ mod tests {
             .map(|field| field.path.as_str())
             .collect();
         assert_eq!(paths, ["spec.ports[name=a].port", "spec.ports[name=b]"]);
-        let replaced = replace(&desired, &live, None, "spec.x is immutable", &masker());
+        let replaced = replace(&desired, &live, "spec.x is immutable", &masker());
         assert_eq!((replaced.op, replaced.fields.len()), (Op::Replace, 2));
     }
 

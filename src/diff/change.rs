@@ -134,6 +134,9 @@ pub struct Change {
     pub source: Option<Source>,
     /// Why this op, in a few words, where it is not obvious (`spec.selector is immutable`).
     pub reason: String,
+    /// Whether fields may go that `after` still has: the server was not asked, and `managedFields` does
+    /// not tell what of them was applied.
+    pub is_unsure: bool,
 }
 
 /// Why a hook is deleted and made anew.

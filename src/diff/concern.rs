@@ -363,7 +363,7 @@ mod tests {
             let live = object.clone();
             let hook = Manifest { object, source };
             assert!(concerns(&rerun(&hook, &live, &masker)).is_empty(), "{kind}");
-            let replaced = replace(&hook, &live, None, "spec.a is immutable", &masker);
+            let replaced = replace(&hook, &live, "spec.a is immutable", &masker);
             assert!(concerns(&replaced).contains(&Concern::Replace), "{kind}");
         }
     }
@@ -435,13 +435,7 @@ mod tests {
             source,
         };
         let live = object("apps/v1", "StatefulSet", &json!({"spec": {"a": 2}}));
-        let change = replace(
-            &manifest,
-            &live,
-            None,
-            "immutable",
-            &Masker::new([1; 32], false),
-        );
+        let change = replace(&manifest, &live, "immutable", &Masker::new([1; 32], false));
         let words: Vec<_> = concerns(&change).into_iter().map(Concern::words).collect();
         assert_eq!(words, ["data at risk", "replace", "pods restart"]);
     }

@@ -151,6 +151,7 @@ fn empty(target: &ObjectRef, op: Op, reason: &str) -> Change {
         fields: Vec::new(),
         source: None,
         reason: reason.to_owned(),
+        is_unsure: false,
     }
 }
 

@@ -208,7 +208,7 @@ fn narrow<'a>(owners: &Owners<'a>, part: &Part, live: Option<&Value>) -> Owners<
 }
 
 /// The keys that tell all items of both lists apart.
-fn keys_of(before: &[Value], after: &[Value]) -> Option<&'static [&'static str]> {
+pub(super) fn keys_of(before: &[Value], after: &[Value]) -> Option<&'static [&'static str]> {
     KEYS.iter()
         .copied()
         .find(|keys| [before, after].iter().all(|items| are_unique(keys, items)))

@@ -8,6 +8,7 @@ mod change;
 mod concern;
 pub mod drift;
 mod fields;
+mod guess;
 mod mask;
 mod mask_path;
 mod shown;

@@ -124,7 +124,7 @@ fn item_matches(set: &FieldSet, desired: &Value, live: &Value) -> bool {
 
 /// Whether an item of a list is the one that a part names. `protocol` is the one key that the
 /// server fills in when an item lacks it.
-fn is_part(part: &Part, item: &Value) -> bool {
+pub(super) fn is_part(part: &Part, item: &Value) -> bool {
     match part {
         Part::Item(value) => value == item,
         Part::Key(keys) => keys.iter().all(|(key, value)| match item.get(key) {

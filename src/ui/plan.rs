@@ -7,6 +7,9 @@ use crate::diff::{Change, Op, concerns};
 use crate::plan::{Plan, Wait};
 use std::fmt::Write;
 
+/// What is said of a change that may take more away than is shown.
+const NOT_ASKED: &str = "defaults inside its lists are taken to stay (not asked of the server)";
+
 /// From how many lines on the sum is repeated below them.
 const SCREEN: usize = 40;
 
@@ -169,7 +172,8 @@ pub(super) fn about(change: &Change, wait: Wait, tense: Tense) -> String {
     };
     let mut parts = vec![why, concern_words(&concerns(change))];
     if tense == Tense::Plan {
-        parts.extend([strategy, wait_words(wait).to_owned()]);
+        let unsure = if change.is_unsure { NOT_ASKED } else { "" };
+        parts.extend([strategy, unsure.to_owned(), wait_words(wait).to_owned()]);
     }
     parts.retain(|part| !part.is_empty());
     parts.join("; ")

@@ -80,7 +80,7 @@ fn a_hook_that_runs_again_is_told_once_and_without_alarm() {
     ± replace Job/migrate (shop)  chart/templates/web.yaml:3
         the hook runs again; image; then waits until it is ready
       … 10 equal lines
-      @ spec.template.spec.containers[name=web].image
+      @ spec.template.spec.containers[name=web]
       -         image: web:1
       +         image: web:2
     ");
