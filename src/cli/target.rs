@@ -81,6 +81,9 @@ pub(super) async fn compare(
     let work = async {
         let (desired, images) =
             desired(&target, &request, wish, unlocked, &masker, context).await?;
+        for note in &desired.rules.notes {
+            context.ui.detail(note);
+        }
         let is_empty = desired.manifests.is_empty();
         let files: BTreeSet<String> = desired
             .manifests

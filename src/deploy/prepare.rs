@@ -327,8 +327,7 @@ async fn compare(
     for manifest in &mut request.manifests {
         context.adjust(manifest, &versions.names);
     }
-    let mut notes = request.rules.notes.clone();
-    notes.extend(leave(&mut request.manifests, &request.policies, found)?);
+    let mut notes = leave(&mut request.manifests, &request.policies, found)?;
     let all = request.manifests.iter().cloned();
     let (hooks, rest): (Vec<Manifest>, Vec<Manifest>) =
         all.partition(|manifest| hook::of(&manifest.object).is_some());
@@ -337,6 +336,14 @@ async fn compare(
     request.manifests.extend(versions.manifests);
     check_definitions(&request.rules, &tried.changes)?;
     let unpruned = prune(request, found, &bases, masker, &mut tried.changes);
+    let left_alone = |change: &&Change| change.op == Op::Noop && !change.fields.is_empty();
+    notes.extend(
+        tried
+            .changes
+            .iter()
+            .filter(left_alone)
+            .map(|change| format!("{} is left as it is ({})", change.target, change.reason)),
+    );
     let changed = |change: &Change| change.op != Op::Noop;
     let active = tried.changes.iter().any(changed) || !parent.record.is_settled();
     let (delete_hooks, warnings) = hooks::of_deletion(&hooks);

@@ -150,7 +150,15 @@ impl Trials<'_> {
         ) {
             (Verdict::Noop, Some(live)) => Ok((diff::unchanged(manifest, live), None, false)),
             (Verdict::Ask, Some(live)) => {
-                let (change, forced) = self.ask(manifest, live).await?;
+                let (change, forced) = match self.ask(manifest, live).await {
+                    // What is not applied is in nobody's way.
+                    Err(Trouble::Refused(_) | Trouble::Contested(_))
+                        if diff::is_left_alone(&manifest.object) =>
+                    {
+                        (diff::change(manifest, Some(live), None, self.masker), false)
+                    }
+                    asked => asked?,
+                };
                 let fingerprint = unchanged(&change, key).filter(|new| Some(new) != fingerprint);
                 Ok((change, fingerprint, forced))
             }
@@ -215,7 +223,7 @@ impl Trials<'_> {
                 problems,
                 immutable: true,
                 ..
-            }) => {
+            }) if !diff::is_left_alone(desired) => {
                 let reason = self.words(&problems);
                 let change = diff::replace(manifest, live, &reason, self.masker);
                 Ok((change, forced))

@@ -3,10 +3,13 @@
 use super::change::RERUN;
 use super::guess::guess;
 use super::mask::Masker;
-use super::shown::{cleaned, shown, shown_pair};
+use super::shown::{cleaned, shown_pair, shown_whole};
 use super::{Change, Op, fields};
 use crate::object::managed_fields::{self, MANAGER};
 use crate::object::{Manifest, Object};
+
+/// Why an object that is there is not updated.
+const SKIP: &str = "kapp.k14s.io/update-strategy: skip";
 
 /// The change that applying a manifest makes.
 ///
@@ -14,7 +17,8 @@ use crate::object::{Manifest, Object};
 /// the live object. It is a no-op where the prediction equals the live
 /// object in everything but what the server keeps for itself; where only the ownership of fields
 /// changes it is an update without fields, with the reason said. The annotations
-/// `kapp.k14s.io/exists`, `noop` and `update-strategy` are obeyed.
+/// `kapp.k14s.io/exists`, `noop` and `update-strategy` are obeyed; a no-op that has fields is an object
+/// that differs and is skipped.
 #[must_use]
 pub fn change(
     manifest: &Manifest,
@@ -35,14 +39,17 @@ pub fn change(
         reason: String::new(),
         is_unsure: false,
     };
-    if let Some((op, reason)) = by_annotation(desired, live) {
+    let decided = by_annotation(desired, live);
+    if let Some((op, reason)) = decided {
         change.op = op;
         reason.clone_into(&mut change.reason);
-        return change;
+        if reason != SKIP {
+            return change;
+        }
     }
     let Some(live) = live else {
         change.op = Op::Create;
-        change.after = Some(shown(predicted.unwrap_or(desired), masker));
+        change.after = Some(shown_whole(predicted.unwrap_or(desired), masker));
         return change;
     };
     let guess = predicted.is_none().then(|| guess(live, desired));
@@ -50,13 +57,18 @@ pub fn change(
     let guessed = guess.as_ref().map(|guess| &guess.after);
     let after = predicted.or(guessed).unwrap_or(desired);
     if cleaned(live) == cleaned(after) {
-        if takes_ownership(live, after) {
+        if decided.is_none() && takes_ownership(live, after) {
             change.op = Op::Update;
             change.reason = match managed_fields::applied_in(live, MANAGER, after.api_version()) {
                 true => "only the ownership of fields changes".to_owned(),
                 false => format!("its fields become those of {}", after.api_version()),
             };
         }
+        return change;
+    }
+    if decided.is_some() {
+        show_both(&mut change, live, after, masker);
+        change.reason = format!("{SKIP}, though it differs: {}", change.changed());
         return change;
     }
     change.op = match desired.annotation("kapp.k14s.io/update-strategy") {
@@ -122,7 +134,7 @@ pub fn removal(live: &Object, masker: &Masker) -> Change {
         },
         desired: None,
         live: Some(live.clone()),
-        before: Some(shown(live, masker)),
+        before: Some(shown_whole(live, masker)),
         after: None,
         fields: Vec::new(),
         source: None,
@@ -159,7 +171,13 @@ fn by_annotation(desired: &Object, live: Option<&Object>) -> Option<(Op, &'stati
         return Some((op, "kapp.k14s.io/exists"));
     }
     let skip = desired.annotation("kapp.k14s.io/update-strategy") == Some("skip");
-    (skip && live.is_some()).then_some((Op::Noop, "kapp.k14s.io/update-strategy: skip"))
+    (skip && live.is_some()).then_some((Op::Noop, SKIP))
+}
+
+/// Whether nothing is done to an object that is there, whatever the server would make of it.
+#[must_use]
+pub fn is_left_alone(desired: &Object) -> bool {
+    by_annotation(desired, Some(desired)).is_some()
 }
 
 fn show_both(change: &mut Change, live: &Object, after: &Object, masker: &Masker) {
@@ -352,6 +370,11 @@ mod tests {
         };
         assert!(!changed(with("x", "1"), with("x", "2")).contains("part-of"));
         assert!(changed(with("x", "1"), with("z", "1")).contains("part-of: z"));
+        let whole = [
+            change(&manifest(with("x", "1")), None, None, &masker()),
+            removal(&object(&with("x", "1")), &masker()),
+        ];
+        assert!(whole.iter().all(|change| !text(change).contains("labels")));
     }
 
     #[test]
@@ -410,6 +433,23 @@ mod tests {
                 "{key} {value}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_skipped_though_it_differs_tells_how() {
+        let conf = |value: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s", "annotations":
+                {"kapp.k14s.io/update-strategy": "skip"}}, "data": {"a": value}})
+        };
+        let found = |value: &str| {
+            let live = object(&conf("1"));
+            let found = change(&manifest(conf(value)), Some(&live), None, &masker());
+            (found.op, found.fields.len(), found.reason)
+        };
+        let reason = "kapp.k14s.io/update-strategy: skip".to_owned();
+        assert_eq!(found("1"), (Op::Noop, 0, reason.clone()));
+        let differs = format!("{reason}, though it differs: data.a 1 → 2");
+        assert_eq!(found("2"), (Op::Noop, 1, differs));
     }
 
     #[test]

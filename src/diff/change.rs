@@ -180,7 +180,7 @@ impl Change {
 
     /// The first fields that change, by the names that people call them: those that most look for go
     /// first.
-    fn changed(&self) -> String {
+    pub(super) fn changed(&self) -> String {
         const NAMED: usize = 3;
         let mut fields: Vec<&FieldChange> = self.fields.iter().collect();
         fields.sort_by_key(|field| match field.path.rsplit('.').next() {

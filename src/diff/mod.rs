@@ -19,7 +19,7 @@ mod verdict;
 mod yaml;
 
 pub use autoscale::{autoscaled, follow_replicas};
-pub use build::{change, removal, replace, rerun, unchanged};
+pub use build::{change, is_left_alone, removal, replace, rerun, unchanged};
 pub use ca_bundle::leave_ca_bundles;
 pub use change::{Change, FieldChange, FieldOp, FieldOwner, Op};
 pub use concern::{Concern, concerns};

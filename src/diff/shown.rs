@@ -35,6 +35,22 @@ pub(crate) fn shown(object: &Object, masker: &Masker) -> Value {
     object.into_tree()
 }
 
+/// An object that comes or goes as it is shown: without the bookkeeping of who applied it.
+pub(crate) fn shown_whole(object: &Object, masker: &Masker) -> Value {
+    let mut tree = shown(object, masker);
+    for field in ["labels", "annotations"] {
+        let keys = tree["metadata"][field].as_object().into_iter().flatten();
+        let keys: Vec<_> = keys
+            .filter(|(key, _)| is_of_appliers(key))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            remove_metadata(&mut tree, field, &key);
+        }
+    }
+    tree
+}
+
 /// Two objects as they are shown side by side: without the bookkeeping that is the same in both.
 pub(crate) fn shown_pair(before: &Object, after: &Object, masker: &Masker) -> (Value, Value) {
     let (mut before, mut after) = (shown(before, masker), shown(after, masker));
@@ -74,9 +90,12 @@ fn remove_metadata(tree: &mut Value, field: &str, key: &str) {
     }
 }
 
+fn is_of_appliers(key: &str) -> bool {
+    key == LAST_APPLIED || key.starts_with("applyset.kubernetes.io/")
+}
+
 fn is_bookkeeping(key: &str) -> bool {
-    key == LAST_APPLIED
-        || key.starts_with("applyset.kubernetes.io/")
+    is_of_appliers(key)
         || key
             .split_once('/')
             .is_some_and(|(domain, _)| domain.starts_with("windlass"))
