@@ -330,7 +330,6 @@ fn invalid(action: String, status: &serde_json::Value, message: String) -> Error
         "cannot change",
         "cannot be changed",
     ];
-    let immutable = IMMUTABLE.iter().any(|words| message.contains(words));
     let causes = status["details"]["causes"]
         .as_array()
         .map_or(&[][..], Vec::as_slice);
@@ -344,6 +343,10 @@ fn invalid(action: String, status: &serde_json::Value, message: String) -> Error
     if problems.is_empty() {
         problems.push(message);
     }
+    // What is wrong besides would be refused of a new object, too, when the old one is gone.
+    let immutable = problems
+        .iter()
+        .all(|problem| IMMUTABLE.iter().any(|words| problem.contains(words)));
     Error::Invalid {
         action,
         problems,
@@ -424,6 +427,18 @@ mod tests {
         assert_eq!(
             problems_text(&problems),
             "spec.template: Invalid value: core.PodTemplateSpec{…}: field is immutable"
+        );
+    }
+
+    #[test]
+    fn an_object_with_other_mistakes_is_not_worth_a_replacement() {
+        let body = json!({"reason": "Invalid", "details": {"causes": [
+            {"field": "type", "message": "field is immutable"},
+            {"field": "data[tls.crt]", "message": "Required value"}]}});
+        let error = error(422, &body);
+        assert!(
+            matches!(&error, Error::Invalid { immutable: false, problems, .. } if problems.len() == 2),
+            "{error:?}"
         );
     }
 

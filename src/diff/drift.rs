@@ -228,7 +228,8 @@ fn written_since(live: &Object, masker: &Masker) -> Vec<FieldChange> {
         !ours(entry)
             && entry.subresource != "status"
             // The server writes down no time for the scale.
-            && (entry.time > applied || applied.is_empty() || entry.time.is_empty())
+            // The server writes whole seconds: what came in the same one may have come after.
+            && (entry.time >= applied || entry.time.is_empty())
     });
     let mut found = Vec::new();
     for entry in later {

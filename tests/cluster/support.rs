@@ -255,11 +255,17 @@ impl Lab {
         .await
     }
 
-    /// Deploys objects to the end.
+    /// Deploys objects to the end. Plans anew, as the program does, when a write of a run that died
+    /// arrives late.
     pub(crate) async fn deploy(&mut self, app: &str, objects: &[Value]) -> Report {
-        let request = self.request(app, objects);
-        let prepared = self.prepare(request).await.unwrap();
-        self.run(&prepared).await.unwrap()
+        loop {
+            let request = self.request(app, objects);
+            let prepared = self.prepare(request).await.unwrap();
+            match self.run(&prepared).await {
+                Err(Error::Overtaken { .. }) => {}
+                ended => return ended.unwrap(),
+            }
+        }
     }
 
     /// Deploys objects, which must succeed.
