@@ -69,8 +69,8 @@ fn status(folder: &Path, dependency: &Dependency, chart: &Chart) -> &'static str
     }
 }
 
-/// Looks at a chart that is about to be used: whether it has a lock and `charts/` lacks something that it asks for, or
-/// holds what an interrupted run left. Only names are looked at where they suffice.
+/// Looks at a chart that is about to be used: whether it has a lock and `charts/` lacks something that it asks for, has
+/// it in another version, or holds what an interrupted run left. Only names are looked at where they suffice.
 ///
 /// # Errors
 /// [`Error::Changed`] for an archive in `charts/` that is not what `Chart.sum` says.
@@ -107,6 +107,10 @@ pub fn check(folder: &Path) -> Result<bool, Error> {
         };
         there.iter().any(of_name)
     };
+    let locked = named_in(folder, ["Chart.lock", "requirements.lock"]).unwrap_or_default();
+    if is_stale(&locked, &there, &sums) {
+        return Ok(true);
+    }
     let named = asked_for(folder).unwrap_or_default();
     if named.iter().all(is_there) {
         return Ok(false);
@@ -122,24 +126,48 @@ pub fn check(folder: &Path) -> Result<bool, Error> {
     }))
 }
 
-/// The names and repositories of the dependencies, from the files that hold them alone.
+/// Whether `charts/` has another version of a chart than the lock, as after a pull of a newer lock. A lock that helm wrote
+/// since is not in `Chart.sum` and says nothing here.
+fn is_stale(locked: &[Dependency], there: &[PathBuf], sums: &Sums) -> bool {
+    let is_locked = |name: &str, version: &str| {
+        let mut of_name = locked.iter().filter(|one| one.name == name);
+        of_name.any(|one| one.version == version)
+    };
+    let mut known = locked.iter();
+    known.any(|one| {
+        let other = |path: &PathBuf| {
+            version_of(path, one).is_some_and(|version| {
+                semver::is_strict_version(&version) && !is_locked(&one.name, &version)
+            })
+        };
+        sums.get(&one.name, &one.version).is_some() && there.iter().any(other)
+    })
+}
+
+/// The dependencies that a chart asks for, from the files that hold them alone.
 pub(super) fn asked_for(folder: &Path) -> Option<Vec<Dependency>> {
+    named_in(folder, ["Chart.yaml", "requirements.yaml"])
+}
+
+/// The dependencies in these files: name, version and repository.
+fn named_in(folder: &Path, files: [&str; 2]) -> Option<Vec<Dependency>> {
     let mut all = Vec::new();
-    for file in ["Chart.yaml", "requirements.yaml"] {
+    for file in files {
         let Ok(text) = std::fs::read(folder.join(file)) else {
             continue;
         };
         let value = yaml::from_yaml_map(&text).ok()?.get("dependencies");
         let list = value.as_ref().and_then(Value::as_list);
         for entry in list.into_iter().flat_map(List::items) {
-            let mut dependency = Dependency::default();
             let entry = entry.as_map()?;
-            dependency.name = entry.get("name")?.as_str()?.to_text().into_owned();
-            if let Some(repository) = entry.get("repository")
-                && let Some(text) = repository.as_str()
-            {
-                dependency.repository = text.to_text().into_owned();
-            }
+            let field = |name: &str| {
+                let value = entry.get(name)?;
+                Some(value.as_str()?.to_text().into_owned())
+            };
+            let mut dependency = Dependency::default();
+            dependency.name = field("name")?;
+            dependency.version = field("version").unwrap_or_default();
+            dependency.repository = field("repository").unwrap_or_default();
             all.push(dependency);
         }
     }

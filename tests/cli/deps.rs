@@ -6,8 +6,6 @@ use super::support::{Shown, TestEnv, answer, file, serve};
 use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
 
 /// An archive of these files, whatever their names; those that end in `@` are links.
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {
@@ -56,7 +54,7 @@ pub(crate) fn umbrella(repository: &str) -> TestEnv {
 }
 
 /// Serves an index of `web` 1.0.0 with this archive.
-fn repository(archive: Vec<u8>) -> String {
+pub(crate) fn repository(archive: Vec<u8>) -> String {
     let index = "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n";
     let address = serve(move |head| match head.contains("/index.yaml") {
         true => answer("200 OK", "", index.as_bytes()),
@@ -66,7 +64,7 @@ fn repository(archive: Vec<u8>) -> String {
 }
 
 /// What is in `charts/`, hidden files too.
-fn charts(env: &TestEnv) -> Vec<String> {
+pub(crate) fn charts(env: &TestEnv) -> Vec<String> {
     let entries = fs::read_dir(env.path().join("um/charts"));
     let entries = entries.into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
@@ -375,82 +373,6 @@ fn all_failures_are_told_together() {
     ");
 }
 
-/// A run that could not put all archives into place, or was killed meanwhile, is finished by the next one.
-#[test]
-fn what_an_interrupted_run_began_is_done_by_the_next_one() {
-    let version = Arc::new(Mutex::new("1.0.0"));
-    let now = Arc::clone(&version);
-    let address = serve(move |head| {
-        let version = *now.lock().unwrap();
-        let of =
-            |name: &str| format!("  {name}:\n  - version: {version}\n    urls: [{name}.tgz]\n");
-        let index = format!("apiVersion: v1\nentries:\n{}{}", of("db"), of("web"));
-        match ["/index.yaml", "/db.tgz"].map(|path| head.contains(path)) {
-            [true, _] => answer("200 OK", "", index.as_bytes()),
-            [_, true] => answer("200 OK", "", &chart("db", version)),
-            _ => answer("200 OK", "", &chart("web", version)),
-        }
-    });
-    let env = umbrella(&format!("http://{address}"));
-    let text = fs::read_to_string(env.path().join("um/Chart.yaml")).unwrap();
-    let db = format!("- name: db\n  version: ^1.0.0\n  repository: http://{address}\n");
-    env.write("um/Chart.yaml", &format!("{text}{db}"));
-    assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
-
-    // db 1.1.0 is put into place, web 1.1.0 cannot be.
-    *version.lock().unwrap() = "1.1.0";
-    let obstacle = env.path().join("um/charts/web-1.1.0.tgz");
-    fs::create_dir(&obstacle).unwrap();
-    let shown = env.run(&["deps", "update", "um"]);
-    assert_eq!(shown.code, 1, "{}", shown.all());
-    assert!(shown.stderr.contains("web-1.1.0.tgz"), "{}", shown.all());
-    assert!(env.path().join("um/charts/db-1.1.0.tgz").exists());
-    assert!(env.path().join("um/charts/db-1.0.0.tgz").exists());
-
-    // What began is finished, without the network, by whatever runs next.
-    fs::remove_dir(obstacle).unwrap();
-    let shown = env.run(&["render", "rel", "um", "--offline"]);
-    assert_eq!(shown.code, 0, "{}", shown.all());
-    assert_eq!(charts(&env), ["db-1.1.0.tgz", "web-1.1.0.tgz"]);
-    let read = |file: &str| fs::read_to_string(env.path().join("um").join(file)).unwrap();
-    for file in ["Chart.lock", "Chart.sum"] {
-        assert!(!read(file).contains("1.0.0"), "{}", read(file));
-    }
-}
-
-/// A kill while archives are fetched leaves no trace after the next run.
-#[test]
-fn what_a_killed_run_left_is_cleared() {
-    let (asked, wait) = mpsc::channel();
-    let good = Arc::new(AtomicBool::new(false));
-    let now = Arc::clone(&good);
-    let address = serve(move |head| {
-        let index = "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n";
-        if head.contains("/index.yaml") {
-            return answer("200 OK", "", index.as_bytes());
-        }
-        if now.load(Ordering::SeqCst) {
-            return answer("200 OK", "", &chart("web", "1.0.0"));
-        }
-        asked.send(()).unwrap();
-        while !now.load(Ordering::SeqCst) {
-            std::thread::yield_now();
-        }
-        Vec::new()
-    });
-    let env = umbrella(&format!("http://{address}"));
-    let mut killed = env.command(&["deps", "update", "um"]).spawn().unwrap();
-    wait.recv().unwrap();
-    assert_eq!(charts(&env).len(), 1);
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    good.store(true, Ordering::SeqCst);
-    assert_eq!(charts(&env).len(), 1);
-    let shown = env.run(&["deps", "update", "um"]);
-    assert_eq!(shown.code, 0, "{}", shown.all());
-    assert_eq!(charts(&env), ["web-1.0.0.tgz"]);
-}
-
 #[test]
 fn folders_that_lead_back_to_the_chart_are_refused() {
     let env = umbrella("file://../web");
@@ -473,37 +395,6 @@ fn folders_that_lead_back_to_the_chart_are_refused() {
     assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
     let shown = env.run(&["deps", "update", "web"]);
     assert!(shown.stderr.contains("db → web"), "{}", shown.all());
-}
-
-/// Processes that share a cache and fetch the same archive at once.
-#[test]
-fn a_cache_is_shared_by_runs_at_the_same_time() {
-    let address = repository(chart("web", "1.0.0"));
-    let env = umbrella(&address);
-    let text = fs::read_to_string(env.path().join("um/Chart.yaml")).unwrap();
-    let charts: Vec<String> = (0..6).map(|number| format!("um{number}")).collect();
-    let start = |chart: &String| {
-        env.write(&format!("{chart}/Chart.yaml"), &text);
-        env.command(&["deps", "update", chart]).spawn().unwrap()
-    };
-    let runs: Vec<_> = charts.iter().map(start).collect();
-    for mut run in runs {
-        assert!(run.wait().unwrap().success());
-    }
-    let cache = env.path().join(".cache/windlass/charts");
-    let names: Vec<_> = fs::read_dir(&cache).unwrap().flatten().collect();
-    assert_eq!(names.len(), 1);
-    let kept = fs::read(names[0].path()).unwrap();
-    for chart in &charts {
-        let archive = env.path().join(chart).join("charts/web-1.0.0.tgz");
-        assert_eq!(fs::read(archive).unwrap(), kept);
-    }
-    // And by runs in the same chart.
-    let again = || env.command(&["deps", "update", "um"]).spawn().unwrap();
-    for mut run in [again(), again(), again()] {
-        assert!(run.wait().unwrap().success());
-    }
-    assert_eq!(self::charts(&env), ["web-1.0.0.tgz"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod against;
 mod build;
 mod deps;
+mod deps_left;
 mod deps_tls;
 mod errors;
 mod examples;
