@@ -6,14 +6,13 @@
 use super::folder::{Shown, TestEnv, file, serve};
 use super::program::Case;
 use super::registry::open;
+use super::support::oracle;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 fn helm(env: &TestEnv, arguments: &[&str]) -> Shown {
-    let helm = std::env::var("WINDLASS_ORACLE_HELM");
-    let helm = helm.expect("the real helm is named: run `make cluster`");
-    let output = Command::new(helm)
+    let output = Command::new(oracle("WINDLASS_ORACLE_HELM"))
         .args(arguments)
         .current_dir(env.path())
         .env("HOME", env.path())

@@ -2,6 +2,7 @@
 //! versions: the same bytes, and the same errors.
 
 use super::folder::{Shown, TestEnv};
+use super::support::oracle;
 use std::path::Path;
 use std::process::Command;
 
@@ -13,8 +14,7 @@ const HELMS: [(&str, &str); 2] = [
 
 /// What helm does with arguments of `template`.
 fn helm(env: &TestEnv, variable: &str, arguments: &[&str]) -> Shown {
-    let helm = std::env::var(variable).expect("the real helm is named: run `make cluster`");
-    let output = Command::new(helm)
+    let output = Command::new(oracle(variable))
         .arg("template")
         .args(arguments)
         .arg("--include-crds")

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use crate::program::Case;
-use crate::support::{Lab, apply, config_map, deployment, lab, post, scale, scale_as};
+use crate::support::{Lab, apply, config_map, deployment, lab, oracle, post, scale, scale_as};
 use serde_json::{Value, json};
 use windlass::deploy::{Error, Prepared};
 use windlass::inventory::DeployResult;
@@ -276,8 +276,7 @@ fn a_kapp_app_is_adopted_as_it_is_and_its_chart_then_changes_nothing() {
 
 /// Runs a real helm in the folder of a case.
 fn helm(case: &Case, variable: &str, arguments: &[&str]) {
-    let helm = std::env::var(variable).expect("the real helm is named: run `make cluster`");
-    let output = std::process::Command::new(helm)
+    let output = std::process::Command::new(oracle(variable))
         .args(arguments)
         .args(["-n", &case.namespace])
         .current_dir(case.env.path())

@@ -42,6 +42,14 @@ pub(crate) fn kubeconfig() -> PathBuf {
     ))
 }
 
+/// The path of a real helm, which a variable names. Without it the test fails and says what to do.
+pub(crate) fn oracle(variable: &str) -> String {
+    let hint = "names no real helm: run `make cluster`, or take the variables of a testbed with \
+                `eval \"$(tests/testbed/testbed start)\"`";
+    let path = std::env::var(variable).ok();
+    path.ok_or_else(|| format!("{variable} {hint}")).unwrap()
+}
+
 /// Connects anew, as another process would.
 pub(crate) async fn connect(namespace: &str) -> Cluster {
     let options = Options {
