@@ -25,7 +25,8 @@ impl Plan {
                         .gates
                         .get(gate)
                         .map_or(("", 0), |g| (g.name.as_str(), g.steps.len()));
-                    format!("after {name} ({count} changes): {}", edge.reason)
+                    let s = if count == 1 { "" } else { "s" };
+                    format!("after {name} ({count} change{s}): {}", edge.reason)
                 }
             })
             .collect()
@@ -45,10 +46,11 @@ impl Plan {
                 let waits = |edge: &Edge| edge.on == On::Gate(index);
                 let steps = self.steps.iter();
                 let count = steps.filter(|step| step.after.iter().any(waits)).count();
-                lines.push(format!(
-                    "before {count} changes that come after {}",
-                    gate.name
-                ));
+                let changes = match count {
+                    1 => "1 change that comes".to_owned(),
+                    count => format!("{count} changes that come"),
+                };
+                lines.push(format!("before {changes} after {}", gate.name));
             }
         }
         let Some(step) = self.steps.get(step).filter(|_| !lines.is_empty()) else {

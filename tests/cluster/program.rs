@@ -1,6 +1,8 @@
 //! The program itself against a real API server: words, exit codes, and what is in the cluster after.
 
 use super::folder::{Shown, TestEnv};
+use super::support::json_patch;
+use serde_json::json;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A secret value that must never be printed.
@@ -467,4 +469,70 @@ fn a_server_that_is_not_there_is_named() {
     let missing = case.run(&["diff", "shop", "chart", "--kubeconfig", "nowhere"]);
     assert_eq!(missing.code, 2, "{}", missing.all());
     assert!(missing.stderr.contains("nowhere"), "{}", missing.all());
+}
+
+#[test]
+fn a_mask_of_the_folder_hides_what_drifted_without_the_project() {
+    let case = Case::new("drift-mask");
+    case.template(
+        "conf.yaml",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: conf}\ndata: {token: a}\n",
+    );
+    ok(&case.deploy(&[]));
+    let path = format!(
+        "/api/v1/namespaces/{}/configmaps/conf?fieldManager=edit",
+        case.namespace
+    );
+    // Times are kept to the second.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let patch = json!([{"op": "replace", "path": "/data/token", "value": CANARY}]);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(json_patch(path, &patch));
+    case.env.write(
+        "windlass.yaml",
+        "version: 1\nmask: [ConfigMap:data.token]\n",
+    );
+    let drift = case.run(&["drift", "shop"]);
+    assert!(
+        ok(&drift).stdout.contains("data.token: ? → \"<masked "),
+        "{}",
+        drift.all()
+    );
+}
+
+#[test]
+fn what_the_server_put_into_lists_is_not_shown_as_removed() {
+    let case = Case::new("guess");
+    case.template(
+        "db.yaml",
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec:\n  serviceName: {{ .Values.service | default \"db\" }}\n  \
+         selector: {matchLabels: {app: db}}\n  template:\n    metadata: {labels: {app: db}}\n    spec:\n      \
+         containers: [{name: db, image: example.com/db, ports: [{containerPort: 80}]}]\n  volumeClaimTemplates:\n  \
+         - metadata: {name: data}\n    spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n---\n\
+         apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fixed, annotations: {kapp.k14s.io/update-strategy: skip}}\n\
+         immutable: true\ndata: {a: {{ .Values.service | default \"db\" }}}\n",
+    );
+    ok(&case.deploy(&["--wait=false"]));
+    let diff = case.run(&["diff", "shop", "chart", "--set", "service=db2"]);
+    let changed: Vec<_> = ok(&diff)
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("  - ") || line.starts_with("  + "))
+        .collect();
+    assert_eq!(
+        changed,
+        ["  -   serviceName: db", "  +   serviceName: db2"],
+        "{}",
+        diff.all()
+    );
+    assert!(diff.stdout.contains("not asked of the server"));
+    // Nothing is done to it: that the server would refuse it is no obstacle.
+    assert!(
+        diff.stderr.contains("ConfigMap/fixed") && diff.stderr.contains("data.a db → db2"),
+        "{}",
+        diff.all()
+    );
 }
