@@ -59,6 +59,8 @@ fn objects(color: &str) -> Vec<Value> {
 
 /// Edits one object, removes a key of another, deletes a third, scales the workload.
 async fn meddle(lab: &Lab) {
+    // Later than the deploy: times are kept to the second.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     let path = |name: &str| {
         format!(
             "/api/v1/namespaces/{}/configmaps/{name}?fieldManager=edit",
@@ -146,8 +148,6 @@ fn what_the_project_changed_is_pending_and_no_drift() {
 fn without_the_project_later_writers_are_told_and_no_values_of_before() {
     lab(|mut lab| async move {
         lab.deploy_well("web", &objects("blue")).await;
-        // Times are kept to the second.
-        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
         meddle(&lab).await;
         let path = format!(
             "/apis/apps/v1/namespaces/{}/deployments/web?fieldManager=edit",
