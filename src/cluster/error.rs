@@ -181,6 +181,13 @@ impl Error {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether it is this namespace that is not there.
+    #[must_use]
+    pub fn lacks_namespace(&self, namespace: &str) -> bool {
+        let words = format!("namespaces \"{namespace}\" not found");
+        matches!(self, Self::NotFound { message, .. } if *message == words)
+    }
+
     /// Whether something changed since it was read.
     #[must_use]
     pub fn is_stale(&self) -> bool {

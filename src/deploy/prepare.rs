@@ -18,6 +18,7 @@ use crate::status::Rule;
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 /// What is to be deployed.
 #[derive(Clone, Debug)]
@@ -306,6 +307,7 @@ async fn compare(
     versioned: Vec<Manifest>,
     masker: &Masker,
 ) -> Result<Compared, Error> {
+    let missing = Mutex::default();
     let trials = Trials {
         cluster,
         discovery,
@@ -315,6 +317,7 @@ async fn compare(
         force: request.force,
         policies: &request.policies,
         concurrency: request.concurrency,
+        missing: &missing,
     };
     let bases = versioned.clone();
     let versions = trials.versions(parent, versioned, request.now).await?;

@@ -14,6 +14,7 @@ use crate::object::{Fingerprint, Manifest, Object, ObjectRef, fingerprint};
 use crate::plan::hook;
 use futures::stream::{self, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What trials need to know.
 pub(super) struct Trials<'a> {
@@ -28,6 +29,8 @@ pub(super) struct Trials<'a> {
     /// What is done about fields of others.
     pub(super) policies: &'a [FieldPolicy],
     pub(super) concurrency: usize,
+    /// The namespaces that a trial found missing: whatever else comes into them cannot be tried, either.
+    pub(super) missing: &'a Mutex<BTreeSet<String>>,
 }
 
 /// What trials found out.
@@ -250,18 +253,25 @@ impl Trials<'_> {
     ) -> Result<Change, Trouble> {
         let change = diff::change(manifest, None, None, self.masker);
         let kind = self.discovery.find(&manifest.object.gvk());
+        let object = &manifest.object;
+        let namespace = object.namespace().unwrap_or_default();
+        let worth_a_trial = worth_a_trial && !self.missing().contains(namespace);
         let (Some(kind), true, Op::Create) = (kind, worth_a_trial, change.op) else {
             return Ok(change);
         };
-        match self
-            .cluster
-            .dry_run(kind, &manifest.object, self.force)
-            .await
-        {
+        match self.cluster.dry_run(kind, object, self.force).await {
             Err(error) if is_certain(&error) => Err(self.trouble(manifest, error)),
+            Err(error) if error.lacks_namespace(namespace) => {
+                self.missing().insert(namespace.to_owned());
+                Ok(change)
+            }
             // Whatever else it is may be mended by what is applied before it.
             _ => Ok(change),
         }
+    }
+
+    fn missing(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the server finds wrong, without secrets: those go before anything is shortened.

@@ -413,3 +413,23 @@ fn deploys_three_hundred_objects_and_takes_them_away() {
         .await;
     });
 }
+
+#[test]
+fn what_comes_into_a_namespace_that_is_not_there_yet_is_not_tried_one_by_one() {
+    lab(|mut lab| async move {
+        let accounts: Vec<Value> = (0..100)
+            .map(|n| json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": format!("s{n}")}}))
+            .collect();
+        let mut request = lab.request("web", &accounts);
+        request.app.namespace = format!("{}-new", lab.namespace);
+        request.create_namespace = true;
+        let first = u64::try_from(request.concurrency).unwrap();
+        let prepared = lab.prepare(request).await.unwrap();
+        assert_eq!(prepared.changes().count(), 100);
+        let requests = lab.cluster.requests();
+        assert!(
+            requests.of(Verb::DryRun) <= first && first < 50,
+            "{requests}"
+        );
+    });
+}
