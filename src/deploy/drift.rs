@@ -10,7 +10,7 @@ use crate::diff::{self, Change, Masker, Op, drift};
 use crate::event::Sink;
 use crate::inventory::{Deploy, PART_OF, Parent};
 use crate::object::managed_fields::{self, MANAGER};
-use crate::object::{Fingerprint, Gvk, Manifest, Object, ObjectRef, Source};
+use crate::object::{Fingerprint, Gvk, Object, ObjectRef};
 use crate::plan::Wait;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -109,7 +109,7 @@ fn by_plan(
     let began = parent.record.last().map(|last| last.started.to_string());
     let began = began.unwrap_or_default();
     let mut seen = BTreeSet::new();
-    let scaled = scaled(
+    let scaled = diff::autoscaled(
         prepared
             .plan
             .steps
@@ -128,7 +128,7 @@ fn by_plan(
             is_member: members.contains(&target),
             key: parent.record.key(),
             began: &began,
-            yields: yields || scaled.contains(&target) || has_ca_bundle(&target),
+            yields: yields || scaled.contains_key(&target) || has_ca_bundle(&target),
         };
         let parts = drift::take_apart(change, deployed);
         if parts == drift::Parts::default() {
@@ -157,7 +157,7 @@ impl Look<'_> {
         live.objects
             .values()
             .for_each(|live| self.masker.learn(live));
-        let scaled = scaled(live.objects.values());
+        let scaled = diff::autoscaled(live.objects.values());
         let record = &self.parent.record;
         let known: BTreeMap<&ObjectRef, Option<&Fingerprint>> = record
             .objects
@@ -169,7 +169,7 @@ impl Look<'_> {
             let change = match (object, kept) {
                 (None, _) => Some(self.absent(target).await?),
                 (Some(live), Some(kept)) => {
-                    self.changed(live, kept, scaled.contains(*target), found)
+                    self.changed(live, kept, scaled.contains_key(*target), found)
                         .await?
                 }
                 (Some(_), None) => None,
@@ -241,22 +241,6 @@ impl Look<'_> {
             self.masker,
         ))
     }
-}
-
-/// The workloads that autoscalers among the objects scale.
-fn scaled<'a>(objects: impl Iterator<Item = &'a Object>) -> BTreeSet<ObjectRef> {
-    let scalers = objects
-        .filter(|object| ["HorizontalPodAutoscaler", "ScaledObject"].contains(&object.kind()))
-        .map(|object| Manifest {
-            object: object.clone(),
-            source: Source {
-                file: String::new(),
-                line: 0,
-            },
-        });
-    diff::autoscaled(&scalers.collect::<Vec<_>>())
-        .into_keys()
-        .collect()
 }
 
 /// Whether a controller may have put a certificate into an object.

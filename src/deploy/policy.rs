@@ -179,7 +179,7 @@ pub(super) fn follow_autoscalers(
     manifests: &mut [Manifest],
     live: &BTreeMap<ObjectRef, Object>,
 ) -> Vec<String> {
-    let scaled = diff::autoscaled(manifests);
+    let scaled = diff::autoscaled(manifests.iter().map(|manifest| &manifest.object));
     let mut told = Vec::new();
     for manifest in manifests {
         let target = manifest.object.reference();

@@ -5,18 +5,19 @@
 //! yet. So the number follows the live object.
 
 use crate::object::managed_fields::{self, MANAGER, Part};
-use crate::object::{Gvk, Manifest, Object, ObjectRef};
+use crate::object::{Gvk, Object, ObjectRef};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The workloads that autoscalers of the input scale, each with its autoscaler:
+/// The workloads that autoscalers among some objects scale, each with its autoscaler:
 /// HorizontalPodAutoscaler and KEDA's ScaledObject.
 #[must_use]
-pub fn autoscaled(manifests: &[Manifest]) -> BTreeMap<ObjectRef, ObjectRef> {
-    manifests
-        .iter()
-        .filter_map(|manifest| {
-            let scaler = &manifest.object;
+pub fn autoscaled<'a>(
+    objects: impl IntoIterator<Item = &'a Object>,
+) -> BTreeMap<ObjectRef, ObjectRef> {
+    objects
+        .into_iter()
+        .filter_map(|scaler| {
             let default = match (scaler.gvk().group.as_str(), scaler.kind()) {
                 ("autoscaling", "HorizontalPodAutoscaler") => "",
                 ("keda.sh", "ScaledObject") => "apps/v1",
@@ -78,7 +79,6 @@ pub fn follow_replicas(desired: &mut Object, live: Option<&Object>) -> bool {
 mod tests {
     use super::*;
     use crate::diff::{Verdict, verdict};
-    use crate::object::Source;
     use serde_json::json;
 
     fn object(tree: Value) -> Object {
@@ -106,23 +106,16 @@ mod tests {
 
     #[test]
     fn the_targets_of_autoscalers_are_found() {
-        let manifest = |tree: Value| Manifest {
-            object: object(tree),
-            source: Source {
-                file: "t.yaml".to_owned(),
-                line: 1,
-            },
-        };
         let found = autoscaled(&[
-            manifest(
+            object(
                 json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "h", "namespace": "x"},
                 "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}),
             ),
-            manifest(
+            object(
                 json!({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "k", "namespace": "x"},
                 "spec": {"scaleTargetRef": {"name": "worker"}}}),
             ),
-            manifest(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}})),
+            object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}})),
         ]);
         let shown: Vec<_> = found
             .iter()
