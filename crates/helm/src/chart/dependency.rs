@@ -125,6 +125,7 @@ fn named(chart: &Chart, requirements: &[Dependency], profile: Profile) -> Vec<Ch
             out.push(sub);
         }
     }
+    out.shrink_to_fit();
     out
 }
 

@@ -359,6 +359,7 @@ fn dependencies(fields: &Fields, package: &str) -> Result<(Vec<Dependency>, bool
             alias: fields.text("alias")?,
         });
     }
+    out.shrink_to_fit();
     Ok((out, any_null))
 }
 

@@ -210,6 +210,8 @@ fn build(
         chart.warnings.extend(sub.warnings.iter().cloned());
         chart.dependencies.push(sub);
     }
+    // Most charts have one below them, or none; a vector makes place for four.
+    chart.dependencies.shrink_to_fit();
     Ok(chart)
 }
 

@@ -1,5 +1,6 @@
 //! Maps: references, as in Go, so that `set` and `merge` are seen by everyone who holds the map.
 
+use super::entries::Entries;
 use super::{Object, Str, Value, drop_flat};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -38,7 +39,7 @@ impl MapKind {
 struct Cell {
     kind: MapKind,
     /// Shared by all views of the map: `.Values.sub` of a chart and `.Values` of its subchart.
-    entries: Rc<RefCell<BTreeMap<Str, Value>>>,
+    entries: Rc<RefCell<Entries>>,
     methods: Option<Rc<dyn Object>>,
 }
 
@@ -55,7 +56,7 @@ impl Cell {
         let Some(entries) = Rc::get_mut(&mut self.entries).map(RefCell::get_mut) else {
             return Vec::new();
         };
-        if !entries.values().any(Value::is_nested) {
+        if !entries.iter().any(|(_, value)| value.is_nested()) {
             return Vec::new();
         }
         std::mem::take(entries).into_values().collect()
@@ -97,7 +98,7 @@ impl Map {
     pub fn from_entries(kind: MapKind, entries: BTreeMap<Str, Value>) -> Self {
         Self(Ok(Rc::new(Cell {
             kind,
-            entries: Rc::new(RefCell::new(entries)),
+            entries: Rc::new(RefCell::new(entries.into())),
             methods: None,
         })))
     }
@@ -113,7 +114,7 @@ impl Map {
     ) -> Self {
         Self(Ok(Rc::new(Cell {
             kind,
-            entries: Rc::new(RefCell::new(entries)),
+            entries: Rc::new(RefCell::new(entries.into())),
             methods: Some(methods),
         })))
     }
@@ -186,7 +187,7 @@ impl Map {
     pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {
         self.0
             .as_ref()
-            .is_ok_and(|cell| cell.entries.borrow().contains_key(key.as_ref()))
+            .is_ok_and(|cell| cell.entries.borrow().get(key.as_ref()).is_some())
     }
 
     /// Sets a key for everyone who holds the map. `false` on the nil map, where Go panics.
@@ -217,9 +218,12 @@ impl Map {
         match &self.0 {
             Ok(cell) if Rc::strong_count(cell) == 1 && Rc::strong_count(&cell.entries) == 1 => {
                 let entries = cell.entries.borrow();
-                let keys: usize = entries.keys().map(Str::own_size).sum();
+                let keys: usize = entries.iter().map(|(key, _)| key.own_size()).sum();
                 let places = entries.len() * size_of::<(Str, Value)>();
-                super::HEAD + places + keys + super::own_size(entries.values())
+                super::HEAD
+                    + places
+                    + keys
+                    + super::own_size(entries.iter().map(|(_, value)| value))
             }
             _ => 0,
         }
@@ -244,7 +248,13 @@ impl Map {
     pub fn keys(&self) -> Vec<Str> {
         self.0.as_ref().map_or_else(
             |_| Vec::new(),
-            |c| c.entries.borrow().keys().cloned().collect(),
+            |c| {
+                c.entries
+                    .borrow()
+                    .iter()
+                    .map(|(key, _)| key.clone())
+                    .collect()
+            },
         )
     }
 

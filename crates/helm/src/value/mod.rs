@@ -6,6 +6,7 @@
 //!
 //! This module does not know YAML, templates or functions.
 
+mod entries;
 mod list;
 mod map;
 pub(crate) mod number;
