@@ -207,6 +207,7 @@ pub(super) fn deep_copy(map: &Map) -> Map {
     })
 }
 
+/// A copy whose maps and lists are its own all the way down.
 pub(super) fn copy_value(value: &Value) -> Value {
     match value {
         Value::Map(map) if !map.is_nil() => Value::Map(deep_copy(map)),

@@ -52,6 +52,7 @@ pub(super) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
+    /// Begins at the start of a pattern.
     pub(super) fn new(whole: &'a str) -> Self {
         Self {
             whole,

@@ -14,6 +14,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::rc::Rc;
 
+/// The months as Go's `January` prints them.
 pub(super) const LONG_MONTHS: &[&str] = &[
     "January",
     "February",
@@ -29,6 +30,7 @@ pub(super) const LONG_MONTHS: &[&str] = &[
     "December",
 ];
 
+/// The days as Go's `Monday` prints them, from Sunday.
 pub(super) const LONG_WEEKDAYS: &[&str] = &[
     "Sunday",
     "Monday",
@@ -184,6 +186,7 @@ impl Time {
         self.seconds
     }
 
+    /// The nanoseconds within the second.
     pub(super) fn nanosecond(&self) -> u32 {
         self.nanosecond
     }

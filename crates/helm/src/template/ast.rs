@@ -47,6 +47,7 @@ pub(super) enum Callee {
 }
 
 impl Callee {
+    /// The name that templates call it by.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Builtin(builtin) => builtin.name(),
@@ -76,10 +77,12 @@ impl Span {
         Self::new(self.start as usize, (self.end - self.start) as usize + len)
     }
 
+    /// Where the piece begins, in bytes.
     pub(super) fn start(self) -> usize {
         self.start as usize
     }
 
+    /// The bytes of the piece.
     pub(super) fn of(self, source: &[u8]) -> &[u8] {
         &source[self.start as usize..self.end as usize]
     }
@@ -153,6 +156,7 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Where Go sees the node, in bytes: not always its first one.
     pub(super) fn pos(&self) -> usize {
         self.pos as usize
     }
@@ -169,10 +173,12 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// The node of that place.
     pub(super) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.index()]
     }
 
+    /// The nodes of a row.
     pub(super) fn items(&self, items: Items) -> &[NodeId] {
         &self.items[items.start as usize..items.end as usize]
     }
@@ -233,6 +239,7 @@ pub(super) struct Tree {
 }
 
 impl Unit {
+    /// The node of that place.
     pub(super) fn node(&self, id: NodeId) -> &Node {
         self.tables.node(id)
     }
@@ -245,6 +252,7 @@ impl Unit {
         }
     }
 
+    /// The nodes of a row.
     pub(super) fn items(&self, items: Items) -> &[NodeId] {
         self.tables.items(items)
     }
@@ -272,14 +280,17 @@ impl Unit {
         span.of(&self.source)
     }
 
+    /// What an identifier calls.
     pub(super) fn callee(&self, index: Index) -> Callee {
         self.tables.callees[index as usize]
     }
 
+    /// A number constant.
     pub(super) fn number(&self, index: Index) -> &Number {
         &self.tables.numbers[index as usize]
     }
 
+    /// The value of a string constant, without quotes and escapes.
     pub(super) fn string(&self, index: Index) -> &Str {
         &self.strings[index as usize]
     }

@@ -32,6 +32,7 @@ pub(super) struct Set {
 }
 
 impl Set {
+    /// The template of that name, the innermost first.
     pub(super) fn get(&self, name: &str) -> Option<&Rc<Tree>> {
         let mut set = self;
         loop {

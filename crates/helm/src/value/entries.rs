@@ -18,10 +18,12 @@ pub(super) struct Entries {
 }
 
 impl Entries {
+    /// Where the key stands in the row, or where it would.
     fn place(&self, key: &[u8]) -> Result<usize, usize> {
         self.row.binary_search_by(|(k, _)| k.as_bytes().cmp(key))
     }
 
+    /// The value of a key.
     pub(super) fn get(&self, key: &[u8]) -> Option<&Value> {
         match self.place(key) {
             Ok(at) => Some(&self.row[at].1),
@@ -29,6 +31,7 @@ impl Entries {
         }
     }
 
+    /// Sets a key, whether it was there or not.
     pub(super) fn insert(&mut self, key: Str, value: Value) {
         match self.place(key.as_bytes()) {
             Ok(at) => self.row[at].1 = value,
@@ -41,6 +44,7 @@ impl Entries {
         }
     }
 
+    /// Takes a key out and gives the value that it had.
     pub(super) fn remove(&mut self, key: &[u8]) -> Option<Value> {
         match self.place(key) {
             Ok(at) => Some(self.row.remove(at).1),
@@ -48,15 +52,18 @@ impl Entries {
         }
     }
 
+    /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.row.len() + self.tree.len()
     }
 
+    /// The entries, sorted by the bytes of their keys.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&Str, &Value)> {
         let row = self.row.iter().map(|(key, value)| (key, value));
         row.chain(&self.tree)
     }
 
+    /// The values in the order of their keys.
     pub(super) fn into_values(self) -> impl Iterator<Item = Value> {
         let row = self.row.into_iter().map(|(_, value)| value);
         row.chain(self.tree.into_values())

@@ -334,6 +334,7 @@ fn next_document(parser: &mut Parser<'_>) -> Result<Option<Document>, Error> {
 }
 
 impl Builder {
+    /// The document of the nodes taken so far.
     pub(super) fn finish(self, start: Position, end: Position) -> Document {
         Document {
             nodes: self.nodes,

@@ -25,6 +25,7 @@ pub(super) fn text_of(args: &[Slot]) -> Result<Str> {
     Ok(fmt::sprint(shown)?)
 }
 
+/// Escapes what HTML gives a meaning, as Go's `template.HTMLEscape`.
 pub(super) fn html(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     for &byte in text {
@@ -41,6 +42,7 @@ pub(super) fn html(text: &[u8]) -> Vec<u8> {
     out
 }
 
+/// Escapes for a string of JavaScript, as Go's `template.JSEscape`.
 pub(super) fn js(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -40,6 +40,7 @@ pub(super) enum Builtin {
 type Result<T = Slot> = std::result::Result<T, Fault>;
 
 impl Builtin {
+    /// All of them.
     pub(super) const ALL: [Self; 19] = [
         Self::And,
         Self::Call,
@@ -62,6 +63,7 @@ impl Builtin {
         Self::UrlQuery,
     ];
 
+    /// The name that templates call it by.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::And => "and",

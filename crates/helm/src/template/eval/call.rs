@@ -88,6 +88,7 @@ impl Run<'_> {
         }
     }
 
+    /// Calls a method with the nodes of a command and what the pipeline passes on.
     pub(super) fn call_method(
         &mut self,
         tree: &Tree,

@@ -45,6 +45,7 @@ impl Run<'_> {
         }
     }
 
+    /// Runs a `range`: the body for each element, or else the other branch.
     pub(super) fn range(&mut self, tree: &Tree, dot: &Slot, branch: &Branch) -> Evaluated<Flow> {
         let mark = self.variables.len();
         let slot = self.pipeline(tree, dot, branch.pipe)?;

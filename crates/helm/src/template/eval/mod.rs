@@ -110,6 +110,7 @@ pub(super) struct Run<'a> {
 type Evaluated<T> = Result<T, Error>;
 
 impl<'a> Run<'a> {
+    /// Begins a run with the limits of the world.
     pub(super) fn new(templates: &'a Templates, world: &'a mut World) -> Self {
         let limits = world.limits;
         Self {

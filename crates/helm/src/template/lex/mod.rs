@@ -44,6 +44,7 @@ pub(super) struct Lexer<'a> {
 type Lexed<'a> = Option<Token<'a>>;
 
 impl<'a> Lexer<'a> {
+    /// Begins at the start of a template, outside of any action.
     pub(super) fn new(input: &'a [u8]) -> Self {
         Self {
             input,

@@ -5,6 +5,7 @@ use crate::value::rune::append_rune;
 use memchr::{memchr, memchr_iter};
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
+/// Where the needle, which is not empty, first stands.
 pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     let (&first, tail) = needle.split_first()?;
     let mut from = 0;
@@ -17,10 +18,12 @@ pub(super) fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     None
 }
 
+/// The number of line breaks.
 pub(super) fn count_lines(text: &[u8]) -> usize {
     memchr_iter(b'\n', text).count()
 }
 
+/// What trim markers take away: space, tab, line breaks.
 pub(super) fn is_space_byte(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }

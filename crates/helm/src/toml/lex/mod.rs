@@ -109,6 +109,7 @@ fn shown(c: char) -> String {
 }
 
 impl<'a> Lexer<'a> {
+    /// Begins at the start of a document.
     pub(super) fn new(input: &'a [u8]) -> Self {
         Self {
             input,

@@ -55,6 +55,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// An empty output: go-yaml v2 folds long lines, v3 as Helm uses it does not.
     pub(super) fn new(flavor: Flavor) -> Self {
         let width = if flavor == Flavor::V2 { 80 } else { usize::MAX };
         Self {

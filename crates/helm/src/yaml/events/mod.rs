@@ -82,6 +82,7 @@ pub(super) struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
+    /// Begins at the start of a stream.
     pub(super) fn new(scanner: Scanner<'a>) -> Self {
         Self {
             scanner,

@@ -71,6 +71,7 @@ impl Scanner<'_> {
         byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
     }
 
+    /// The bytes of the character here, by its first one.
     pub(super) fn width(&self) -> usize {
         match self.byte(0) {
             0..=0x7f => 1,
