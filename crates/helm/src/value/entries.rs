@@ -10,6 +10,11 @@ use std::collections::BTreeMap;
 /// How many entries stand in a row.
 const MAX_ROW: usize = 24;
 
+/// How many places a row gets when it is full. A vector would double them.
+fn more(len: usize) -> usize {
+    if len < 4 { 2 } else { 4 }
+}
+
 /// The entries: in one of the two, the other is empty.
 #[derive(Clone, Default)]
 pub(super) struct Entries {
@@ -36,7 +41,12 @@ impl Entries {
         match self.place(key.as_bytes()) {
             Ok(at) => self.row[at].1 = value,
             Err(_) if !self.tree.is_empty() => drop(self.tree.insert(key, value)),
-            Err(at) if self.row.len() < MAX_ROW => self.row.insert(at, (key, value)),
+            Err(at) if self.row.len() < MAX_ROW => {
+                if self.row.len() == self.row.capacity() {
+                    self.row.reserve_exact(more(self.row.len()));
+                }
+                self.row.insert(at, (key, value));
+            }
             Err(_) => {
                 self.tree = std::mem::take(&mut self.row).into_iter().collect();
                 self.tree.insert(key, value);
