@@ -48,7 +48,7 @@ pub(super) fn read(path: &Path, context: &Context) -> Result<Side, Error> {
     // The Configs of kbld among them are no objects.
     let mut locks = Locks::default();
     for file in stages::files_and_configs(&[PathBuf::from(path)], &mut locks)? {
-        found.add(&file.text, file.lines())?;
+        found.add_file(&file)?;
     }
     side(found, context)
 }

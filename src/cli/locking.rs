@@ -3,7 +3,7 @@
 
 use super::project::Request;
 use super::{Context, Error, stages};
-use crate::image::{self, Found, Locks};
+use crate::image::{self, Edits, Found, Locks, Notice, Override};
 use crate::inventory::ImageSource;
 use crate::object::Lines;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,97 +48,76 @@ pub(super) struct Locking {
     pub(super) locks: Locks,
     /// Whether objects say in an annotation where their images come from.
     annotates: bool,
-    unlocked: Vec<Found>,
+    /// What becomes of an image that no lock names.
+    unlocked: Unlocked,
+    /// The images that are not locked, by their names; with their places only when they are refused.
+    left: BTreeSet<String>,
+    refused: Vec<Found>,
     /// By image as deployed, as in the chart, and entry.
     images: BTreeMap<[String; 3], ImageSource>,
 }
 
-/// A text with its images locked.
-pub(super) struct Locked {
-    /// The text.
-    pub(super) text: Vec<u8>,
-    /// The line of the input behind each of its lines, where they moved.
-    pub(super) lines: Vec<usize>,
-}
-
 impl Locking {
     /// Begins with the locks of a request.
-    pub(super) fn new(request: &Request) -> Result<Self, Error> {
+    pub(super) fn new(request: &Request, unlocked: Unlocked) -> Result<Self, Error> {
         Ok(Self {
             locks: stages::locks(request)?,
             annotates: request.images_annotation,
-            unlocked: Vec::new(),
+            unlocked,
+            left: BTreeSet::new(),
+            refused: Vec::new(),
             images: BTreeMap::new(),
         })
     }
 
-    /// The text with its images replaced by what the locks say.
-    pub(super) fn text<'a>(
+    /// What replaces the images of a text by what the locks say.
+    pub(super) fn edits<'a>(
         &mut self,
         text: &[u8],
         lines: impl Into<Lines<'a>>,
         context: &Context,
-    ) -> Result<Locked, Error> {
-        let rewritten = match self.annotates {
-            true => image::rewrite_annotated(text, lines, &self.locks)?,
-            false => image::rewrite(text, lines, &self.locks)?,
+    ) -> Result<Edits, Error> {
+        let tell = |notice: Notice<'_>| match notice {
+            Notice::Warning(warning) => context.ui.warning(&warning.to_string()),
+            Notice::Image {
+                found,
+                entry,
+                is_locked,
+            } => {
+                let source = source(&found, entry);
+                let key = [&source.image, &source.from, &source.lock].map(Clone::clone);
+                self.images.entry(key).or_insert(source);
+                match self.unlocked {
+                    _ if is_locked => {}
+                    Unlocked::Refused => self.refused.push(found),
+                    _ => drop(self.left.insert(found.image)),
+                }
+            }
         };
-        for warning in &rewritten.warnings {
-            context.ui.warning(&warning.to_string());
-        }
-        for replaced in rewritten.replaced {
-            let entry = self.locks.find(&replaced.found.image);
-            self.add(ImageSource {
-                image: replaced.new_image,
-                lock: format!("{}:{}", replaced.lock.file, replaced.lock.line),
-                origins: entry.map(image::public_origins).unwrap_or_default(),
-                from: replaced.found.image,
-            });
-        }
-        for found in rewritten.unlocked.iter().chain(&rewritten.pinned) {
-            self.add(ImageSource {
-                image: found.image.clone(),
-                from: found.image.clone(),
-                ..ImageSource::default()
-            });
-        }
-        self.unlocked.extend(rewritten.unlocked);
-        Ok(Locked {
-            text: rewritten.text,
-            lines: rewritten.lines,
-        })
-    }
-
-    fn add(&mut self, image: ImageSource) {
-        let key = [&image.image, &image.from, &image.lock].map(Clone::clone);
-        self.images.insert(key, image);
+        Ok(image::rewrite(
+            text,
+            lines,
+            &self.locks,
+            self.annotates,
+            tell,
+        )?)
     }
 
     /// Ends with the images and where they come from, unless some are not locked and have to be.
     /// `advice` says what locks them.
-    pub(super) fn finish(
-        self,
-        unlocked: Unlocked,
-        advice: &str,
-        context: &Context,
-    ) -> Result<Vec<ImageSource>, Error> {
-        let names: BTreeSet<&str> = self
-            .unlocked
-            .iter()
-            .map(|found| found.image.as_str())
-            .collect();
-        let told = match names.len() {
+    pub(super) fn finish(self, advice: &str, context: &Context) -> Result<Vec<ImageSource>, Error> {
+        let told = match self.left.len() {
             1 => "1 image is not locked".to_owned(),
             number => format!("{number} images are not locked"),
         };
-        match unlocked {
-            Unlocked::Warned if !names.is_empty() => {
+        match self.unlocked {
+            Unlocked::Warned if !self.left.is_empty() => {
                 context.ui.warning(&format!("{told}; {advice}"));
             }
-            Unlocked::Foretold if !names.is_empty() => context.ui.warning(&format!(
+            Unlocked::Foretold if !self.left.is_empty() => context.ui.warning(&format!(
                 "{told}, and `windlass deploy` would refuse that; {advice}"
             )),
-            Unlocked::Refused => image::require_locked(self.unlocked).map_err(|error| {
+            Unlocked::Refused => image::require_locked(self.refused).map_err(|error| {
                 let mut error = Error::from(error);
                 error.hints = vec![advice.to_owned()];
                 error
@@ -146,5 +125,23 @@ impl Locking {
             _ => {}
         }
         Ok(self.images.into_values().collect())
+    }
+}
+
+/// Where an image of a manifest comes from.
+fn source(found: &Found, entry: Option<&Override>) -> ImageSource {
+    let from = found.image.clone();
+    match entry {
+        Some(entry) => ImageSource {
+            image: entry.new_image.clone(),
+            lock: format!("{}:{}", entry.place.file, entry.place.line),
+            origins: image::public_origins(entry),
+            from,
+        },
+        None => ImageSource {
+            image: from.clone(),
+            from,
+            ..ImageSource::default()
+        },
     }
 }

@@ -2,8 +2,10 @@
 
 use super::locking::Unlocked;
 use super::project::{self, Request};
+use super::stages::ManifestFile;
 use super::{Context, Error, Exit, deps, flags, repeat, source_map, stages, tree};
 use crate::ui::count;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use windlass_helm::chart::{Options, Release};
 use windlass_helm::sprig;
@@ -147,18 +149,19 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     if has_locks || unlocked != Unlocked::Allowed {
         stages::rewrite(&mut rendered, &request, unlocked, context)?;
     }
+    let output = args.output.output.as_deref();
     match &args.output_dir {
         Some(folder) if args.release_name => {
             let folder = folder.join(&request.app);
             tree::write(&rendered, &folder, &request.folder, context)?;
         }
         Some(folder) => tree::write(&rendered, folder, &request.folder, context)?,
-        None if args.show_only.is_empty() && args.output.output.is_none() => {
-            context.ui.stream(|out| rendered.write(out))?;
+        None if args.show_only.is_empty() => {
+            stages::emit_pieces(output, context, |mut out| rendered.write(&mut out))?;
         }
         None => {
             let text = rendered.to_selected_text(options.profile)?;
-            stages::emit(args.output.output.as_deref(), &text, context)?;
+            stages::emit(output, &text, context)?;
         }
     }
     if let Some(file) = &args.source_map {
@@ -176,31 +179,35 @@ fn rewrite_files(args: &Args, context: &Context) -> Result<Exit, Error> {
         &args.locks,
         &context.environment,
     )?;
-    let mut stream = Vec::new();
-    for file in stages::files(
-        &args.manifests.manifests,
-        &request,
-        Unlocked::Allowed,
-        context,
-    )?
-    .0
-    {
-        let text = file.text;
-        if stream.is_empty() {
-            stream = text;
-            continue;
-        }
-        let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-        if !stream.ends_with(b"\n") {
-            stream.push(b'\n');
-        }
-        if !text.starts_with(b"---") {
-            stream.extend_from_slice(b"---\n");
-        }
-        stream.extend_from_slice(text);
-    }
-    stages::emit(args.output.output.as_deref(), &stream, context)?;
+    let paths = &args.manifests.manifests;
+    let (files, _) = stages::files(paths, &request, Unlocked::Allowed, context)?;
+    stages::emit_pieces(args.output.output.as_deref(), context, |out| {
+        write_stream(&files, out)
+    })?;
     Ok(Exit::Done)
+}
+
+/// Writes the files with their edits as one stream.
+fn write_stream(files: &[ManifestFile], out: &mut dyn Write) -> io::Result<()> {
+    let mut last = None;
+    for file in files {
+        let pieces = file.edits.pieces(&file.text);
+        let mut pieces = pieces.filter(|piece| !piece.is_empty()).peekable();
+        if let (Some(last), Some(first)) = (last, pieces.peek_mut()) {
+            *first = first.strip_prefix(b"\xef\xbb\xbf").unwrap_or(first);
+            if last != b'\n' {
+                out.write_all(b"\n")?;
+            }
+            if !first.starts_with(b"---") {
+                out.write_all(b"---\n")?;
+            }
+        }
+        for piece in pieces {
+            out.write_all(piece)?;
+            last = piece.last().copied().or(last);
+        }
+    }
+    Ok(())
 }
 
 /// Prints what each template wrote, as Helm does when it is no YAML: an empty line when a template failed,

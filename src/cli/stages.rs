@@ -4,12 +4,14 @@
 use super::locking::{Locking, Unlocked};
 use super::project::Request;
 use super::{Context, Error, Exit, deps, flags, repeat, values_key};
-use crate::image::{self, Locks};
+use crate::image::{self, Edits, Locks};
 use crate::inventory::ImageSource;
 use crate::kapp::{self, Rules};
 use crate::object::{Lines, Manifest, Source, manifest};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{
     self, Capabilities, Chart, Document, Options, Overrides, Profile, Release, Rendered,
@@ -140,18 +142,22 @@ pub(super) fn rewrite(
     unlocked: Unlocked,
     context: &Context,
 ) -> Result<Vec<ImageSource>, Error> {
-    let mut locking = Locking::new(request)?;
+    let mut locking = Locking::new(request, unlocked)?;
     take_configs(rendered, &mut locking.locks)?;
     for document in &mut rendered.documents {
-        let locked = locking.text(&document.text, lines(document), context)?;
-        document.text = locked.text.into();
-        if !locked.lines.is_empty() {
-            document.lines = locked.lines;
+        let edits = locking.edits(&document.text, lines(document), context)?;
+        if edits.is_empty() {
+            continue;
+        }
+        let moved = edits.lines(&document.text, lines(document));
+        document.text = edits.apply(&document.text).into_owned().into();
+        if !moved.is_empty() {
+            document.lines = moved;
         }
     }
     let command = &request.lock_command;
     let advice = format!("`{command}` locks every image; give it the same values");
-    locking.finish(unlocked, &advice, context)
+    locking.finish(&advice, context)
 }
 
 /// Takes the kbld Configs out of a rendered chart and adds them to the locks, as kbld does with its
@@ -211,6 +217,16 @@ impl Desired {
         self.rules.extend(kapp::read(text, lines)?);
         Ok(())
     }
+
+    /// Adds what a file holds with its edits.
+    pub(super) fn add_file(&mut self, file: &ManifestFile) -> Result<(), Error> {
+        let written = &file.edits.lines(&file.text, file.lines());
+        let lines = Lines {
+            written,
+            ..file.lines()
+        };
+        self.add(&file.edits.apply(&file.text), lines)
+    }
 }
 
 /// The objects of a rendered chart.
@@ -231,8 +247,8 @@ pub(super) fn desired_of_files(
 ) -> Result<(Desired, Vec<ImageSource>), Error> {
     let (files, images) = files(paths, request, unlocked, context)?;
     let mut found = Desired::default();
-    for file in &files {
-        found.add(&file.text, file.lines())?;
+    for file in files {
+        found.add_file(&file)?;
     }
     Ok((found, images))
 }
@@ -241,10 +257,10 @@ pub(super) fn desired_of_files(
 pub(super) struct ManifestFile {
     /// Its name.
     pub(super) name: String,
-    /// Its text.
+    /// Its text as it was read.
     pub(super) text: Vec<u8>,
-    /// The line of the file behind each line of the text, where they differ.
-    written: Vec<usize>,
+    /// What is done to it: the kbld Configs are taken out, and images are locked.
+    pub(super) edits: Edits,
 }
 
 impl ManifestFile {
@@ -253,7 +269,7 @@ impl ManifestFile {
         Lines {
             file: &self.name,
             first: 1,
-            written: &self.written,
+            written: &[],
         }
     }
 }
@@ -265,18 +281,14 @@ pub(super) fn files(
     unlocked: Unlocked,
     context: &Context,
 ) -> Result<(Vec<ManifestFile>, Vec<ImageSource>), Error> {
-    let mut locking = Locking::new(request)?;
+    let mut locking = Locking::new(request, Unlocked::by_hand(request, unlocked))?;
     let mut files = files_and_configs(paths, &mut locking.locks)?;
     for file in &mut files {
-        let locked = locking.text(&file.text, file.lines(), context)?;
-        file.text = locked.text;
-        if !locked.lines.is_empty() {
-            file.written = locked.lines;
-        }
+        let edits = locking.edits(&file.text, file.lines(), context)?;
+        file.edits.add(edits);
     }
-    let unlocked = Unlocked::by_hand(request, unlocked);
     let advice = format!("`{}` locks every image", lock_command(paths, request));
-    let images = locking.finish(unlocked, &advice, context)?;
+    let images = locking.finish(&advice, context)?;
     Ok((files, images))
 }
 
@@ -299,49 +311,36 @@ pub(super) fn files_and_configs(
     let mut files = Vec::new();
     for (source, text) in read_all(paths)? {
         let name = source.file;
-        let kept = without_configs(&text);
-        if kept.is_some() {
+        let edits = without_configs(&text);
+        if !edits.is_empty() {
             locks.add_config(image::config(&name, &text)?)?;
         }
-        let (text, written) = kept.unwrap_or((text, Vec::new()));
-        files.push(ManifestFile {
-            name,
-            text,
-            written,
-        });
+        files.push(ManifestFile { name, text, edits });
     }
     Ok(files)
 }
 
-/// The text without the kbld Configs in it, and the line behind each of its lines; `None` when there
-/// are none.
-fn without_configs(text: &[u8]) -> Option<(Vec<u8>, Vec<usize>)> {
+/// What takes the kbld Configs out of a text.
+fn without_configs(text: &[u8]) -> Edits {
+    let mut edits = Edits::default();
     if !image::names_config(text) {
-        return None;
+        return edits;
     }
-    let mut parts: Vec<(usize, Vec<&[u8]>)> = vec![(1, Vec::new())];
-    for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+    let mut take = |document: Range<usize>| {
+        if image::is_config(&text[document.clone()]) {
+            edits.cut(document);
+        }
+    };
+    let (mut start, mut at) = (0, 0);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b"---") {
-            parts.push((number + 1, Vec::new()));
+            take(start..at);
+            start = at;
         }
-        if let Some((_, part)) = parts.last_mut() {
-            part.push(line);
-        }
+        at += line.len();
     }
-    let before = parts.len();
-    parts.retain(|(_, part)| !image::is_config(&part.concat()));
-    if parts.len() == before {
-        return None;
-    }
-    let written = parts
-        .iter()
-        .flat_map(|(first, part)| *first..first + part.len());
-    let written = written.collect();
-    let kept: Vec<&[u8]> = parts
-        .iter()
-        .flat_map(|(_, part)| part.iter().copied())
-        .collect();
-    Some((kept.concat(), written))
+    take(start..at);
+    edits
 }
 
 /// The manifest files below the paths, in order; `-` is stdin.
@@ -376,15 +375,15 @@ fn is_manifest(file: &Path) -> bool {
 fn read(path: &Path) -> Result<Vec<u8>, Error> {
     if path.as_os_str() == "-" {
         let mut text = Vec::new();
-        std::io::stdin().read_to_end(&mut text)?;
+        io::stdin().read_to_end(&mut text)?;
         return Ok(text);
     }
     std::fs::read(path).map_err(|error| unreadable("file", path, error))
 }
 
 /// The error for a file or folder that the user named and that cannot be read.
-pub(super) fn unreadable(what: &str, path: &Path, error: std::io::Error) -> Error {
-    let missing = error.kind() == std::io::ErrorKind::NotFound;
+pub(super) fn unreadable(what: &str, path: &Path, error: io::Error) -> Error {
+    let missing = error.kind() == io::ErrorKind::NotFound;
     let source = anyhow::Error::new(error).context(format!("read {what} {}", path.display()));
     let wrapped = Error::new(Exit::Usage, source);
     if missing && path.is_relative() {
@@ -432,23 +431,44 @@ pub(super) fn capabilities(
 
 /// Writes data to a file, or to stdout when none is named.
 pub(super) fn emit(output: Option<&Path>, data: &[u8], context: &Context) -> Result<(), Error> {
+    emit_pieces(output, context, |out| out.write_all(data))
+}
+
+/// As [`emit`], piece by piece.
+pub(super) fn emit_pieces(
+    output: Option<&Path>,
+    context: &Context,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
     match output.filter(|path| path.as_os_str() != "-") {
-        Some(file) => write_file(file, data),
-        None => Ok(context.ui.data(data)?),
+        Some(file) => write_pieces(file, write),
+        None => Ok(context.ui.stream(|out| write(out))?),
     }
 }
 
 /// Writes a file and the folders above it, whole or not at all. Links and devices such as
 /// `/dev/stdout` are written to and stay what they are.
 pub(super) fn write_file(file: &Path, text: &[u8]) -> Result<(), Error> {
-    let failed = |error: std::io::Error| {
+    write_pieces(file, |out| out.write_all(text))
+}
+
+fn write_pieces(
+    file: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Error> {
+    let failed = |error: io::Error| {
         Error::new(
             Exit::Failed,
             anyhow::Error::new(error).context(format!("write {}", file.display())),
         )
     };
+    let write = |path: &Path| {
+        let mut out = BufWriter::new(File::create(path)?);
+        write(&mut out)?;
+        out.flush()
+    };
     if file.symlink_metadata().is_ok_and(|data| !data.is_file()) {
-        return std::fs::write(file, text).map_err(failed);
+        return write(file).map_err(failed);
     }
     if let Some(folder) = file
         .parent()
@@ -458,7 +478,8 @@ pub(super) fn write_file(file: &Path, text: &[u8]) -> Result<(), Error> {
     }
     let mut half = file.as_os_str().to_owned();
     half.push(".tmp");
-    let written = std::fs::write(&half, text).and_then(|()| std::fs::rename(&half, file));
+    let half = PathBuf::from(half);
+    let written = write(&half).and_then(|()| std::fs::rename(&half, file));
     if written.is_err() {
         // The first error tells more than that of cleaning up.
         drop(std::fs::remove_file(&half));

@@ -5,7 +5,7 @@
 //! moves.
 
 use super::config::Override;
-use super::{Error, Place, scalar};
+use super::{Edits, Error, Place, scalar};
 use crate::object::{Lines, Source};
 use serde_json::{Value, json};
 use std::ops::Range;
@@ -17,35 +17,37 @@ const NAME: &str = "kbld.k14s.io/images";
 /// A replaced image: where it stands, and the entry that says so.
 pub(super) type Image<'a> = (usize, &'a Override);
 
-/// The edits that annotate the objects of a text which hold one of the images.
-pub(super) fn edits(
+/// Adds the edits that annotate the objects of a document which hold one of the images. These are in
+/// the order of the text.
+pub(super) fn annotate(
     text: &[u8],
     lines: Lines<'_>,
+    document: &Document,
     images: &[Image<'_>],
-) -> Result<Vec<(Range<usize>, String)>, Error> {
-    let documents = yaml::parse(text).map_err(|error| Error::yaml(lines, &error))?;
-    let mut edits = Vec::new();
-    for document in &documents {
-        for object in objects(document) {
-            let node = document.node(object);
-            let range = node.start.offset..node.end.offset;
-            let own = images.iter().filter(|(at, _)| range.contains(at));
-            let mut described: Vec<Value> = own.filter_map(|(_, entry)| described(entry)).collect();
-            if described.is_empty() {
-                continue;
-            }
-            described.sort_by_key(|image| image["url"].as_str().unwrap_or_default().to_owned());
-            described.dedup();
-            let edit = edit(text, document, object, &yaml_text(&described)).ok_or_else(|| {
+    edits: &mut Edits,
+) -> Result<(), Error> {
+    for object in objects(document) {
+        let node = document.node(object);
+        let first = images.partition_point(|(at, _)| *at < node.start.offset);
+        let own = images[first..]
+            .iter()
+            .take_while(|(at, _)| *at < node.end.offset);
+        let mut described: Vec<Value> = own.filter_map(|(_, entry)| described(entry)).collect();
+        if described.is_empty() {
+            continue;
+        }
+        described.sort_by_key(|image| image["url"].as_str().unwrap_or_default().to_owned());
+        described.dedup();
+        let (span, new) =
+            edit(text, document, object, &yaml_text(&described)).ok_or_else(|| {
                 let Source { file, line } = lines.at(node.start.line);
                 let column = node.start.column;
                 let place = Place { file, line, column };
                 Error::Annotation { place }
             })?;
-            edits.push(edit);
-        }
+        edits.push(span, &new);
     }
-    Ok(edits)
+    Ok(())
 }
 
 /// The objects of a document: itself, or the items of a list.
@@ -211,7 +213,7 @@ fn block(text: &[u8], at: usize, missing: &[&str], value: &str) -> Option<String
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Locks, rewrite_annotated};
+    use super::super::{Locks, rewrite};
     use super::*;
 
     const DIGEST: &str = "sha256:f798cfd4c6a6a1d1d1e2d3b4c5d6e7f8091a2b3c4d5e6f708192a3b4c5d6e7f8";
@@ -231,8 +233,8 @@ mod tests {
             file: "t.yaml".to_owned(),
             line: 1,
         };
-        let out = rewrite_annotated(text.as_bytes(), &source, &locks).unwrap();
-        String::from_utf8(out.text)
+        let edits = rewrite(text.as_bytes(), &source, &locks, true, |_| {}).unwrap();
+        String::from_utf8(edits.apply(text.as_bytes()).into_owned())
             .unwrap()
             .replace(&format!("a.io/new@{DIGEST}"), "NEW")
     }

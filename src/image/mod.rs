@@ -5,6 +5,7 @@
 
 mod annotate;
 mod config;
+mod edits;
 mod error;
 pub mod lock;
 mod locks;
@@ -23,6 +24,7 @@ pub use config::{
     API_VERSION, BuildSource, Config, Destination, ImageMatcher, KINDS, KeyMatcher, Override,
     PathPart, SearchRule, Strategy,
 };
+pub use edits::Edits;
 pub use error::{Error, Place, places_text};
 pub use locks::Locks;
 pub use newer::newer_tag;
@@ -30,6 +32,6 @@ pub use platform::Platform;
 pub use question::Question;
 pub use read::{config, is_config, names_config};
 pub use reference::{DEFAULT_REGISTRY, Digest, Reference, ReferenceError, repository_text};
-pub use rewrite::{Replaced, Rewritten, is_locked, require_locked, rewrite, rewrite_annotated};
+pub use rewrite::{Notice, is_locked, require_locked, rewrite};
 pub use search::{Found, Search, Warning, find};
 pub use version::{Range, TagSelection, Version, select_tag};

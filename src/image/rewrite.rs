@@ -1,46 +1,35 @@
 //! Writing locked images into manifests: the bytes of the image change, no others.
 
-use super::search::{Found, Part, Role, Warning, find};
-use super::{Error, Locks, Override, Place, Reference, annotate, scalar};
+use super::search::{Found, Part, Role, Warning, find_each};
+use super::{Edits, Error, Locks, Override, Reference, annotate, scalar};
 use crate::object::Lines;
 use std::borrow::Cow;
-use std::ops::Range;
 use windlass_helm::yaml::Style;
 
-/// An image that was replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Replaced {
-    /// The image as it stood in the manifest.
-    pub found: Found,
-    /// What stands there now.
-    pub new_image: String,
-    /// The entry of the lock that says so.
-    pub lock: Place,
+/// Something met in a text on the way.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice<'l> {
+    /// An image.
+    Image {
+        /// The image as it stands in the text.
+        found: Found,
+        /// The entry of the locks whose image is written in its place, if any.
+        entry: Option<&'l Override>,
+        /// Whether a manifest is named by its digest in the end.
+        is_locked: bool,
+    },
+    /// A field that looks like a mistake.
+    Warning(Warning),
 }
 
-/// A text with its images locked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rewritten {
-    /// The text; the same bytes where nothing was to be replaced.
-    pub text: Vec<u8>,
-    /// What was replaced, in the order of the text.
-    pub replaced: Vec<Replaced>,
-    /// The images that stay, since they bring a digest of their own, in the order of the text.
-    pub pinned: Vec<Found>,
-    /// The images that still name no manifest by digest, in the order of the text.
-    pub unlocked: Vec<Found>,
-    /// Fields that look like a mistake.
-    pub warnings: Vec<Warning>,
-    /// The line of the input behind each line of the text; empty while they have the same number.
-    pub lines: Vec<usize>,
-}
-
-/// Replaces the images of a text by what the locks say. No registry is asked: an image without an
-/// entry stays as it is, and is reported unless it has a digest.
+/// What replaces the images of a text by what the locks say. No registry is asked: an image without an
+/// entry stays as it is. When `annotated`, where the replaced images come from is written into the
+/// annotation `kbld.k14s.io/images` of their objects. `tell` hears of each image in the order of the
+/// text; nothing about them is kept here but the edits.
 ///
 /// # Errors
 ///
-/// As [`find`].
+/// As [`find`](super::find), and an object that no annotation can be added to.
 ///
 /// # Examples
 ///
@@ -56,105 +45,49 @@ pub struct Rewritten {
 /// );
 /// locks.add("app-locks/web.yml", lock.as_bytes()).expect("a valid lock");
 /// let source = Source { file: "pod.yaml".to_owned(), line: 1 };
-/// let out = image::rewrite(b"image: 'web' # ours\n", &source, &locks).expect("valid YAML");
-/// assert_eq!(out.text, format!("image: 'ghcr.io/me/web@{digest}' # ours\n").as_bytes());
+/// let text = b"image: 'web' # ours\n";
+/// let edits = image::rewrite(text, &source, &locks, false, |_| {}).expect("valid YAML");
+/// assert_eq!(*edits.apply(text), *format!("image: 'ghcr.io/me/web@{digest}' # ours\n").as_bytes());
 /// ```
-pub fn rewrite<'a>(
+pub fn rewrite<'a, 'l>(
     text: &[u8],
     lines: impl Into<Lines<'a>>,
-    locks: &Locks,
-) -> Result<Rewritten, Error> {
-    replace(text, lines.into(), locks, false)
-}
-
-/// As [`rewrite`], and writes where the replaced images come from into the annotation
-/// `kbld.k14s.io/images` of their objects.
-///
-/// # Errors
-///
-/// As [`find`], and an object that no annotation can be added to.
-pub fn rewrite_annotated<'a>(
-    text: &[u8],
-    lines: impl Into<Lines<'a>>,
-    locks: &Locks,
-) -> Result<Rewritten, Error> {
-    replace(text, lines.into(), locks, true)
-}
-
-fn replace(
-    text: &[u8],
-    lines: Lines<'_>,
-    locks: &Locks,
+    locks: &'l Locks,
     annotated: bool,
-) -> Result<Rewritten, Error> {
-    let search = find(text, lines, &locks.search_rules)?;
-    let mut out = Rewritten {
-        text: Vec::with_capacity(text.len() + 64 * search.images.len()),
-        replaced: Vec::new(),
-        pinned: Vec::new(),
-        unlocked: Vec::new(),
-        warnings: search.warnings,
-        lines: Vec::new(),
-    };
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    let mut origins = Vec::new();
-    for found in search.images {
-        let entry = locks.find(&found.image);
-        if !is_locked(&found.image, entry) {
-            out.unlocked.push(found.clone());
-        }
-        if let Some(entry) = entry.filter(|entry| is_final_text(entry)) {
-            let edit = |part: &Part| (part.span.clone(), spelling(part, &entry.new_image));
-            edits.extend(found.parts.iter().map(edit));
-            origins.push((found.parts[0].span.start, entry));
-            out.replaced.push(Replaced {
+    mut tell: impl FnMut(Notice<'l>),
+) -> Result<Edits, Error> {
+    let lines = lines.into();
+    let mut edits = Edits::default();
+    find_each(text, lines, &locks.search_rules, |document, search| {
+        let mut replaced = Vec::new();
+        for found in search.images {
+            let entry = locks.find(&found.image);
+            let is_locked = is_locked(&found.image, entry);
+            let entry = entry.filter(|entry| is_final_text(entry));
+            if let Some(entry) = entry {
+                for part in &found.parts {
+                    edits.push(part.span.clone(), &spelling(part, &entry.new_image));
+                }
+                replaced.push((found.parts[0].span.start, entry));
+            }
+            tell(Notice::Image {
                 found,
-                new_image: entry.new_image.clone(),
-                lock: entry.place.clone(),
+                entry,
+                is_locked,
             });
-        } else if is_locked(&found.image, None) {
-            out.pinned.push(found);
         }
-    }
-    if annotated && !origins.is_empty() {
-        edits.extend(annotate::edits(text, lines, &origins)?);
-    }
-    // The parts of an image may stand around another image.
-    edits.sort_by_key(|(span, _)| span.start);
-    out.lines = moved(text, lines, &edits);
-    let mut copied = 0;
-    for (span, new) in edits {
-        out.text.extend_from_slice(&text[copied..span.start]);
-        out.text.extend_from_slice(new.as_bytes());
-        copied = span.end;
-    }
-    out.text.extend_from_slice(&text[copied..]);
-    Ok(out)
-}
-
-/// The line of the input behind each line of the edited text; nothing where no edit moves a line.
-fn moved(text: &[u8], lines: Lines<'_>, edits: &[(Range<usize>, String)]) -> Vec<usize> {
-    let ends = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count();
-    if edits
-        .iter()
-        .all(|(span, new)| ends(&text[span.clone()]) == ends(new.as_bytes()))
-    {
-        return Vec::new();
-    }
-    let (mut line, mut copied) = (1, 0);
-    let mut behind = vec![line];
-    for (span, new) in edits {
-        for _ in 0..ends(&text[copied..span.start]) {
-            line += 1;
-            behind.push(line);
+        search
+            .warnings
+            .into_iter()
+            .map(Notice::Warning)
+            .for_each(&mut tell);
+        match annotated {
+            true => annotate::annotate(text, lines, document, &replaced, &mut edits),
+            false => Ok(()),
         }
-        behind.extend(std::iter::repeat_n(line, ends(new.as_bytes())));
-        line += ends(&text[span.clone()]);
-        copied = span.end;
-    }
-    let rest = ends(&text[copied..]);
-    behind.extend((1..=rest).map(|after| line + after));
-    behind.into_iter().map(|line| lines.at(line).line).collect()
+    })?;
+    edits.settle();
+    Ok(edits)
 }
 
 /// Fails when some images are not locked: the check of `--frozen`.
@@ -255,11 +188,37 @@ mod tests {
         }
     }
 
+    /// The new text, and the images as they were told.
+    fn rewrite_with<'l>(text: &str, locks: &'l Locks) -> Result<(String, Vec<Image<'l>>), Error> {
+        let mut images = Vec::new();
+        let edits = rewrite(text.as_bytes(), &source(), locks, false, |notice| {
+            if let Notice::Image {
+                found,
+                entry,
+                is_locked,
+            } = notice
+            {
+                images.push((found, entry, is_locked));
+            }
+        })?;
+        let text = edits.apply(text.as_bytes()).into_owned();
+        Ok((String::from_utf8(text).unwrap(), images))
+    }
+
+    type Image<'l> = (Found, Option<&'l Override>, bool);
+
+    fn unlocked(images: Vec<Image<'_>>) -> Vec<Found> {
+        let unlocked = images.into_iter().filter(|(_, _, is_locked)| !is_locked);
+        unlocked.map(|(found, ..)| found).collect()
+    }
+
+    fn rewritten_by(text: &str, locks: &Locks) -> String {
+        let (text, _) = rewrite_with(text, locks).unwrap();
+        text.replace(&format!("a.io/new@{DIGEST}"), "NEW")
+    }
+
     fn rewritten(text: &str) -> String {
-        let out = rewrite(text.as_bytes(), &source(), &locks("")).unwrap();
-        String::from_utf8(out.text)
-            .unwrap()
-            .replace(&format!("a.io/new@{DIGEST}"), "NEW")
+        rewritten_by(text, &locks(""))
     }
 
     #[test]
@@ -305,12 +264,8 @@ mod tests {
                      updateStrategy: {yaml: {searchRules: [{keyMatcher: {name: image}}]}}\n";
         let text = "c: |\n  # why\n  image:  web # here\n  b: {image: \"\\u0077eb\"}\n\
                     d:\n  c: \"{\\\"image\\\": \\\"web\\\", \\\"x\\\": 1}\"\n";
-        let out = rewrite(text.as_bytes(), &source(), &locks(rules)).unwrap();
-        let out = String::from_utf8(out.text)
-            .unwrap()
-            .replace(&format!("a.io/new@{DIGEST}"), "NEW");
         assert_eq!(
-            out,
+            rewritten_by(text, &locks(rules)),
             "c: |\n  # why\n  image:  NEW # here\n  b: {image: NEW}\n\
              d:\n  c: \"{\\\"image\\\": \\\"NEW\\\", \\\"x\\\": 1}\"\n"
         );
@@ -320,7 +275,7 @@ mod tests {
     fn folded_texts_keep_their_folds() {
         let rules = "searchRules:\n- keyMatcher: {name: c}\n  \
                      updateStrategy: {yaml: {searchRules: [{keyMatcher: {name: image}}]}}\n";
-        let rewritten = |text: &str| rewrite(text.as_bytes(), &source(), &locks(rules));
+        let locks = locks(rules);
         let cases = [
             "c: > # why\n  image:\n  web\n\n  b: 1\nd: 1\n",
             "c: {\"image\":\n  \"web\"}\n---\nc: >-\n  {\"image\":\n   \"web\"}\n",
@@ -328,16 +283,33 @@ mod tests {
             "c: '{\"image\":\n\n    \"web\"}'\n",
         ];
         for text in cases {
-            let out = String::from_utf8(rewritten(text).unwrap().text).unwrap();
-            assert_eq!(out, text.replace("web", &format!("a.io/new@{DIGEST}")));
+            assert_eq!(rewritten_by(text, &locks), text.replace("web", "NEW"));
         }
         for refused in [
             "c: >\n  image: >-\n    web\n  b: 1\n",
             "b: &b 'image: web'\nc: *b\n",
         ] {
-            let error = rewritten(refused).unwrap_err().to_string();
+            let error = rewrite_with(refused, &locks).unwrap_err().to_string();
             assert!(error.contains(": c holds images, but"), "{error}");
         }
+    }
+
+    #[test]
+    fn texts_in_texts_that_cannot_be_changed_in_place_are_refused() {
+        let rules = "searchRules:\n- keyMatcher: {name: c}\n  updateStrategy: {yaml: {searchRules: [\
+                     {keyMatcher: {name: d}, updateStrategy: {yaml: {searchRules: [\
+                     {keyMatcher: {name: image}}]}}}]}}\n";
+        let locks = locks(rules);
+        let text = "c: |\n  b: 'image: web'\n  d: 'image: web'\n";
+        assert_eq!(
+            rewritten_by(text, &locks),
+            text.replace("d: 'image: web", "d: 'image: NEW")
+        );
+        let error = rewrite_with("c: |\n  b: &b 'image: web'\n  d: *b\n", &locks).unwrap_err();
+        assert!(
+            error.to_string().contains(": c.d holds images, but"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -375,34 +347,31 @@ mod tests {
             ),
         ];
         for (image, text, want) in cases {
-            let out = rewrite(text.as_bytes(), &source(), &lock(image, &pinned)).unwrap();
+            let lock = lock(image, &pinned);
+            let (out, images) = rewrite_with(text, &lock).unwrap();
             let head = text.split_inclusive('\n').next().unwrap();
-            assert_eq!(
-                String::from_utf8(out.text).unwrap(),
-                format!("{head}{want}")
-            );
-            let again = rewrite(want.as_bytes(), &source(), &Locks::default()).unwrap();
-            assert_eq!(again.text, want.as_bytes());
-            assert_eq!(out.unlocked, []);
+            assert_eq!(out, format!("{head}{want}"));
+            assert_eq!(rewritten_by(&want, &Locks::default()), want);
+            assert_eq!(unlocked(images), []);
         }
     }
 
     #[test]
     fn lines_that_move_are_known_by_their_lines_in_the_input() {
-        let text = "image: |-\n  web\nb:\n  image: web # c\nc: 1\n";
-        let out = rewrite(text.as_bytes(), &source(), &locks("")).unwrap();
-        assert_eq!(out.lines, [1, 3, 4, 5, 6]);
-        let out = rewrite_annotated(b"a: b\nimage: web\n", &source(), &locks("")).unwrap();
-        let shown = String::from_utf8(out.text).unwrap();
+        let (locks, source) = (locks(""), source());
+        let moved = |text: &str, annotated| {
+            let edits = rewrite(text.as_bytes(), &source, &locks, annotated, |_| {}).unwrap();
+            let shown = edits.apply(text.as_bytes()).into_owned();
+            let lines = edits.lines(text.as_bytes(), Lines::from(&source));
+            (String::from_utf8(shown).unwrap(), lines)
+        };
+        let (_, lines) = moved("image: |-\n  web\nb:\n  image: web # c\nc: 1\n", false);
+        assert_eq!(lines, [1, 3, 4, 5, 6]);
+        let (shown, lines) = moved("a: b\nimage: web\n", true);
         let a = shown.lines().position(|line| line == "a: b").unwrap();
-        assert_eq!(out.lines.len(), shown.lines().count() + 1);
-        assert_eq!(out.lines[a..], [1, 2, 3]);
-        assert!(
-            rewrite(b"image: web\n", &source(), &locks(""))
-                .unwrap()
-                .lines
-                .is_empty()
-        );
+        assert_eq!(lines.len(), shown.lines().count() + 1);
+        assert_eq!(lines[a..], [1, 2, 3]);
+        assert!(moved("image: web\n", false).1.is_empty());
     }
 
     #[test]
@@ -411,28 +380,31 @@ mod tests {
             "a: {{image: tagged}}\nb: {{image: renamed}}\nc: {{image: web}}\n\
                             d: {{image: other:1}}\ne: {{image: 'other@{DIGEST}'}}\n"
         );
-        let out = rewrite(text.as_bytes(), &source(), &locks("")).unwrap();
-        let unlocked: Vec<_> = out
-            .unlocked
-            .iter()
-            .map(|found| found.image.as_str())
-            .collect();
-        assert_eq!(unlocked, ["tagged", "other:1"]);
-        assert_eq!(out.pinned[0].image, format!("other@{DIGEST}"));
-        let replaced: Vec<_> = out.replaced.iter().map(|r| r.new_image.as_str()).collect();
-        let renamed = format!("a.io/renamed@{DIGEST}");
+        let locks = locks("");
+        let (_, images) = rewrite_with(&text, &locks).unwrap();
+        let told = images.iter().map(|(found, entry, is_locked)| {
+            let new = entry.map_or("", |entry| entry.new_image.as_str());
+            (found.image.as_str(), new, *is_locked)
+        });
         assert_eq!(
-            replaced,
-            ["a.io/tagged:2", &renamed, &format!("a.io/new@{DIGEST}")]
+            told.collect::<Vec<_>>(),
+            [
+                ("tagged", "a.io/tagged:2", false),
+                ("renamed", &format!("a.io/renamed@{DIGEST}"), true),
+                ("web", &format!("a.io/new@{DIGEST}"), true),
+                ("other:1", "", false),
+                (&format!("other@{DIGEST}"), "", true),
+            ]
         );
-        assert_eq!(out.replaced[2].lock.to_string(), "lock.yml:4:3");
+        assert_eq!(images[2].1.unwrap().place.to_string(), "lock.yml:4:3");
     }
 
     #[test]
     fn frozen_lists_every_unlocked_image_with_its_places() {
         let text = "a: {image: one}\nb: [{image: two}, {image: one}]\n";
-        let out = rewrite(text.as_bytes(), &source(), &Locks::default()).unwrap();
-        let error = require_locked(out.unlocked).unwrap_err();
+        let locks = Locks::default();
+        let (_, images) = rewrite_with(text, &locks).unwrap();
+        let error = require_locked(unlocked(images)).unwrap_err();
         assert_eq!(
             error.to_string(),
             "2 images are not locked\n  one\n    at t.yaml:1:12 (a.image)\n    at t.yaml:2:27 (b[1].image)\n  \
@@ -445,10 +417,10 @@ mod tests {
         #[test]
         fn rewriting_twice_changes_nothing_more(text in "([a-c]: |- |image: |web|\n|  |'|\"|\\{|\\}|\\[|\\]|, |# |[|>]-?\n){0,24}") {
             let locks = locks("");
-            if let Ok(out) = rewrite(text.as_bytes(), &source(), &locks) {
-                let again = rewrite(&out.text, &source(), &locks);
-                let again = again.map(|again| (again.replaced.len(), again.text));
-                proptest::prop_assert!(matches!(again, Ok((0, text)) if text == out.text));
+            if let Ok((once, _)) = rewrite_with(&text, &locks) {
+                let (twice, images) = rewrite_with(&once, &locks).unwrap();
+                proptest::prop_assert!(images.iter().all(|(_, entry, _)| entry.is_none()));
+                proptest::prop_assert_eq!(once, twice);
             }
         }
     }

@@ -33,11 +33,8 @@ fn outcome(case: &BTreeMap<&str, &str>, annotated: bool) -> Result<String, Strin
         line: 1,
     };
     let input = case["input"].as_bytes();
-    let rewritten = match annotated {
-        true => image::rewrite_annotated(input, &source, &locks),
-        false => image::rewrite(input, &source, &locks),
-    };
-    Ok(String::from_utf8(rewritten.map_err(told)?.text).unwrap())
+    let edits = image::rewrite(input, &source, &locks, annotated, |_| {}).map_err(told)?;
+    Ok(String::from_utf8(edits.apply(input).into_owned()).unwrap())
 }
 
 /// The objects of a stream; the items of a list are objects of their own, as kbld prints them.

@@ -10,7 +10,7 @@ use super::folder::script;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use windlass::image::{Locks, Question, Reference, lock, rewrite};
+use windlass::image::{Locks, Notice, Question, Reference, lock, rewrite};
 use windlass::object::Source;
 use windlass::registry::{Client, Error, Settings, resolve_all};
 
@@ -162,11 +162,19 @@ async fn a_locked_render_needs_no_registry() {
         line: 1,
     };
     let text = format!("spec:\n  containers:\n  - image: \"{image}\" # pinned\n");
-    let out = rewrite(text.as_bytes(), &source, &locks).unwrap();
+    let edits = rewrite(text.as_bytes(), &source, &locks, false, |notice| {
+        assert!(matches!(
+            notice,
+            Notice::Image {
+                is_locked: true,
+                ..
+            }
+        ));
+    })
+    .unwrap();
     let name = Reference::parse(&image).unwrap().name();
     let want = format!("spec:\n  containers:\n  - image: \"{name}@{digest}\" # pinned\n");
-    assert_eq!(String::from_utf8(out.text).unwrap(), want);
-    assert_eq!(out.unlocked, []);
+    assert_eq!(*edits.apply(text.as_bytes()), *want.as_bytes());
 }
 
 #[tokio::test]

@@ -137,8 +137,13 @@ impl Scope<'_> {
             given: rules,
             and_known: false,
         };
-        if let Err(Error::Yaml { .. }) = scope.search(rules, &mut inner) {
-            return Ok(());
+        let found = scope.search(rules, |_, search| {
+            inner.add(search);
+            Ok(())
+        });
+        match found {
+            Err(Error::Yaml { .. }) => return Ok(()),
+            found => found?,
         }
         let mut mark = value.document.node(value.node).value_start;
         let place = self.place(&mark);
@@ -152,7 +157,6 @@ impl Scope<'_> {
         }
         let (span, offsets) = self.inside(value)?;
         let raw = &self.text[span.clone()];
-        inner.images.sort_by_key(|found| found.parts[0].span.start);
         for mut found in inner.images {
             for part in &mut found.parts {
                 let own = offsets[part.span.start]..offsets[part.span.end];

@@ -14,7 +14,7 @@ use crate::object::Lines;
 use std::ops::Range;
 use std::sync::Arc;
 use walk::{Rules, Scope};
-use windlass_helm::yaml::Style;
+use windlass_helm::yaml::{Document, Style};
 
 /// An image in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +85,20 @@ pub struct Search {
     pub warnings: Vec<Warning>,
 }
 
+impl Search {
+    /// In the order of the text. A value that has several anchors on the way is met once for each.
+    fn sorted(mut self) -> Self {
+        self.images.sort_by_key(|found| found.parts[0].span.start);
+        self.images.dedup_by(|a, b| a.parts == b.parts);
+        self
+    }
+
+    fn add(&mut self, next: Self) {
+        self.images.extend(next.images);
+        self.warnings.extend(next.warnings);
+    }
+}
+
 /// Finds the images of a text of one or several YAML documents. `lines` tells where its
 /// lines stand; `rules` stand before the known fields and the key `image`. Configs of kbld among the
 /// documents hold no images.
@@ -97,16 +111,26 @@ pub fn find<'a>(
     lines: impl Into<Lines<'a>>,
     rules: &[SearchRule],
 ) -> Result<Search, Error> {
-    let mut search = Search::default();
+    let mut all = Search::default();
+    find_each(text, lines.into(), rules, |_, search| {
+        all.add(search);
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// As [`find`], a document at a time.
+pub(super) fn find_each(
+    text: &[u8],
+    lines: Lines<'_>,
+    rules: &[SearchRule],
+    visit: impl FnMut(&Document, Search) -> Result<(), Error>,
+) -> Result<(), Error> {
     let rules = Rules {
         given: rules,
         and_known: true,
     };
-    Scope::file(text, lines.into()).search(rules, &mut search)?;
-    search.images.sort_by_key(|found| found.parts[0].span.start);
-    // A value that has several anchors on the way is met once for each.
-    search.images.dedup_by(|a, b| a.parts == b.parts);
-    Ok(search)
+    Scope::file(text, lines).search(rules, visit)
 }
 
 #[cfg(test)]

@@ -73,9 +73,18 @@ impl<'a> Scope<'a> {
         }
     }
 
-    pub(super) fn search(&self, rules: Rules<'_>, search: &mut Search) -> Result<(), Error> {
-        let visit =
-            |document: Document| self.document(&document, rules, search).map_err(Stop::Found);
+    /// Searches the documents one after another: what one holds can be dropped before the next is read.
+    pub(super) fn search(
+        &self,
+        rules: Rules<'_>,
+        mut visit: impl FnMut(&Document, Search) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let visit = |document: Document| {
+            let mut search = Search::default();
+            self.document(&document, rules, &mut search)
+                .and_then(|()| visit(&document, search.sorted()))
+                .map_err(Stop::Found)
+        };
         yaml::parse_each(self.text, visit).map_err(|stop| match stop {
             Stop::Found(error) => error,
             Stop::Syntax(error) => Error::yaml(self.lines, &error),
