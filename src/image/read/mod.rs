@@ -32,13 +32,7 @@ const BUILDERS: [&str; 7] = [
 ///
 /// The first mistake, with its place.
 pub fn config(file: &str, text: &[u8]) -> Result<Config, Error> {
-    let documents = documents(file, text)?;
-    of_documents(
-        file,
-        documents
-            .iter()
-            .filter(|document| is_config_document(document)),
-    )
+    of_documents(file, text, is_config_document)
 }
 
 /// Reads a lock file: every document is a Config or an ImagesLock, or empty.
@@ -47,7 +41,7 @@ pub fn config(file: &str, text: &[u8]) -> Result<Config, Error> {
 ///
 /// The first mistake, with its place; a document that is something else is one.
 pub(super) fn lock(file: &str, text: &[u8]) -> Result<Config, Error> {
-    of_documents(file, documents(file, text)?.iter())
+    of_documents(file, text, |_| true)
 }
 
 /// Reads an image map, a JSON object of references (`relocation-mapping.json` of CNAB).
@@ -56,29 +50,38 @@ pub(super) fn lock(file: &str, text: &[u8]) -> Result<Config, Error> {
 ///
 /// The first mistake, with its place.
 pub(super) fn image_map(file: &str, text: &[u8]) -> Result<Vec<Override>, Error> {
-    match documents(file, text)?.first() {
+    let documents = yaml::parse(text).map_err(|error| syntax(file, &error))?;
+    match documents.first() {
         Some(document) => Reader { file, document }.image_map(document.root()),
         None => Ok(Vec::new()),
     }
 }
 
-fn documents(file: &str, text: &[u8]) -> Result<Vec<Document>, Error> {
+fn syntax(file: &str, error: &yaml::Error) -> Error {
     let source = Source {
         file: file.to_owned(),
         line: 1,
     };
-    yaml::parse(text).map_err(|error| Error::yaml(&source, &error))
+    Error::yaml(&source, error)
 }
 
-fn of_documents<'a>(
+/// Reads the documents that are meant. What is no YAML is told before what is no Config.
+fn of_documents(
     file: &str,
-    documents: impl Iterator<Item = &'a Document>,
+    text: &[u8],
+    is_meant: impl Fn(&Document) -> bool,
 ) -> Result<Config, Error> {
-    let mut config = Config::default();
-    let mut keys = Vec::new();
-    for document in documents {
-        Reader { file, document }.document(&mut config, &mut keys)?;
-    }
+    let (mut config, mut keys) = (Config::default(), Vec::new());
+    let mut read = Ok(());
+    yaml::parse_each(text, |document| {
+        if read.is_ok() && is_meant(&document) {
+            let document = &document;
+            read = Reader { file, document }.document(&mut config, &mut keys);
+        }
+        Ok(())
+    })
+    .map_err(|error| syntax(file, &error))?;
+    read?;
     // Keys go before rules, as in kbld's `SearchRulesWithoutDefaults`.
     config.search_rules.splice(0..0, keys);
     Ok(config)
