@@ -115,16 +115,58 @@ impl Progress {
                 actuation,
                 reason,
             } => {
-                let (label, word) = match actuation {
-                    Actuation::Succeeded => (Label::Added, done(op)),
-                    Actuation::Failed => (Label::Error, "failed"),
-                    Actuation::Skipped => (Label::Dim, "skipped"),
-                    Actuation::Pending => return,
-                };
-                let head = paint(colored, label, &format!("{word:<8}"));
-                let source = source.as_ref().filter(|_| !reason.is_empty());
-                self.line(&row(&head, &named(object, source), reason));
+                if let Some(word) = step_word(*actuation, op) {
+                    self.ended(word, object, source.as_ref(), reason, reason);
+                }
             }
+            Event::WaitFinished {
+                object,
+                source,
+                reconcile,
+                reason,
+                seconds: passed,
+            } => {
+                let is_leaving = self.leaving.contains(object);
+                let passed = match *passed {
+                    0 => String::new(),
+                    passed => seconds(passed),
+                };
+                let note = if reason.is_empty() { &passed } else { reason };
+                if let Some(word) = wait_word(*reconcile, is_leaving, reason) {
+                    self.ended(word, object, source.as_ref(), reason, note);
+                }
+            }
+            Event::WaitProgress { .. } | Event::StillWaiting { .. } => self.waiting(event),
+            Event::Log {
+                pod,
+                container,
+                line,
+            } => {
+                let head = format!("{} > {container} |", pod.name);
+                let head = paint(colored, Label::Dim, &head);
+                self.line(&format!("{head} {line}"));
+            }
+            Event::Finished { message, .. } => self.line(message),
+        }
+    }
+
+    /// Tells how a step or a wait ended. With a reason it tells where the object comes from.
+    fn ended(
+        &self,
+        (label, word): (Label, &str),
+        object: &ObjectRef,
+        source: Option<&Source>,
+        reason: &str,
+        note: &str,
+    ) {
+        let head = paint(self.ui.colors.stderr, label, &format!("{word:<8}"));
+        let source = source.filter(|_| !reason.is_empty());
+        self.line(&row(&head, &named(object, source), note));
+    }
+
+    fn waiting(&self, event: &Event) {
+        let head = paint(self.ui.colors.stderr, Label::Dim, "waiting ");
+        match event {
             Event::WaitProgress {
                 object,
                 message,
@@ -134,11 +176,10 @@ impl Progress {
                     spinner.set_message(format!("{object}: {message} ({})", seconds(*passed)));
                 }
                 None if *passed < PATIENCE || message.is_empty() => {}
-                None => self.line(&row(
-                    &paint(colored, Label::Dim, "waiting "),
-                    &object.to_string(),
-                    &format!("{message} ({})", seconds(*passed)),
-                )),
+                None => {
+                    let note = format!("{message} ({})", seconds(*passed));
+                    self.line(&row(&head, &object.to_string(), &note));
+                }
             },
             Event::StillWaiting {
                 objects,
@@ -146,7 +187,6 @@ impl Progress {
                 message,
                 seconds: passed,
             } => {
-                let head = paint(colored, Label::Dim, "waiting ");
                 let what = match objects {
                     1 => longest.to_string(),
                     more => format!("for {more} objects, longest {longest}"),
@@ -158,43 +198,7 @@ impl Progress {
                 };
                 self.line(&row(&head, &what, &note));
             }
-            Event::Log {
-                pod,
-                container,
-                line,
-            } => {
-                let head = paint(
-                    colored,
-                    Label::Dim,
-                    &format!("{} > {container} |", pod.name),
-                );
-                self.line(&format!("{head} {line}"));
-            }
-            Event::WaitFinished {
-                object,
-                source,
-                reconcile,
-                reason,
-                seconds: passed,
-            } => {
-                let (label, word) = match reconcile {
-                    Reconcile::Succeeded if self.leaving.contains(object) => (Label::Dim, "gone"),
-                    Reconcile::Succeeded => (Label::Added, "ready"),
-                    Reconcile::Failed => (Label::Error, "failed"),
-                    Reconcile::Timeout => (Label::Error, "timeout"),
-                    Reconcile::Skipped if !reason.is_empty() => (Label::Dim, "pending"),
-                    Reconcile::Pending | Reconcile::Skipped => return,
-                };
-                let note = if reason.is_empty() && *passed > 0 {
-                    seconds(*passed)
-                } else {
-                    reason.clone()
-                };
-                let head = paint(colored, label, &format!("{word:<8}"));
-                let source = source.as_ref().filter(|_| !reason.is_empty());
-                self.line(&row(&head, &named(object, source), &note));
-            }
-            Event::Finished { message, .. } => self.line(message),
+            _ => {}
         }
     }
 
@@ -271,6 +275,32 @@ fn row(head: &str, object: &str, note: &str) -> String {
         format!("{head} {object}")
     } else {
         format!("{head} {object}: {note}")
+    }
+}
+
+/// The word for the end of a step; `None` before it.
+fn step_word(actuation: Actuation, op: &str) -> Option<(Label, &'static str)> {
+    match actuation {
+        Actuation::Succeeded => Some((Label::Added, done(op))),
+        Actuation::Failed => Some((Label::Error, "failed")),
+        Actuation::Skipped => Some((Label::Dim, "skipped")),
+        Actuation::Pending => None,
+    }
+}
+
+/// The word for the end of a wait; `None` where there is nothing to tell.
+fn wait_word(
+    reconcile: Reconcile,
+    is_leaving: bool,
+    reason: &str,
+) -> Option<(Label, &'static str)> {
+    match reconcile {
+        Reconcile::Succeeded if is_leaving => Some((Label::Dim, "gone")),
+        Reconcile::Succeeded => Some((Label::Added, "ready")),
+        Reconcile::Failed => Some((Label::Error, "failed")),
+        Reconcile::Timeout => Some((Label::Error, "timeout")),
+        Reconcile::Skipped if !reason.is_empty() => Some((Label::Dim, "pending")),
+        Reconcile::Pending | Reconcile::Skipped => None,
     }
 }
 

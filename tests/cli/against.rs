@@ -51,6 +51,22 @@ fn repository() -> TestEnv {
     env
 }
 
+/// `diff` of the chart in the folder, whose files flags name, against a revision.
+fn run_with_flags(env: &TestEnv, flags: [&str; 2], rev: &str) -> Shown {
+    let [flag, value] = flags;
+    env.run(&[
+        "diff",
+        "shop",
+        "config/chart",
+        flag,
+        value,
+        "--against",
+        rev,
+        "--format",
+        "summary",
+    ])
+}
+
 fn run_in_config(env: &TestEnv, arguments: &[&str]) -> Shown {
     let output = env
         .command(arguments)
@@ -115,34 +131,14 @@ fn the_render_of_the_working_tree_is_compared_with_that_of_a_revision() {
 #[test]
 fn flags_name_files_of_both_sides() {
     let env = repository();
-    let shown = env.run(&[
-        "diff",
-        "shop",
-        "config/chart",
-        "-f",
-        "config/values.yaml",
-        "--against",
-        "HEAD",
-        "--format",
-        "summary",
-    ]);
+    let shown = run_with_flags(&env, ["-f", "config/values.yaml"], "HEAD");
     insta::assert_snapshot!(shown.all(), @"
     exit: 0
     --- stdout
     2 to update
     --- stderr
     ");
-    let shown = env.run(&[
-        "diff",
-        "shop",
-        "config/chart",
-        "--set",
-        "color=x,password=y",
-        "--against",
-        "HEAD",
-        "--format",
-        "summary",
-    ]);
+    let shown = run_with_flags(&env, ["--set", "color=x,password=y"], "HEAD");
     insta::assert_snapshot!(shown.all(), @"
     exit: 0
     --- stdout
@@ -175,15 +171,7 @@ fn a_revision_that_cannot_be_rendered_is_an_error() {
     error: revision `--output=x`: it is not a commit of this repository
     hint: name a branch, tag or commit that is here; `git fetch --unshallow` brings those that a CI job leaves out
     ");
-    let shown = env.run(&[
-        "diff",
-        "shop",
-        "config/chart",
-        "-f",
-        "config/values.yaml",
-        "--against",
-        "empty",
-    ]);
+    let shown = run_with_flags(&env, ["-f", "config/values.yaml"], "empty");
     insta::assert_snapshot!(shown.all(), @"
     exit: 2
     --- stdout

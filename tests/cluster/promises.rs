@@ -380,13 +380,7 @@ fn a_deploy_waits_for_another_one_and_then_plans_anew() {
 #[test]
 fn a_change_in_between_is_shown_with_who_made_it() {
     lab(|mut lab| async move {
-        lab.deploy_well("web", &[config_map("a", "1")]).await;
-        let request = lab.request("web", &[config_map("a", "2")]);
-        let prepared = lab.prepare(request).await.unwrap();
-        let mut other = config_map("a", "3");
-        other["metadata"]["namespace"] = lab.namespace.clone().into();
-        apply(&lab.cluster, other).await;
-        let report = lab.run(&prepared).await.unwrap();
+        let report = lab.run_overtaken().await;
         let stopped = report.stopped_by.unwrap().to_string();
         for part in [
             "changed after the plan was shown (by windlass at 20",

@@ -197,13 +197,7 @@ fn names_the_manager_and_field_of_a_conflict() {
 #[test]
 fn stops_when_the_approved_change_became_another_one() {
     lab(|mut lab| async move {
-        lab.deploy_well("web", &[config_map("a", "1")]).await;
-        let request = lab.request("web", &[config_map("a", "2")]);
-        let prepared = lab.prepare(request).await.unwrap();
-        let mut other = config_map("a", "3");
-        other["metadata"]["namespace"] = lab.namespace.clone().into();
-        apply(&lab.cluster, other).await;
-        let report = lab.run(&prepared).await.unwrap();
+        let report = lab.run_overtaken().await;
         assert!(
             matches!(report.stopped_by, Some(Error::Stale { .. })),
             "{report:#?}"

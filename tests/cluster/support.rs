@@ -245,6 +245,17 @@ impl Lab {
         self.run_with(prepared, &options).await
     }
 
+    /// Carries out a plan that changes `data.key` of ConfigMap/a to 2, after somebody made it 3.
+    pub(crate) async fn run_overtaken(&mut self) -> Report {
+        self.deploy_well("web", &[config_map("a", "1")]).await;
+        let request = self.request("web", &[config_map("a", "2")]);
+        let prepared = self.prepare(request).await.unwrap();
+        let mut other = config_map("a", "3");
+        other["metadata"]["namespace"] = self.namespace.clone().into();
+        apply(&self.cluster, other).await;
+        self.run(&prepared).await.unwrap()
+    }
+
     /// Carries a plan out with other settings.
     pub(crate) async fn run_with(
         &mut self,
