@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod event;
+pub mod file;
 pub mod kapp;
 pub mod object;
 

@@ -4,13 +4,13 @@
 use super::locking::{Locking, Unlocked};
 use super::project::Request;
 use super::{Context, Error, Exit, deps, flags, repeat, values_key};
+use crate::file::{self, Kind};
 use crate::image::{self, Edits, Locks};
 use crate::inventory::ImageSource;
 use crate::kapp::{self, Rules};
 use crate::object::{Lines, Manifest, Source, manifest};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{
@@ -446,43 +446,17 @@ pub(super) fn emit_pieces(
     }
 }
 
-/// Writes a file and the folders above it, whole or not at all. Links and devices such as
-/// `/dev/stdout` are written to and stay what they are.
-pub(super) fn write_file(file: &Path, text: &[u8]) -> Result<(), Error> {
-    write_pieces(file, |out| out.write_all(text))
+/// Writes a file that was asked for ([`Kind::Output`]).
+pub(super) fn write_file(path: &Path, text: &[u8]) -> Result<(), Error> {
+    write_pieces(path, |out| out.write_all(text))
 }
 
 fn write_pieces(
-    file: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    path: &Path,
+    fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let failed = |error: io::Error| {
-        Error::new(
-            Exit::Failed,
-            anyhow::Error::new(error).context(format!("write {}", file.display())),
-        )
-    };
-    let write = |path: &Path| {
-        let mut out = BufWriter::new(File::create(path)?);
-        write(&mut out)?;
-        out.flush()
-    };
-    if file.symlink_metadata().is_ok_and(|data| !data.is_file()) {
-        return write(file).map_err(failed);
-    }
-    if let Some(folder) = file
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-    {
-        std::fs::create_dir_all(folder).map_err(failed)?;
-    }
-    let mut half = file.as_os_str().to_owned();
-    half.push(".tmp");
-    let half = PathBuf::from(half);
-    let written = write(&half).and_then(|()| std::fs::rename(&half, file));
-    if written.is_err() {
-        // The first error tells more than that of cleaning up.
-        drop(std::fs::remove_file(&half));
-    }
-    written.map_err(failed)
+    file::write_with(path, Kind::Output, fill).map_err(|error| {
+        let error = anyhow::Error::new(error).context(format!("write {}", path.display()));
+        Error::new(Exit::Failed, error)
+    })
 }

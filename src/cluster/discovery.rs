@@ -3,6 +3,7 @@
 
 use super::request::{Request, Verb};
 use super::{Cluster, Error};
+use crate::file;
 use crate::object::Gvk;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -319,17 +320,10 @@ fn read_cache(file: &Path) -> Option<Cached> {
     (cached.format_version == CACHE_FORMAT).then_some(cached)
 }
 
-/// Writes beside and renames, so that a reader never sees half a file. A cache that cannot be
-/// written costs a request next time and is no error.
-fn write_cache(file: &Path, cached: &Cached) {
-    let Some(folder) = file.parent() else { return };
-    let Ok(text) = serde_json::to_vec(cached) else {
-        return;
-    };
-    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
-    let written = std::fs::create_dir_all(folder)
-        .and_then(|()| std::fs::write(&beside, text))
-        .and_then(|()| std::fs::rename(&beside, file));
+/// A cache that cannot be written costs a request next time and is no error.
+fn write_cache(path: &Path, cached: &Cached) {
+    let text = serde_json::to_vec(cached).map_err(std::io::Error::from);
+    let written = text.and_then(|text| file::write(path, file::Kind::Inner, &text));
     if let Err(error) = written {
         tracing::debug!(%error, "discovery cache not written");
     }

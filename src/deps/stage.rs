@@ -4,14 +4,12 @@
 //! changed it holds a mark, so that an end in the midst of that is seen by the next run.
 
 use super::{Error, MAX_ARCHIVE};
+use crate::file::{self, Kind, UNFINISHED};
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// How the names of everything begin that is not yet, or no longer, needed.
-const PREFIX: &str = ".windlass-";
 /// The file in a stage that says that `charts/` is being changed.
 const MARK: &str = "placing";
 
@@ -31,7 +29,9 @@ impl Stage {
         let charts = chart.join("charts");
         prepare(&charts)?;
         let (claim, interrupted) = claim(chart, &charts);
-        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(&charts);
+        let folder = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempdir_in(&charts);
         Ok(Self {
             folder: folder.map_err(|error| Error::file(&charts, error))?,
             charts,
@@ -117,7 +117,7 @@ fn hidden(folder: &Path) -> impl Iterator<Item = PathBuf> {
 /// Whether a file or folder is one that a run has not put into place yet.
 pub(super) fn is_half(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
-    name.as_encoded_bytes().starts_with(PREFIX.as_bytes())
+    name.as_encoded_bytes().starts_with(UNFINISHED.as_bytes())
 }
 
 /// Whether a run ended while it changed the `charts/` of a chart, or does so now.
@@ -134,20 +134,9 @@ pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
     (file.len() as u64 <= MAX_ARCHIVE).then_some(file)
 }
 
-/// Writes a file whole or not at all. A link in its place is replaced, not followed.
+/// Writes a file ([`Kind::Inner`]).
 pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), Error> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let written = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut half = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(fs::Permissions::from_mode(0o644))
-            .tempfile_in(folder)?;
-        half.write_all(text)?;
-        half.persist(path)?;
-        Ok(())
-    };
-    written().map_err(|error| Error::file(path, error))
+    file::write(path, Kind::Inner, text).map_err(|error| Error::file(path, error))
 }
 
 #[cfg(test)]

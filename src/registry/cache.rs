@@ -2,6 +2,7 @@
 //! old it is; nothing here decides that an old answer is good enough.
 
 use super::Error;
+use crate::file::{self, Kind};
 use crate::image::Digest;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -71,7 +72,7 @@ impl Cache {
         self.digests.insert(question, Known { reference, asked });
     }
 
-    /// Writes the file, for this user alone, without the answers that are too old.
+    /// Writes the file without the answers that are too old.
     ///
     /// # Errors
     ///
@@ -79,14 +80,7 @@ impl Cache {
     pub fn save(&mut self, path: &Path, now: Timestamp) -> Result<(), Error> {
         self.digests
             .retain(|_, known| now.duration_since(known.asked) <= KEPT);
-        let write = || -> std::io::Result<()> {
-            if let Some(folder) = path.parent() {
-                std::fs::create_dir_all(folder)?;
-            }
-            let temporary = path.with_extension(std::process::id().to_string());
-            std::fs::write(&temporary, serde_json::to_vec(&self)?)?;
-            std::fs::rename(&temporary, path)
-        };
+        let write = || file::write(path, Kind::Inner, &serde_json::to_vec(&self)?);
         write().map_err(|error| Error::File {
             file: path.display().to_string(),
             cause: error.to_string(),

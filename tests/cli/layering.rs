@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What each folder of `src/` may use. `event` and `object` may be used by everybody.
+/// What each folder of `src/` may use.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("file", &[]),
     ("event", &["object"]),
     ("object", &[]),
     ("config", &[]),
     ("kapp", &["object", "config"]),
-    ("image", &["object", "event"]),
+    ("image", &["object", "event", "file"]),
     ("diff", &["object", "event", "kapp"]),
     ("status", &["object", "event", "kapp"]),
     ("plan", &["object", "event", "kapp", "diff", "status"]),
     ("inventory", &["object", "event"]),
-    ("registry", &["object", "event", "image"]),
-    ("deps", &["image", "registry"]),
+    ("registry", &["object", "event", "image", "file"]),
+    ("deps", &["image", "registry", "file"]),
     ("build", &["object", "event", "image"]),
-    ("cluster", &["object", "event", "inventory"]),
+    ("cluster", &["object", "event", "inventory", "file"]),
     (
         "deploy",
         &[
@@ -49,6 +50,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "object",
             "event",
+            "file",
             "config",
             "kapp",
             "image",
