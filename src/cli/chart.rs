@@ -169,7 +169,7 @@ async fn pull(args: &Pull, context: &Context) -> Result<Exit, Error> {
     }
     let client = client(&args.registry, context)?;
     let limit = usize::try_from(MAX_ARCHIVE).unwrap_or(usize::MAX);
-    let pulled = client.artifact(&image, &CHART_LAYERS, limit).await;
+    let pulled = client.artifact(&image, &CHART_LAYERS, limit, &|_| {}).await;
     let pulled = pulled.map_err(failed)?;
     let chart = Chart::from_archive(&pulled.file, Profile::Helm4)?;
     let file = write(&args.destination, &chart.metadata, &pulled.file)?;

@@ -4,8 +4,8 @@ use super::lock::resolving::{self, Registry};
 use super::project::{self, Request};
 use super::{Context, Error, Exit, flags, online};
 use crate::deps::{self, Cache, Network, Report, Repositories};
-use crate::registry::Settings;
-use crate::ui::{self, count};
+use crate::registry::{Passing, Settings};
+use crate::ui::{self, Downloads, count};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{self, Profile};
@@ -123,35 +123,42 @@ async fn restored(
     is_update: bool,
     context: &Context,
 ) -> Result<Report, Error> {
-    let network = reach.network(context)?;
-    let cache = cache(context);
-    let options = reach.options(chart, &network, &cache, context);
-    let report = match is_update {
-        true => {
-            Box::pin(deps::update(&deps::Options {
-                tell: &|text| context.ui.note(text),
-                ..options
-            }))
-            .await
+    let (network, cache) = (reach.network(context)?, cache(context));
+    let downloads = Downloads::new(context.ui);
+    let tell = |event: deps::Event<'_>| tell(&event, &downloads);
+    let options = reach.options(chart, &network, &cache, &tell, context);
+    Ok(match is_update {
+        true => Box::pin(deps::update(&options)).await?,
+        false => Box::pin(deps::build(&options)).await?,
+    })
+}
+
+/// Shows what happens.
+fn tell(event: &deps::Event<'_>, downloads: &Downloads) {
+    use deps::Event as E;
+    match event {
+        E::Note(text) => downloads.note(text),
+        E::Warning(text) => downloads.warning(text),
+        E::Begun { file, source } => {
+            let line = source.map(|source| format!("Downloading {file} from repo {source}"));
+            downloads.begin(file, line.as_deref());
         }
-        false => {
-            Box::pin(deps::build(&deps::Options {
-                tell: &|text| context.ui.note(text),
-                ..options
-            }))
-            .await
-        }
-    };
-    Ok(report?)
+        E::Passing { file, passing } => match passing {
+            Passing::Bytes { there, of } => downloads.bytes(file, *there, *of),
+            Passing::Again { cause, wait } => downloads.again(file, &cause.to_string(), *wait),
+        },
+        E::Ended { file } => downloads.end(file),
+    }
 }
 
 /// Restores what a chart that is about to be rendered lacks, when it has a lock, and refuses archives that were
-/// changed.
+/// changed. With `--dependency-update`, what is lacking is chosen anew, as Helm does.
 pub(super) fn ensure(request: &Request, context: &Context) -> Result<(), Error> {
     let Some(chart) = request.chart.as_deref().filter(|chart| chart.is_dir()) else {
         return Ok(());
     };
-    if !deps::check(chart)? {
+    let is_update = request.dependency_update && deps::is_incomplete(chart)?;
+    if !is_update && !deps::check(chart)? {
         return Ok(());
     }
     let reach = Reach {
@@ -164,7 +171,7 @@ pub(super) fn ensure(request: &Request, context: &Context) -> Result<(), Error> 
     };
     let work = || {
         online(async {
-            restored(chart, &reach, false, context)
+            restored(chart, &reach, is_update, context)
                 .await
                 .map(|_| Exit::Done)
         })
@@ -212,6 +219,7 @@ impl Reach {
         chart: &'a Path,
         network: &'a Network,
         cache: &'a Cache,
+        tell: deps::Tell<'a>,
         context: &Context,
     ) -> deps::Options<'a> {
         deps::Options {
@@ -220,7 +228,7 @@ impl Reach {
             cache,
             network,
             now: context.now(),
-            tell: &|_| {},
+            tell,
         }
     }
 }
@@ -288,7 +296,9 @@ async fn outdated(args: &Outdated, context: &Context) -> Result<Exit, Error> {
     let chart = chart_of(args.chart.chart.as_ref(), context)?;
     let reach = &args.chart.reach;
     let (network, cache) = (reach.network(context)?, cache(context));
-    let options = reach.options(&chart, &network, &cache, context);
+    let downloads = Downloads::new(context.ui);
+    let tell = |event: deps::Event<'_>| tell(&event, &downloads);
+    let options = reach.options(&chart, &network, &cache, &tell, context);
     let found = Box::pin(deps::newer(&options)).await?;
     let or_dash = |version: &Option<String>| version.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<Vec<String>> = found

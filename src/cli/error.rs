@@ -242,7 +242,7 @@ impl From<deps::Error> for Error {
         use deps::Error as E;
         let hint = error.hint();
         let exit = match error {
-            E::Changed { .. } | E::WrongDigest { .. } => Exit::Unsafe,
+            E::Changed { .. } | E::Unlisted { .. } | E::WrongDigest { .. } => Exit::Unsafe,
             E::OutOfSync { .. } | E::UnknownRepository(_) | E::Outside { .. } => Exit::Usage,
             _ => Exit::Failed,
         };

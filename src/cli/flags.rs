@@ -102,6 +102,9 @@ pub(super) struct Project {
     /// Do not fetch dependencies of the chart that are missing
     #[arg(long, hide_short_help = true)]
     pub(super) offline: bool,
+    /// When dependencies of the chart are missing, choose the newest that fit, as `deps update`
+    #[arg(long, conflicts_with = "offline", hide_short_help = true)]
+    pub(super) dependency_update: bool,
     #[command(flatten)]
     pub(super) file: ProjectFile,
 }

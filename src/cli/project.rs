@@ -46,6 +46,8 @@ pub(super) struct Request {
     pub(super) context: Option<String>,
     /// Whether dependencies of the chart that are missing are not fetched.
     pub(super) offline: bool,
+    /// Whether they are chosen anew then.
+    pub(super) dependency_update: bool,
     /// The folder of the project.
     pub(super) folder: PathBuf,
 }
@@ -126,6 +128,7 @@ pub(super) fn resolve_or(
         conflicts: conflicts(settings.conflicts)?,
         context: settings.context,
         offline: project.offline,
+        dependency_update: project.dependency_update,
         folder,
     })
 }

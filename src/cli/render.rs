@@ -69,9 +69,6 @@ pub(super) struct Args {
     /// Print what the templates wrote even when it is no YAML
     #[arg(long, help_heading = "Render", hide_short_help = true)]
     debug: bool,
-    /// Not there yet: use `windlass deps update`
-    #[arg(long, hide = true)]
-    dependency_update: bool,
     #[command(flatten)]
     repeat: repeat::Flags,
     /// Render twice, at other times and with other random numbers, and name what differs
@@ -113,13 +110,6 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         return rewrite_files(args, context);
     }
     let request = project::resolve(&named(args, context)?, &args.locks, &context.environment)?;
-    if args.dependency_update {
-        return Err(
-            Error::usage("`--dependency-update` is not there yet").hinted(
-                "run `windlass deps update CHART` before, and keep `Chart.lock` and `Chart.sum`",
-            ),
-        );
-    }
     deps::ensure(&request, context)?;
     let options = Options {
         include_crds: !args.skip_crds,

@@ -46,6 +46,14 @@ pub enum Error {
         /// Which digest differs, with both digests.
         difference: String,
     },
+    /// Something that is not in `Chart.sum` would be rendered.
+    #[error("{what} is not in Chart.sum{}", .known.as_ref().map(|known| format!(", which has {known}")).unwrap_or_default())]
+    Unlisted {
+        /// An archive with its digest, or a line of the lock.
+        what: String,
+        /// What it has of the same chart.
+        known: Option<String>,
+    },
     /// The index of a repository states another digest than the archive has.
     #[error("chart {chart}: {url} {difference}")]
     WrongDigest {
@@ -126,8 +134,11 @@ impl Error {
         Some(match self {
             Self::Outside { .. } => "if that is meant, add `--allow-outside`".to_owned(),
             Self::Changed { chart, .. } => format!(
-                "if the change is meant, remove the line of {chart} from Chart.sum and run `windlass deps update`"
+                "`windlass deps build` restores what was locked, while its source or the cache has it; if the change is meant, remove the line of {chart} from Chart.sum and run `windlass deps update`"
             ),
+            Self::Unlisted { .. } => {
+                "`windlass deps build` fetches what the lock names, removes other archives and writes Chart.sum".to_owned()
+            }
             Self::Offline { .. } => {
                 "leave it out, or run `windlass deps build` once where the network may be used"
                     .to_owned()

@@ -4,7 +4,7 @@
 //! asked for are read, where the form of the file allows it: the one that Helm and ChartMuseum write.
 
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use windlass_helm::sprig::semver;
 use windlass_helm::value::{Map, Value};
 use windlass_helm::yaml;
@@ -53,10 +53,11 @@ pub(super) fn read(text: &[u8], names: &[&str]) -> Result<BTreeMap<String, Vec<E
         }
         return Ok(found);
     }
-    let whole = std::str::from_utf8(text).ok();
+    let whole = std::str::from_utf8(text).unwrap_or_default();
+    let parts = parts(whole, names)?;
     let mut missing = Vec::new();
     for name in names {
-        let part = whole.and_then(|text| part(text, name));
+        let part = parts.get(name);
         let part = part.and_then(|part| yaml::from_yaml_map(part.as_bytes()).ok());
         match part.and_then(|map| of(&map, name)) {
             Some(entries) => drop(found.insert((*name).to_owned(), entries)),
@@ -78,13 +79,19 @@ pub(super) fn read(text: &[u8], names: &[&str]) -> Result<BTreeMap<String, Vec<E
     Ok(found)
 }
 
-/// The lines of one chart below `entries:`.
-fn part(text: &str, name: &str) -> Option<String> {
-    let mut lines = text.split_inclusive('\n');
-    lines.by_ref().find(|line| line.trim_end() == "entries:")?;
-    let mut indent = None;
-    let mut part = String::new();
-    for line in lines {
+/// The lines of each chart below `entries:`, as far as they are written in the usual form.
+fn parts<'a>(text: &str, names: &[&'a str]) -> Result<BTreeMap<&'a str, String>, String> {
+    let names: BTreeSet<&str> = names.iter().copied().collect();
+    let mut lines = text.split_inclusive('\n').enumerate();
+    let (mut indent, mut current) = (None, None);
+    let mut parts = BTreeMap::<&str, String>::new();
+    if lines
+        .by_ref()
+        .all(|(_, line)| line.trim_end() != "entries:")
+    {
+        return Ok(parts);
+    }
+    for (number, line) in lines {
         let bare = line.trim_start_matches(' ');
         if bare.trim().is_empty() || bare.starts_with('#') {
             continue;
@@ -95,19 +102,25 @@ fn part(text: &str, name: &str) -> Option<String> {
             break;
         }
         if depth == indent && !bare.starts_with('-') {
-            if !part.is_empty() {
-                break;
+            let (key, rest) = bare.trim_end().split_once(':').unwrap_or((bare, ""));
+            let key = key.trim_matches(['"', '\'']);
+            current = names.get(key).copied();
+            if current.is_some_and(|name| parts.contains_key(name)) {
+                let number = number + 1;
+                return Err(format!(
+                    "error converting YAML to JSON: yaml: unmarshal errors:\n  line {number}: key {key:?} already set in map"
+                ));
             }
-            let key = bare.trim_end().strip_suffix(':')?;
-            if key.trim_matches(['"', '\'']) != name {
-                continue;
+            // Another form of YAML: all of it is read then.
+            if !rest.is_empty() {
+                current = None;
             }
-        } else if part.is_empty() {
-            continue;
         }
-        part.push_str(line);
+        if let Some(name) = current {
+            parts.entry(name).or_default().push_str(line);
+        }
     }
-    (!part.is_empty()).then_some(part)
+    Ok(parts)
 }
 
 fn of(entries: &Map, name: &str) -> Option<Vec<Entry>> {
@@ -140,7 +153,7 @@ fn sorted(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, part, read};
+    use super::{Entry, parts, read};
 
     const INDEX: &str = "apiVersion: v1\nentries:\n  db:\n  - version: 9.0.0\n    urls: [db.tgz]\n  web:\n  \
         - description: |\n      entries:\n        db:\n    version: 1.2.0\n    urls:\n    - web-1.2.0.tgz\n    \
@@ -168,7 +181,7 @@ mod tests {
     #[test]
     fn other_forms_are_read_whole() {
         let flow = "apiVersion: v1\nentries: {web: [{version: 1.0.0}], 'db': null}\n";
-        assert!(part(flow, "web").is_none());
+        assert!(parts(flow, &["web"]).unwrap().is_empty());
         assert_eq!(versions(flow, "web"), ["1.0.0"]);
         let anchored = "apiVersion: v1\nentries:\n  db: &a\n  - version: 1.0.0\n  web: *a\n";
         assert_eq!(versions(anchored, "web"), ["1.0.0"]);
@@ -183,5 +196,7 @@ mod tests {
         assert_eq!(error("entries: {}"), "no API version specified");
         assert_eq!(error("{\"entries\": {}}"), "no API version specified");
         assert!(!error("<html>: <").is_empty());
+        let twice = "apiVersion: v1\nentries:\n  web:\n  - a\n  db:\n  - b\n  \"web\":\n  - c\n";
+        assert!(error(twice).ends_with("line 7: key \"web\" already set in map"));
     }
 }

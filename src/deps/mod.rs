@@ -6,6 +6,7 @@
 
 mod cache;
 mod error;
+mod event;
 mod index;
 mod origin;
 mod repositories;
@@ -14,14 +15,17 @@ mod restore;
 mod stage;
 mod status;
 mod sum;
+#[cfg(test)]
+mod tests;
 
 pub use cache::Cache;
 pub use error::Error;
+pub use event::{Event, Tell};
 pub use origin::{Network, OCI_SCHEME, chart_reference};
 pub use repositories::Repositories;
 pub use resolve::{Newer, newer};
 pub use restore::{Options, Report, build, update};
-pub use status::{Status, check, statuses, strangers};
+pub use status::{Status, check, is_incomplete, statuses, strangers};
 pub use sum::Sums;
 
 /// The media types of a chart's package in an OCI registry; the first is written.

@@ -1,10 +1,11 @@
 //! Where dependencies come from, and how each place is asked: which versions it has, and for an archive.
 
+use super::event::{Event, Tell, told};
 use super::index::{self, Entry, MAX_INDEX};
 use super::repositories::Repository;
 use super::{CHART_LAYERS, Error, MAX_ARCHIVE, Repositories};
 use crate::image::{Digest, Reference};
-use crate::registry::{self, Client, Server, Settings, shown};
+use crate::registry::{self, Client, Server, Settings, Watch, is_local, shown};
 use reqwest::Url;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -84,6 +85,7 @@ impl Network {
         &self,
         repository: &Repository,
         names: &[&str],
+        tell: Tell<'_>,
     ) -> Result<Listed, Error> {
         let wrong = |base: String, cause: String| Error::Repository { url: base, cause };
         let base = Url::parse(&repository.url)
@@ -92,13 +94,34 @@ impl Network {
         let server = Server::new(&base, repository.access.clone(), &self.settings);
         let server = server.map_err(of_server)?;
         let index = resolved(&base, "index.yaml").map_err(|e| wrong(shown(&base), e))?;
-        let text = server.get(&index, MAX_INDEX).await.map_err(of_server)?;
+        if let Some(warning) = self.open_to_all(&base, repository) {
+            tell(Event::Warning(&warning));
+        }
+        let file = format!("index of {}", shown(&base));
+        let get = async |watch: Watch<'_>| server.get(&index, MAX_INDEX, watch).await;
+        let text = told(tell, &file, None, get).await.map_err(of_server)?;
         let entries = index::read(&text, names).map_err(|e| wrong(shown(&base), e))?;
         Ok(Listed {
             server,
             base,
             entries,
         })
+    }
+
+    /// What to say of a repository whose answers anybody on the way can change.
+    fn open_to_all(&self, base: &Url, repository: &Repository) -> Option<String> {
+        let host = base.host_str().unwrap_or_default();
+        let cause = match base.scheme() {
+            "http" if !is_local(host) => "it is asked over plain http",
+            "https" if repository.access.insecure || !self.settings.verify_certificates => {
+                "its certificate is not checked"
+            }
+            _ => return None,
+        };
+        let base = shown(base);
+        Some(format!(
+            "{base}: {cause}; anybody on the way can change what comes from there"
+        ))
     }
 
     /// The versions of a chart in a registry, the newest first.
@@ -121,16 +144,22 @@ impl Network {
         place: &str,
         name: &str,
         version: &str,
+        watch: Watch<'_>,
     ) -> Result<Fetched, Error> {
         let of_registry = |source| of(name, source);
         let image = chart_reference(place, name, version).map_err(of_registry)?;
-        self.pull_image(&image).await.map_err(of_registry)
+        self.pull_image(&image, watch).await.map_err(of_registry)
     }
 
-    async fn pull_image(&self, image: &Reference) -> Result<Fetched, registry::Error> {
+    async fn pull_image(
+        &self,
+        image: &Reference,
+        watch: Watch<'_>,
+    ) -> Result<Fetched, registry::Error> {
         let limit = usize::try_from(MAX_ARCHIVE).unwrap_or(usize::MAX);
         let client = self.client().await?;
-        let artifact = client.artifact(image, &CHART_LAYERS, limit).await?;
+        let artifact = client.artifact(image, &CHART_LAYERS, limit, watch);
+        let artifact = artifact.await?;
         Ok(Fetched {
             url: format!("{OCI_SCHEME}{image}"),
             file: artifact.file,
@@ -144,6 +173,7 @@ impl Network {
         listed: &Listed,
         name: &str,
         version: &str,
+        watch: Watch<'_>,
     ) -> Result<Fetched, Error> {
         let of_server = |source| of(name, source);
         let Some(entry) = listed.entry(name, version) else {
@@ -160,10 +190,10 @@ impl Network {
         let fetched = match address.strip_prefix(OCI_SCHEME) {
             Some(image) => {
                 let image = Reference::parse(image).map_err(|e| of_server(e.into()))?;
-                self.pull_image(&image).await.map_err(of_server)?
+                self.pull_image(&image, watch).await.map_err(of_server)?
             }
             None => Fetched {
-                file: (listed.server.get(&url, MAX_ARCHIVE).await).map_err(of_server)?,
+                file: (listed.server.get(&url, MAX_ARCHIVE, watch).await).map_err(of_server)?,
                 url: shown(&url),
                 manifest: None,
             },
@@ -191,6 +221,14 @@ impl Listed {
         let entries = self.entries.get(name)?.iter();
         let usable = entries.filter(|entry| !entry.urls.is_empty());
         Some(usable.map(|entry| entry.version.clone()).collect())
+    }
+
+    /// Whether several entries are of this version, and not the same.
+    pub(super) fn is_ambiguous(&self, name: &str, version: &str) -> bool {
+        let entries = self.entries.get(name).into_iter().flatten();
+        let mut same = entries.filter(|entry| entry.version == version && !entry.urls.is_empty());
+        let first = same.next();
+        same.any(|other| Some(other) != first)
     }
 
     /// This version, else one that differs from it in metadata alone.

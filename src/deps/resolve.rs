@@ -3,14 +3,15 @@
 //! Follows helm v4 `internal/resolver/resolver.go` and `pkg/downloader/manager.go` (`resolveRepoNames`).
 
 use super::Error;
-use super::origin::{Listed, Network, OCI_SCHEME, Origin};
+use super::origin::{Listed, OCI_SCHEME, Origin};
 use super::restore::Options;
-use super::status;
+use super::{stage, status};
 use futures::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 use windlass_helm::chart::{self, Chart, Dependency, Profile};
 use windlass_helm::sprig::semver;
+use windlass_helm::value::Str;
 
 /// A dependency whose origin is known.
 #[derive(Clone, Debug)]
@@ -131,6 +132,21 @@ fn cleaned(path: &Path) -> PathBuf {
     clean
 }
 
+/// The metadata and lock of a chart alone, from their files: neither templates are read nor archives unpacked.
+pub(super) fn head(folder: &Path) -> Result<Chart, Error> {
+    let files = status::REQUIREMENTS.iter().chain(&status::LOCKS);
+    let read = |name: &&str| {
+        let file = stage::read(&folder.join(name))?;
+        let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&file);
+        Some(((*name).to_owned(), Str::from(text)))
+    };
+    let files: Vec<(String, Str)> = files.filter_map(read).collect();
+    if !files.iter().any(|(name, _)| name == "Chart.yaml") {
+        return load(folder);
+    }
+    Chart::from_files(files, Profile::Helm4).map_err(|error| Error::Chart(error.to_string()))
+}
+
 /// Loads the folder of a dependency.
 pub(super) fn load(folder: &Path) -> Result<Chart, Error> {
     chart::load(folder, Profile::Helm4).map_err(|error| Error::Chart(error.to_string()))
@@ -146,8 +162,9 @@ pub(super) fn check_range(dependency: &Dependency) -> Result<(), Error> {
     })
 }
 
-/// Asks the repositories of these dependencies for their indexes, each once.
-pub(super) async fn indexes(wanted: &[&Wanted], network: &Network) -> Result<Indexes, Error> {
+/// Asks the repositories of these dependencies for their indexes, each once. What fails is told beside what is there.
+pub(super) async fn indexes(wanted: &[&Wanted], options: &Options<'_>) -> (Indexes, Vec<Error>) {
+    let network = options.network;
     let mut names = BTreeMap::<&str, (&Wanted, Vec<&str>)>::new();
     for one in wanted {
         if let Origin::Repository(repository) = &one.origin {
@@ -160,7 +177,8 @@ pub(super) async fn indexes(wanted: &[&Wanted], network: &Network) -> Result<Ind
         let Origin::Repository(repository) = &one.origin else {
             return None;
         };
-        Some((url.to_owned(), network.list(repository, &names).await))
+        let listed = network.list(repository, &names, options.tell).await;
+        Some((url.to_owned(), listed))
     };
     let asked: Vec<_> = futures::stream::iter(names)
         .map(ask)
@@ -174,8 +192,7 @@ pub(super) async fn indexes(wanted: &[&Wanted], network: &Network) -> Result<Ind
             Err(error) => errors.push(error),
         }
     }
-    failures(errors, wanted.len())?;
-    Ok(found)
+    (found, errors)
 }
 
 /// One error as it is, several together.
@@ -206,17 +223,32 @@ pub(super) async fn choose(
             what: format!("the list of versions of {}", one.dependency.name),
         });
     }
-    let indexes = indexes(&wanted.iter().collect::<Vec<_>>(), options.network).await?;
+    let all: Vec<&Wanted> = wanted.iter().collect();
+    let (indexes, mut errors) = indexes(&all, options).await;
+    let lists: Vec<_> = futures::stream::iter(&all)
+        .map(|one| versions(one, &indexes, options))
+        .buffered(options.network.concurrency())
+        .collect()
+        .await;
     let (mut locked, mut missing) = (Vec::new(), Vec::new());
-    for one in wanted {
+    for (one, list) in wanted.iter().zip(lists) {
         let Dependency {
             name,
             version,
             repository,
             ..
         } = &one.dependency;
-        let versions = versions(one, &indexes, options).await?;
-        let fits = |candidate: &&String| semver::satisfies(version, candidate);
+        let versions = match list {
+            Ok(Some(versions)) => versions,
+            Ok(None) => continue,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        // What is part of the chart is checked when it is restored.
+        let is_part = one.origin == Origin::Unpacked;
+        let fits = |candidate: &&String| is_part || semver::satisfies(version, candidate);
         let Some(chosen) = versions.iter().find(fits) else {
             missing.push(format!(
                 "{name:?} (repository {repository:?}, version {version:?})"
@@ -232,18 +264,19 @@ pub(super) async fn choose(
             origin: one.origin.clone(),
         });
     }
-    match missing.is_empty() {
-        true => Ok((locked, indexes)),
-        false => Err(Error::NoVersion(missing)),
+    if !missing.is_empty() {
+        errors.push(Error::NoVersion(missing));
     }
+    failures(errors, wanted.len())?;
+    Ok((locked, indexes))
 }
 
-/// The versions that there are, the newest first.
+/// The versions that there are, the newest first; `None` where the index of the repository could not be read.
 async fn versions(
     wanted: &Wanted,
     indexes: &Indexes,
     options: &Options<'_>,
-) -> Result<Vec<String>, Error> {
+) -> Result<Option<Vec<String>>, Error> {
     let Dependency {
         name,
         version,
@@ -254,16 +287,17 @@ async fn versions(
         // Part of the chart: the lock says the range, as Helm's does.
         Origin::Unpacked => {
             folder(name, &format!("charts/{name}"), &options.unfenced())?;
-            Ok(vec![version.clone()])
+            Ok(Some(vec![version.clone()]))
         }
-        Origin::Folder(folder) => Ok(vec![load(folder)?.metadata.version]),
-        Origin::Oci(_) if semver::is_version(version) => Ok(vec![version.clone()]),
-        Origin::Oci(place) => options.network.tags(place, name).await,
+        Origin::Folder(folder) => Ok(Some(vec![load(folder)?.metadata.version])),
+        Origin::Oci(_) if semver::is_version(version) => Ok(Some(vec![version.clone()])),
+        Origin::Oci(place) => options.network.tags(place, name).await.map(Some),
         Origin::Repository(found) => {
-            let listed = indexes.get(&found.url);
-            let versions = listed.and_then(|listed| listed.versions(name));
-            versions
-                .ok_or_else(|| Error::Chart(format!("{name} chart not found in repo {repository}")))
+            let Some(listed) = indexes.get(&found.url) else {
+                return Ok(None);
+            };
+            let unknown = || Error::Chart(format!("{name} chart not found in repo {repository}"));
+            listed.versions(name).ok_or_else(unknown).map(Some)
         }
     }
 }
@@ -290,7 +324,7 @@ pub struct Newer {
 /// # Errors
 /// As [`update`](super::update).
 pub async fn newer(options: &Options<'_>) -> Result<Vec<Newer>, Error> {
-    let chart = load(options.chart)?;
+    let chart = head(options.chart)?;
     let wanted = origins(chart.requirements(), options)?;
     let remote = |one: &&Wanted| matches!(one.origin, Origin::Repository(_) | Origin::Oci(_));
     let wanted: Vec<&Wanted> = wanted.iter().filter(remote).collect();
@@ -299,9 +333,12 @@ pub async fn newer(options: &Options<'_>) -> Result<Vec<Newer>, Error> {
             what: format!("the list of versions of {}", one.dependency.name),
         });
     }
-    let indexes = indexes(&wanted, options.network).await?;
+    let (indexes, mut errors) = indexes(&wanted, options).await;
     let ask = async |one: &&Wanted| match &one.origin {
-        Origin::Oci(place) => options.network.tags(place, &one.dependency.name).await,
+        Origin::Oci(place) => {
+            let tags = options.network.tags(place, &one.dependency.name);
+            tags.await.map(Some)
+        }
         _ => versions(one, &indexes, options).await,
     };
     let answers: Vec<_> = futures::stream::iter(&wanted)
@@ -309,7 +346,7 @@ pub async fn newer(options: &Options<'_>) -> Result<Vec<Newer>, Error> {
         .buffered(options.network.concurrency())
         .collect()
         .await;
-    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for (one, answer) in wanted.iter().zip(answers) {
         let Dependency {
             name,
@@ -318,7 +355,8 @@ pub async fn newer(options: &Options<'_>) -> Result<Vec<Newer>, Error> {
             ..
         } = &one.dependency;
         let versions = match answer {
-            Ok(versions) => versions,
+            Ok(Some(versions)) => versions,
+            Ok(None) => continue,
             Err(error) => {
                 errors.push(error);
                 continue;

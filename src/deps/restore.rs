@@ -4,12 +4,14 @@
 //! checked and written aside first; only when all are there does `charts/` change. What a kill leaves half done after
 //! that is done by the next run: the mark of a change comes first, then sums of both states, then the lock.
 
+use super::event::{Event, Tell, told};
 use super::origin::{Fetched, Network, Origin};
 use super::resolve::{self, Indexes, Wanted};
 use super::stage::{self, Stage};
 use super::sum::Sum;
 use super::{Cache, Error, Sums};
 use crate::image::Digest;
+use crate::registry::Watch;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +33,7 @@ pub struct Options<'a> {
     /// The time of the lock.
     pub now: Timestamp,
     /// Is told what is done.
-    pub tell: &'a dyn Fn(&str),
+    pub tell: Tell<'a>,
 }
 
 impl Options<'_> {
@@ -130,7 +132,7 @@ fn load(folder: &Path) -> Result<Chart, Error> {
         let only = "only unpacked charts can be updated";
         return Err(Error::Chart(only.to_owned()));
     }
-    resolve::load(folder)
+    resolve::head(folder)
 }
 
 fn lock_name(chart: &Chart) -> &'static str {
@@ -172,7 +174,7 @@ async fn restore(
     lock: Option<(&'static str, Vec<u8>)>,
     options: &Options<'_>,
 ) -> Result<Report, Error> {
-    let old = Sums::load(options.chart)?;
+    let old = Sums::load(options.chart)?.unwrap_or_default();
     let mut stage = Stage::new(options.chart)?;
     let (mut steps, mut errors) = (Vec::new(), Vec::new());
     for one in &mut locked {
@@ -181,8 +183,9 @@ async fn restore(
             Step::Unpacked
         }));
     }
+    let (found, failed) = fetch(&locked, &steps, indexes, &old, &stage, options).await;
+    errors.extend(failed);
     resolve::failures(errors, locked.len())?;
-    let found = fetch(&locked, &mut steps, indexes, &old, &stage, options).await?;
     let mut report = Report {
         fetched: found.len(),
         ..Report::default()
@@ -200,7 +203,7 @@ async fn restore(
             sums.check(name, version, &sum)?;
             sums.0.insert((name.clone(), version.clone()), sum);
         }
-        names.insert(archive_of(dependency));
+        names.insert(archive_of(name, version));
     }
     stage.begin()?;
     let mut both = old;
@@ -219,8 +222,8 @@ async fn restore(
 }
 
 /// The name of an archive in `charts/`.
-fn archive_of(dependency: &Dependency) -> String {
-    format!("{}-{}.tgz", dependency.name, dependency.version)
+pub(super) fn archive_of(name: &str, version: &str) -> String {
+    format!("{name}-{version}.tgz")
 }
 
 /// What can be done for a dependency without the network.
@@ -234,7 +237,7 @@ fn local(
     let Wanted { dependency, origin } = wanted;
     match origin {
         Origin::Unpacked => {
-            let found = resolve::load(&options.chart.join("charts").join(&dependency.name))?;
+            let found = resolve::head(&options.chart.join("charts").join(&dependency.name))?;
             let version = &found.metadata.version;
             if semver::satisfies(&dependency.version, version) {
                 return Ok(Step::Unpacked);
@@ -262,8 +265,8 @@ fn local(
                     package.metadata.name
                 )));
             }
+            stage.put(&archive_of(&dependency.name, &version), &package.bytes)?;
             dependency.version = version;
-            stage.put(&archive_of(dependency), &package.bytes)?;
             Ok(Step::Ready(None))
         }
         Origin::Repository(_) | Origin::Oci(_) => known(dependency, sums, stage, options),
@@ -278,7 +281,7 @@ fn known(
     options: &Options<'_>,
 ) -> Result<Step, Error> {
     let Dependency { name, version, .. } = dependency;
-    let archive = archive_of(dependency);
+    let archive = archive_of(name, version);
     let path = options.chart.join("charts").join(&archive);
     // A link is not kept, even to what is right.
     let keep = |file: &[u8]| match path.is_symlink() {
@@ -328,15 +331,15 @@ fn source(dependency: &Dependency) -> String {
 
 type Found<'a> = Vec<(&'a Dependency, Option<Sum>)>;
 
-/// Fetches what has to be fetched into the stage, side by side, each chart once.
+/// Fetches what has to be fetched into the stage, side by side, each chart once. What fails is told beside what came.
 async fn fetch<'a>(
     locked: &'a [Wanted],
-    steps: &mut [Step],
+    steps: &[Step],
     mut indexes: Indexes,
     sums: &Sums,
     stage: &Stage,
     options: &Options<'_>,
-) -> Result<Found<'a>, Error> {
+) -> (Found<'a>, Vec<Error>) {
     let mut wanted = BTreeMap::new();
     for (one, step) in locked.iter().zip(steps) {
         if matches!(step, Step::Fetch) {
@@ -344,28 +347,30 @@ async fn fetch<'a>(
             wanted.insert((name, version, &one.dependency.repository), one);
         }
     }
-    let wanted: Vec<&Wanted> = wanted.into_values().collect();
-    let unread = |one: &&&Wanted| match &one.origin {
-        Origin::Repository(repository) => !indexes.contains_key(&repository.url),
-        _ => false,
+    let mut wanted: Vec<&Wanted> = wanted.into_values().collect();
+    let is_read = |one: &&Wanted, indexes: &Indexes| match &one.origin {
+        Origin::Repository(repository) => indexes.contains_key(&repository.url),
+        _ => true,
     };
-    let unread: Vec<&Wanted> = wanted.iter().filter(unread).copied().collect();
-    indexes.extend(Box::pin(resolve::indexes(&unread, options.network)).await?);
+    let unread = wanted.iter().filter(|one| !is_read(one, &indexes));
+    let unread: Vec<&Wanted> = unread.copied().collect();
+    let (read, mut errors) = Box::pin(resolve::indexes(&unread, options)).await;
+    indexes.extend(read);
     let indexes = &indexes;
+    wanted.retain(|one| is_read(one, indexes));
     let answers: Vec<_> = futures::stream::iter(&wanted)
         .map(|one| one_of(one, indexes, sums, stage, options))
         .buffered(options.network.concurrency())
         .collect()
         .await;
-    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    let mut found = Vec::new();
     for (one, answer) in wanted.iter().zip(answers) {
         match answer {
             Ok(sum) => found.push((&one.dependency, Some(sum))),
             Err(error) => errors.push(error),
         }
     }
-    resolve::failures(errors, locked.len())?;
-    Ok(found)
+    (found, errors)
 }
 
 /// Fetches one chart and checks what came.
@@ -379,21 +384,29 @@ async fn one_of(
     let Wanted { dependency, origin } = wanted;
     let Dependency { name, version, .. } = dependency;
     let source = source(dependency);
-    (options.tell)(&format!("Downloading {name} {version} from repo {source}"));
+    let network = options.network;
+    if let Origin::Repository(repository) = origin
+        && let Some(listed) = indexes.get(&repository.url)
+        && listed.is_ambiguous(name, version)
+    {
+        let warning = format!("{source} has {name} {version} more than once; the first is taken");
+        (options.tell)(Event::Warning(&warning));
+    }
+    let get = async |watch: Watch<'_>| match origin {
+        Origin::Oci(place) => network.pull(place, name, version, watch).await,
+        Origin::Repository(repository) => match indexes.get(&repository.url) {
+            Some(listed) => network.download(listed, name, version, watch).await,
+            None => Err(Error::Chart(format!("{name} chart not found in {source}"))),
+        },
+        Origin::Unpacked | Origin::Folder(_) => Err(Error::Chart(format!("{name} is not fetched"))),
+    };
+    let chart = format!("{name} {version}");
+    let fetched = told(options.tell, &chart, Some(&source), get).await?;
     let Fetched {
         url,
         file,
         manifest,
-    } = match origin {
-        Origin::Oci(place) => options.network.pull(place, name, version).await?,
-        Origin::Repository(repository) => match indexes.get(&repository.url) {
-            Some(listed) => options.network.download(listed, name, version).await?,
-            None => return Err(Error::Chart(format!("{name} chart not found in {source}"))),
-        },
-        Origin::Unpacked | Origin::Folder(_) => {
-            return Err(Error::Chart(format!("{name} is not fetched")));
-        }
-    };
+    } = fetched;
     let sum = Sum {
         source,
         archive: Digest::of(&file),
@@ -402,7 +415,7 @@ async fn one_of(
     sums.check(name, version, &sum)?;
     verify(dependency, &url, &file)?;
     options.cache.put(&sum.archive, &file);
-    stage.put(&archive_of(dependency), &file)?;
+    stage.put(&archive_of(name, version), &file)?;
     Ok(sum)
 }
 
@@ -451,7 +464,8 @@ fn remove_outdated(
     }
     removed.sort();
     for name in &removed {
-        (options.tell)(&format!("Deleted the outdated charts/{name}"));
+        let note = format!("Deleted the outdated charts/{name}");
+        (options.tell)(Event::Note(&note));
     }
     Ok(removed)
 }

@@ -2,15 +2,23 @@
 //!
 //! Follows helm v4 `pkg/action/dependency.go`.
 
+use super::resolve;
+use super::restore::archive_of;
 use super::stage;
 use super::sum::Sum;
 use super::{Error, Sums};
 use crate::image::Digest;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{self, Chart, Dependency, Profile};
 use windlass_helm::sprig::semver;
 use windlass_helm::value::{List, Value};
 use windlass_helm::yaml;
+
+/// The files that dependencies are asked for in.
+pub(super) const REQUIREMENTS: [&str; 2] = ["Chart.yaml", "requirements.yaml"];
+/// The files that hold what was chosen.
+pub(super) const LOCKS: [&str; 2] = ["Chart.lock", "requirements.lock"];
 
 /// One dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,17 +80,58 @@ fn status(folder: &Path, dependency: &Dependency, chart: &Chart) -> &'static str
 /// Looks at a chart that is about to be used: whether it has a lock and `charts/` lacks something that it asks for, has
 /// it in another version, or holds what an interrupted run left. Only names are looked at where they suffice.
 ///
+/// With a `Chart.sum`, nothing is to be used that it does not name, but for folders: those in `charts/`, and archives
+/// that were made of `file://` dependencies.
+///
 /// # Errors
-/// [`Error::Changed`] for an archive in `charts/` that is not what `Chart.sum` says.
+/// [`Error::Changed`] and [`Error::Unlisted`] for what is not as `Chart.sum` says.
 pub fn check(folder: &Path) -> Result<bool, Error> {
-    let has_lock = ["Chart.lock", "requirements.lock"].map(|lock| folder.join(lock).exists());
-    let has_lock = has_lock.contains(&true);
+    let has_lock = LOCKS.iter().any(|lock| folder.join(lock).exists());
     if has_lock && stage::is_interrupted(folder) {
         return Ok(true);
     }
+    let locked = named_in(folder, LOCKS).unwrap_or_default();
+    let there = files(folder);
     let sums = Sums::load(folder)?;
+    if let Some(sums) = &sums {
+        check_sums(folder, sums)?;
+    }
+    if !has_lock {
+        return Ok(false);
+    }
+    if let Some(sums) = &sums {
+        if is_stale(&locked, &there, sums) {
+            return Ok(true);
+        }
+        refuse_unlisted(&locked, &there, sums)?;
+    }
+    let there: BTreeSet<&str> = there.iter().flat_map(|path| beginnings(path)).collect();
+    let named = asked_for(folder).unwrap_or_default();
+    if named.iter().all(|one| there.contains(one.name.as_str())) {
+        return Ok(false);
+    }
+    // Archives may have other names than those of their charts. What cannot be loaded is told by the render.
+    Ok(is_incomplete(folder).unwrap_or(false))
+}
+
+/// Whether `charts/` lacks a chart that is asked for, in whatever version, as Helm looks at it.
+///
+/// Follows helm v4 `pkg/action/install.go`, `CheckDependencies`.
+///
+/// # Errors
+/// A chart that cannot be loaded.
+pub fn is_incomplete(folder: &Path) -> Result<bool, Error> {
+    let chart = resolve::load(folder)?;
+    let found = chart.dependencies.iter();
+    let found: BTreeSet<&str> = found.map(|chart| chart.metadata.name.as_str()).collect();
+    let mut wanted = chart.requirements().iter();
+    Ok(wanted.any(|wanted| !found.contains(wanted.name.as_str())))
+}
+
+/// Compares the archives that have the names of charts in `Chart.sum`.
+fn check_sums(folder: &Path, sums: &Sums) -> Result<(), Error> {
     for (name, version) in sums.0.keys() {
-        let path = folder.join(format!("charts/{name}-{version}.tgz"));
+        let path = folder.join("charts").join(archive_of(name, version));
         match stage::read(&path) {
             Some(file) => {
                 let found = Sum {
@@ -96,64 +145,73 @@ pub fn check(folder: &Path) -> Result<bool, Error> {
             None => {}
         }
     }
-    if !has_lock {
-        return Ok(false);
-    }
-    let there = files(folder);
-    let is_there = |dependency: &Dependency| {
-        let of_name = |path: &PathBuf| {
-            let name = path.file_name().and_then(|name| name.to_str());
-            name == Some(dependency.name.as_str()) || version_of(path, dependency).is_some()
-        };
-        there.iter().any(of_name)
-    };
-    let locked = named_in(folder, ["Chart.lock", "requirements.lock"]).unwrap_or_default();
-    if is_stale(&locked, &there, &sums) {
-        return Ok(true);
-    }
-    let named = asked_for(folder).unwrap_or_default();
-    if named.iter().all(is_there) {
-        return Ok(false);
-    }
-    // Archives may have other names than those of their charts. What cannot be loaded is told by the render.
-    let Ok(chart) = chart::load(folder, Profile::Helm4) else {
-        return Ok(false);
-    };
-    let mut wanted = chart.requirements().iter();
-    Ok(!wanted.all(|wanted| {
-        let mut found = chart.dependencies.iter();
-        found.any(|found| found.metadata.name == wanted.name)
-    }))
+    Ok(())
 }
 
 /// Whether `charts/` has another version of a chart than the lock, as after a pull of a newer lock. A lock that helm wrote
 /// since is not in `Chart.sum` and says nothing here.
 fn is_stale(locked: &[Dependency], there: &[PathBuf], sums: &Sums) -> bool {
-    let is_locked = |name: &str, version: &str| {
-        let mut of_name = locked.iter().filter(|one| one.name == name);
-        of_name.any(|one| one.version == version)
-    };
-    let mut known = locked.iter();
-    known.any(|one| {
-        let other = |path: &PathBuf| {
-            version_of(path, one).is_some_and(|version| {
-                semver::is_strict_version(&version) && !is_locked(&one.name, &version)
-            })
-        };
-        sums.get(&one.name, &one.version).is_some() && there.iter().any(other)
+    let version_of = |one: &Dependency| (one.name.clone(), one.version.clone());
+    let of_lock: BTreeSet<(String, String)> = locked.iter().map(version_of).collect();
+    let summed = of_lock.iter().filter(|one| sums.0.contains_key(*one));
+    let summed: BTreeSet<&str> = summed.map(|(name, _)| name.as_str()).collect();
+    let mut versions = there.iter().flat_map(|path| versions_of(path));
+    versions.any(|(name, version)| {
+        summed.contains(name)
+            && semver::is_strict_version(version)
+            && !of_lock.contains(&(name.to_owned(), version.to_owned()))
     })
+}
+
+/// Refuses what `Chart.sum` does not name: charts of the lock, and archives in `charts/`.
+fn refuse_unlisted(locked: &[Dependency], there: &[PathBuf], sums: &Sums) -> Result<(), Error> {
+    let known = |name: &str| {
+        let mut of_name = sums.0.iter().filter(|((other, _), _)| other == name);
+        let ((name, version), sum) = of_name.next()?;
+        Some(format!("{name} {version} with {}", sum.archive))
+    };
+    let mut archives: BTreeSet<String> = BTreeSet::new();
+    for one in locked {
+        let Dependency { name, version, .. } = one;
+        let is_folder = one.repository.is_empty() || one.repository.starts_with("file://");
+        if !is_folder && sums.get(name, version).is_none() {
+            return Err(Error::Unlisted {
+                what: format!("chart {name} {version} of the lock"),
+                known: known(name),
+            });
+        }
+        archives.insert(archive_of(name, version));
+    }
+    archives.extend(
+        sums.0
+            .keys()
+            .map(|(name, version)| archive_of(name, version)),
+    );
+    for path in there {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !name.ends_with(".tgz") || name.starts_with(['.', '_']) || archives.contains(&*name) {
+            continue;
+        }
+        let digest = stage::read(path).map(|file| Digest::of(&file).to_string());
+        let digest = digest.unwrap_or_else(|| "no archive of a chart".to_owned());
+        return Err(Error::Unlisted {
+            what: format!("{} ({digest})", path.display()),
+            known: versions_of(path).find_map(|(name, _)| known(name)),
+        });
+    }
+    Ok(())
 }
 
 /// The dependencies that a chart asks for, from the files that hold them alone.
 pub(super) fn asked_for(folder: &Path) -> Option<Vec<Dependency>> {
-    named_in(folder, ["Chart.yaml", "requirements.yaml"])
+    named_in(folder, REQUIREMENTS)
 }
 
 /// The dependencies in these files: name, version and repository.
 fn named_in(folder: &Path, files: [&str; 2]) -> Option<Vec<Dependency>> {
     let mut all = Vec::new();
     for file in files {
-        let Ok(text) = std::fs::read(folder.join(file)) else {
+        let Some(text) = stage::read(&folder.join(file)) else {
             continue;
         };
         let value = yaml::from_yaml_map(&text).ok()?.get("dependencies");
@@ -176,9 +234,24 @@ fn named_in(folder: &Path, files: [&str; 2]) -> Option<Vec<Dependency>> {
 
 /// `*` of `charts/NAME-*.tgz`.
 fn version_of(path: &Path, dependency: &Dependency) -> Option<String> {
-    let name = path.file_name()?.to_str()?.strip_suffix(".tgz")?;
-    let rest = name.strip_prefix(&dependency.name)?.strip_prefix('-')?;
-    Some(rest.to_owned())
+    let mut versions = versions_of(path);
+    let found = versions.find(|(name, _)| *name == dependency.name);
+    found.map(|(_, version)| version.to_owned())
+}
+
+/// What `charts/NAME-VERSION.tgz` may be an archive of: names and versions may have dashes, too.
+fn versions_of(path: &Path) -> impl Iterator<Item = (&str, &str)> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let name = name.and_then(|name| name.strip_suffix(".tgz"));
+    let name = name.unwrap_or_default();
+    let dashes = name.match_indices('-');
+    dashes.map(move |(at, _)| (&name[..at], &name[at + 1..]))
+}
+
+/// The names of charts that a folder or archive in `charts/` may be of, by its own name.
+fn beginnings(path: &Path) -> impl Iterator<Item = &str> {
+    let name = path.file_name().and_then(|name| name.to_str());
+    versions_of(path).map(|(name, _)| name).chain(name)
 }
 
 fn of_archive(archive: &Path, dependency: &Dependency) -> &'static str {

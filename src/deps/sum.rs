@@ -29,16 +29,17 @@ pub struct Sum {
 pub struct Sums(pub(super) BTreeMap<(String, String), Sum>);
 
 impl Sums {
-    /// Reads the file of a chart; none is empty.
+    /// Reads the file of a chart, if it has one.
     ///
     /// # Errors
     /// A file that cannot be read or understood, with its line.
-    pub fn load(chart: &Path) -> Result<Self, Error> {
+    pub fn load(chart: &Path) -> Result<Option<Self>, Error> {
         let path = chart.join(FILE);
         let size = match std::fs::metadata(&path) {
-            Ok(meta) => meta.len(),
+            Ok(meta) if meta.is_file() => meta.len(),
+            Ok(_) => return Err(Error::file(&path, "is no file")),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Ok(Self::default());
+                return Ok(None);
             }
             Err(error) => return Err(Error::file(&path, error)),
         };
@@ -60,7 +61,7 @@ impl Sums {
             })?;
             sums.0.insert(key, sum);
         }
-        Ok(sums)
+        Ok(Some(sums))
     }
 
     /// What a chart has to hold, if that is known.
@@ -172,11 +173,11 @@ mod tests {
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let mut sums = Sums::default();
-        assert_eq!(Sums::load(folder.path()).unwrap(), sums);
+        assert_eq!(Sums::load(folder.path()).unwrap(), None);
         let key = ("web".to_owned(), "1.0.0+b".to_owned());
         sums.0.insert(key, sum(b"a", b"m"));
         sums.save(folder.path()).unwrap();
-        assert_eq!(Sums::load(folder.path()).unwrap(), sums);
+        assert_eq!(Sums::load(folder.path()).unwrap(), Some(sums));
         std::fs::write(folder.path().join("Chart.sum"), "web 1.0.0 x sha256:5\n").unwrap();
         let error = Sums::load(folder.path()).unwrap_err().to_string();
         assert!(error.contains("line 1"), "{error}");

@@ -1,9 +1,10 @@
 //! Artifacts of one file, such as the packages of charts: read, and written.
 
-use super::Error;
-use super::client::{Client, Upload, protocol};
+use super::client::{Client, MAX_BODY, Upload, protocol};
 use super::manifest::{checked, digest_of};
 use super::mirrors::Endpoint;
+use super::watch::Reading;
+use super::{Error, Watch};
 use crate::image::{Digest, Reference};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
@@ -21,7 +22,7 @@ pub struct Artifact {
 }
 
 impl Client {
-    /// Reads the layer of one of these media types, of an artifact named by tag or digest.
+    /// Reads the layer of one of these media types, of at most `limit` bytes, of an artifact named by tag or digest.
     ///
     /// # Errors
     ///
@@ -31,10 +32,12 @@ impl Client {
         image: &Reference,
         kinds: &[&str],
         limit: usize,
+        watch: Watch<'_>,
     ) -> Result<Artifact, Error> {
+        let reading = Reading { limit, watch };
         let by_digest = image.digest.is_some();
         self.at_each(image, by_digest, async |place| {
-            self.artifact_at(image, place, kinds, limit).await
+            self.artifact_at(image, place, kinds, reading).await
         })
         .await
     }
@@ -44,15 +47,18 @@ impl Client {
         image: &Reference,
         place: &Endpoint,
         kinds: &[&str],
-        limit: usize,
+        reading: Reading<'_>,
     ) -> Result<Artifact, Error> {
         let name = match &image.digest {
             Some(digest) => digest.as_str(),
             None => image.tag_or_latest(),
         };
-        let answer = self
-            .ask(Method::GET, place, &format!("manifests/{name}"))
-            .await?;
+        let get = async |path: &str, limit| {
+            let reading = Reading { limit, ..reading };
+            self.request_within(Method::GET, place, path, None, reading)
+                .await
+        };
+        let answer = get(&format!("manifests/{name}"), MAX_BODY).await?;
         match answer.status {
             status if status.is_success() => {}
             StatusCode::NOT_FOUND if !name.contains(':') => {
@@ -76,10 +82,7 @@ impl Client {
             return Err(protocol(place, cause));
         };
         let wanted = checked(place, layer["digest"].as_str().unwrap_or_default())?;
-        let path = format!("blobs/{wanted}");
-        let answer = self
-            .request_within(Method::GET, place, &path, None, limit)
-            .await?;
+        let answer = get(&format!("blobs/{wanted}"), reading.limit).await?;
         if !answer.status.is_success() {
             let cause = format!("status {} for blob {wanted}", answer.status.as_u16());
             return Err(protocol(place, cause));

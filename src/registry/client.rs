@@ -5,13 +5,15 @@ use super::challenge::{self, Challenge};
 use super::docker_config::{Credential, Keychain, Lookup};
 use super::mirrors::Endpoint;
 use super::retry::{Attempt, Busy, Pauses};
-use super::settings::Http;
+use super::settings::{Http, WHOLE};
 use super::token::{self, Outcome};
-use super::{Error, Settings, failure, is_local};
+use super::watch::Reading;
+use super::{Error, Passing, Settings, failure, is_local};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 
 /// The kinds of manifests that are accepted, an index before a single platform.
@@ -20,7 +22,7 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 /// The largest answer that is read (the distribution specification asks for at least 4 MiB).
-const MAX_BODY: usize = 8 << 20;
+pub(super) const MAX_BODY: usize = 8 << 20;
 
 /// A connection to all registries: their credentials, tokens and open connections.
 #[derive(Debug)]
@@ -89,18 +91,22 @@ impl Client {
         path: &str,
         upload: Option<&Upload<'_>>,
     ) -> Result<Answer, Error> {
-        self.request_within(method, place, path, upload, MAX_BODY)
+        let reading = Reading {
+            limit: MAX_BODY,
+            watch: &|_| {},
+        };
+        self.request_within(method, place, path, upload, reading)
             .await
     }
 
-    /// The same, for an answer of at most `limit` bytes.
+    /// The same, for an answer that may be larger.
     pub(super) async fn request_within(
         &self,
         method: Method,
         place: &Endpoint,
         path: &str,
         upload: Option<&Upload<'_>>,
-        limit: usize,
+        reading: Reading<'_>,
     ) -> Result<Answer, Error> {
         let scheme = self.scheme(place).await?;
         let Endpoint {
@@ -111,7 +117,7 @@ impl Client {
         let url = format!("{scheme}://{registry}/v2/{repository}/{path}");
         let key = (registry.clone(), repository.clone(), upload.is_some());
         let header = self.authorizations.lock().await.get(&key).cloned();
-        let request = (&method, url.as_str(), upload, limit);
+        let request = (&method, url.as_str(), upload, reading);
         let send = async |header| self.send(place, request, header).await;
         let answer = send(header.as_deref()).await?;
         if answer.status == StatusCode::FORBIDDEN {
@@ -197,7 +203,7 @@ impl Client {
         let http = self.http.of(&place.registry, place.insecure);
         let limit = self.settings.timeout;
         let ask = async || token::request(http, &place.registry, limit, &request).await;
-        let retried = self.pauses.retry(&place.registry, &self.settings, ask);
+        let retried = (self.pauses).retry(&place.registry, &self.settings, &|_| {}, ask);
         match retried.await? {
             Outcome::Token(token) => Ok(token),
             Outcome::Refused(status) => Err(refused(place, status, found.if_refused())),
@@ -209,7 +215,7 @@ impl Client {
     async fn send(
         &self,
         place: &Endpoint,
-        (method, url, upload, limit): (&Method, &str, Option<&Upload<'_>>, usize),
+        (method, url, upload, reading): (&Method, &str, Option<&Upload<'_>>, Reading<'_>),
         authorization: Option<&str>,
     ) -> Result<Answer, Error> {
         let ask = async || {
@@ -221,14 +227,19 @@ impl Client {
             if let Some(value) = authorization {
                 request = request.header(AUTHORIZATION, value);
             }
+            if reading.limit > MAX_BODY {
+                request = request.timeout(WHOLE);
+            }
             let patience = self.settings.timeout;
             let failed = |error| failure::classify(&place.registry, &error, patience);
-            let response = request.send().await.map_err(failed)?;
+            let response = tokio::time::timeout(patience, request.send()).await;
+            let response = response.map_err(|_| late(place, patience))?;
+            let response = response.map_err(failed)?;
             if let Some(busy) = Busy::of(response.status(), response.headers()) {
                 return Ok(Attempt::Busy(busy));
             }
             let (status, headers) = (response.status(), response.headers().clone());
-            let body = read(place, response, limit, &failed).await?;
+            let body = read(place, response, reading, patience, &failed).await?;
             Ok(Attempt::Done(Answer {
                 status,
                 headers,
@@ -236,7 +247,7 @@ impl Client {
             }))
         };
         self.pauses
-            .retry(&place.registry, &self.settings, ask)
+            .retry(&place.registry, &self.settings, reading.watch, ask)
             .await
     }
 
@@ -276,18 +287,34 @@ impl Client {
 async fn read(
     place: &Endpoint,
     mut response: Response,
-    limit: usize,
+    reading: Reading<'_>,
+    patience: Duration,
     failed: &impl Fn(reqwest::Error) -> Error,
 ) -> Result<Vec<u8>, Error> {
+    let Reading { limit, watch } = reading;
+    let of = response.content_length();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
+    loop {
+        let chunk = tokio::time::timeout(patience, response.chunk()).await;
+        let chunk = chunk.map_err(|_| late(place, patience))?;
+        let Some(chunk) = chunk.map_err(failed)? else {
+            return Ok(body);
+        };
         if body.len() + chunk.len() > limit {
             let cause = format!("its answer is larger than {limit} bytes");
             return Err(protocol(place, cause));
         }
         body.extend_from_slice(&chunk);
+        let there = body.len() as u64;
+        watch(Passing::Bytes { there, of });
     }
-    Ok(body)
+}
+
+fn late(place: &Endpoint, limit: Duration) -> Error {
+    Error::Timeout {
+        registry: place.registry.clone(),
+        limit,
+    }
 }
 
 pub(super) fn protocol(place: &Endpoint, cause: String) -> Error {

@@ -6,15 +6,11 @@
 
 use super::docker_config::{Credential, Keychain};
 use super::retry::{Attempt, Busy, Pauses};
-use super::settings::http_client;
-use super::{Error, Settings, failure, is_local};
+use super::settings::{WHOLE, http_client};
+use super::{Error, Passing, Settings, Watch, failure, is_local};
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url};
 use std::path::PathBuf;
-use std::time::Duration;
-
-/// How long a whole file may take.
-const WHOLE: Duration = Duration::from_secs(600);
 
 /// How one server is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,7 +67,7 @@ impl Server {
     /// # Errors
     ///
     /// An [`Error`] that says why there is no file, after retries where they may help.
-    pub async fn get(&self, url: &Url, limit: u64) -> Result<Vec<u8>, Error> {
+    pub async fn get(&self, url: &Url, limit: u64, watch: Watch<'_>) -> Result<Vec<u8>, Error> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Error::Scheme {
                 url: shown(url),
@@ -84,8 +80,8 @@ impl Server {
             _ => None,
         };
         let host = host(url);
-        let ask = async || self.send(url, login.as_ref(), limit).await;
-        match self.pauses.retry(&host, &self.settings, ask).await? {
+        let ask = async || self.send(url, login.as_ref(), limit, watch).await;
+        match self.retry(&host, watch, ask).await? {
             Got::File(file) => Ok(file),
             Got::LoginWanted if login.is_none() => {
                 let found = self.keychain.find(&host, url.path()).await;
@@ -97,8 +93,8 @@ impl Server {
                 let Some(login) = found.credential else {
                     return Err(refused);
                 };
-                let ask = async || self.send(url, Some(&login), limit).await;
-                match self.pauses.retry(&host, &self.settings, ask).await? {
+                let ask = async || self.send(url, Some(&login), limit, watch).await;
+                match self.retry(&host, watch, ask).await? {
                     Got::File(file) => Ok(file),
                     Got::LoginWanted => Err(refused),
                 }
@@ -111,11 +107,21 @@ impl Server {
         }
     }
 
+    async fn retry(
+        &self,
+        host: &str,
+        watch: Watch<'_>,
+        ask: impl AsyncFn() -> Result<Attempt<Got>, Error>,
+    ) -> Result<Got, Error> {
+        (self.pauses).retry(host, &self.settings, watch, ask).await
+    }
+
     async fn send(
         &self,
         url: &Url,
         login: Option<&Credential>,
         limit: u64,
+        watch: Watch<'_>,
     ) -> Result<Attempt<Got>, Error> {
         let host = host(url);
         let failed =
@@ -152,7 +158,8 @@ impl Server {
             url: shown(url),
             limit,
         };
-        if response.content_length().is_some_and(|size| size > limit) {
+        let of = response.content_length();
+        if of.is_some_and(|size| size > limit) {
             return Err(too_large());
         }
         let mut file = Vec::new();
@@ -165,6 +172,8 @@ impl Server {
                 return Err(too_large());
             }
             file.extend_from_slice(&chunk);
+            let there = file.len() as u64;
+            watch(Passing::Bytes { there, of });
         }
     }
 }

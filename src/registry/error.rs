@@ -97,7 +97,7 @@ pub enum Error {
         retry_after: Option<Duration>,
     },
     /// 5xx, also after retries.
-    #[error("registry {registry} failed with status {status}, tried {attempts} times")]
+    #[error("registry {registry} failed with status {status}, tried {}", times(*.attempts))]
     Server {
         /// Host and port.
         registry: String,
@@ -234,6 +234,13 @@ pub enum Error {
 
 fn allowed_text(allowed: Option<&str>) -> String {
     allowed.map_or_else(String::new, |allowed| format!(" to {allowed}"))
+}
+
+fn times(attempts: u32) -> String {
+    match attempts {
+        1 => "once".to_owned(),
+        more => format!("{more} times"),
+    }
 }
 
 fn wait_text(retry_after: Option<Duration>) -> String {

@@ -22,6 +22,7 @@ mod tags;
 mod tests;
 mod token;
 mod variables;
+mod watch;
 
 pub use artifact::Artifact;
 pub use cache::{Cache, Known};
@@ -34,6 +35,7 @@ pub use mirrors::Mirrors;
 pub use questions::{Answer, resolve_all};
 pub use settings::{Proxies, Settings};
 pub use variables::{PREFIXES, Variables};
+pub use watch::{Passing, Watch};
 
 use crate::image::Reference;
 use std::net::IpAddr;

@@ -1,6 +1,6 @@
 //! Trying again while a registry is busy or cuts connections: how often, and after how long.
 
-use super::{Error, Settings};
+use super::{Error, Passing, Settings, Watch};
 use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 use std::collections::BTreeMap;
@@ -69,6 +69,7 @@ impl Pauses {
         &self,
         registry: &str,
         settings: &Settings,
+        watch: Watch<'_>,
         ask: impl AsyncFn() -> Result<Attempt<T>, Error>,
     ) -> Result<T, Error> {
         let mut backoff = settings.backoff;
@@ -88,7 +89,9 @@ impl Pauses {
                 return Err(error);
             }
             let wait = asked.unwrap_or_default().max(backoff / 2) + jitter(backoff / 2);
-            if matches!(error, Error::RateLimited { .. }) {
+            let is_limited = matches!(error, Error::RateLimited { .. });
+            watch(Passing::Again { cause: error, wait });
+            if is_limited {
                 let end = Instant::now() + wait;
                 self.0.lock().await.insert(registry.to_owned(), end);
             } else {

@@ -4,6 +4,8 @@ use super::{CONCURRENCY, Error, Mirrors, Variables, is_local};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// How long a whole file may take, however steadily it comes.
+pub(super) const WHOLE: Duration = Duration::from_secs(600);
 /// How many redirects one request follows.
 const MAX_REDIRECTS: usize = 5;
 

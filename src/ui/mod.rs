@@ -3,6 +3,7 @@
 //!
 //! It knows events, changes and reports, never requests or flags.
 
+mod downloads;
 mod drift;
 mod excerpt;
 mod json;
@@ -16,6 +17,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use downloads::Downloads;
 pub use drift::{DriftReport, drift_comment, drift_document, drift_summary, show_drift};
 pub use excerpt::{Mark, excerpt};
 pub use json::diff_document;

@@ -7,15 +7,22 @@ use std::fs;
 use std::io::Write as _;
 use std::path::PathBuf;
 
-/// An archive of these files, whatever their names; those that end in `@` are links.
+/// An archive of these files, whatever their names; a mark at the end makes a link or a device of one.
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     let mut encoder = encoder;
     for (name, text) in files {
-        let (name, kind) = match name.strip_suffix('@') {
-            Some(name) => (name, b'2'),
-            None => (*name, b'0'),
-        };
+        let kinds = [
+            ('&', b'1'),
+            ('@', b'2'),
+            ('%', b'3'),
+            ('=', b'4'),
+            ('|', b'6'),
+        ];
+        let marked = kinds
+            .iter()
+            .find_map(|&(mark, kind)| Some((name.strip_suffix(mark)?, kind)));
+        let (name, kind) = marked.unwrap_or((*name, b'0'));
         let mut header = [0; 512];
         header[..name.len()].copy_from_slice(name.as_bytes());
         header[100..107].copy_from_slice(b"0000644");
@@ -111,6 +118,32 @@ fn what_is_no_archive_of_the_chart_is_refused() {
             "twice",
         ),
         (archive(&[("..@", "")]), "illegal"),
+        (
+            archive(&[("web/Chart.yaml", head), ("C:\\x", "")]),
+            "absolute paths",
+        ),
+        (
+            archive(&[("web/Chart.yaml", head), ("web/x&", "")]),
+            "not a regular file",
+        ),
+        (
+            archive(&[("web/Chart.yaml", head), ("web/x%", "")]),
+            "not a regular file",
+        ),
+        (
+            archive(&[("web/Chart.yaml", head), ("web/x=", "")]),
+            "not a regular file",
+        ),
+        (
+            archive(&[("web/Chart.yaml", head), ("web/x|", "")]),
+            "not a regular file",
+        ),
+        (chart("..", "1.0.0"), "illegal"),
+        (
+            archive(&[("web/Chart.yaml", &head.replace("web", "../../x"))]),
+            "is no archive of chart web",
+        ),
+        (Vec::new(), "gzip: invalid header"),
     ] {
         let env = umbrella(&repository(file));
         refused(&env, &env.run(&["deps", "update", "um"]), text);
@@ -347,7 +380,19 @@ fn links_are_not_followed() {
     fs::remove_file(env.path().join("um/Chart.lock")).unwrap();
     link("elsewhere", "um/charts");
     let shown = env.run(&["deps", "update", "um"]);
-    assert!(shown.stderr.contains("leads out of"), "{}", shown.all());
+    assert!(
+        shown.stderr.contains("is not a directory"),
+        "{}",
+        shown.all()
+    );
+    // The other files that are written replace a link in their place.
+    fs::remove_file(env.path().join("um/charts")).unwrap();
+    fs::create_dir(env.path().join("um/charts")).unwrap();
+    link("um/victim", "um/charts/web-1.2.3.tgz");
+    let shown = env.run(&["deps", "update", "um"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    let archive = env.path().join("um/charts/web-1.2.3.tgz");
+    assert!(!archive.is_symlink());
     let victim = fs::read(env.path().join("um/victim")).unwrap();
     assert_eq!(victim, b"");
     assert_eq!(

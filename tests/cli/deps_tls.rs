@@ -18,11 +18,13 @@ use std::sync::Arc;
 const AUTHORITY: &str = r#"
 {{- $ca := genCAWithKey "authority" 30 (genPrivateKey "ecdsa") }}
 {{- $server := genSignedCertWithKey "server" (list "127.0.0.1") nil 30 $ca (genPrivateKey "ecdsa") }}
+{{- $wrong := genSignedCertWithKey "wrong" (list "10.0.0.1") nil 30 $ca (genPrivateKey "ecdsa") }}
+{{- $expired := genSignedCertWithKey "expired" (list "127.0.0.1") nil -1 $ca (genPrivateKey "ecdsa") }}
 {{- $client := genSignedCertWithKey "client" nil (list "client") 30 $ca (genPrivateKey "ecdsa") }}
 kind: A
 apiVersion: v1
 metadata: {name: a}
-data: {{ dict "ca" $ca.Cert "server" $server.Cert "server-key" $server.Key "client" $client.Cert "client-key" $client.Key | toJson }}
+data: {{ dict "ca" $ca.Cert "server" $server.Cert "server-key" $server.Key "wrong" $wrong.Cert "wrong-key" $wrong.Key "expired" $expired.Cert "expired-key" $expired.Key "client" $client.Cert "client-key" $client.Key | toJson }}
 "#;
 
 /// The files of an authority, by the engine's own functions.
@@ -39,8 +41,8 @@ fn authority() -> Value {
     serde_json::from_str(data).unwrap()
 }
 
-/// Serves `web` 1.0.0 to who has a certificate of the authority and the login `user:pass`.
-fn serve(files: &Value) -> String {
+/// Serves `web` 1.0.0, with this certificate, to who has one of the authority and the login `user:pass`.
+fn serve(files: &Value, own: &str) -> String {
     let pem = |name: &str| files[name].as_str().unwrap().as_bytes();
     let cert = |name: &str| CertificateDer::from_pem_slice(pem(name)).unwrap();
     let mut roots = RootCertStore::empty();
@@ -53,8 +55,8 @@ fn serve(files: &Value) -> String {
         .unwrap()
         .with_client_cert_verifier(clients.build().unwrap())
         .with_single_cert(
-            vec![cert("server")],
-            PrivateKeyDer::from_pem_slice(pem("server-key")).unwrap(),
+            vec![cert(own)],
+            PrivateKeyDer::from_pem_slice(pem(&format!("{own}-key"))).unwrap(),
         );
     let config = Arc::new(config.unwrap());
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -68,6 +70,9 @@ fn serve(files: &Value) -> String {
             let index =
                 "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n";
             let answer = match (login, head.contains("/index.yaml")) {
+                (true, false) if head.contains("/away/") => {
+                    answer("302 Found", "Location: http://127.0.0.1:9/web.tgz\r\n", b"")
+                }
                 (false, _) => answer("401 Unauthorized", "WWW-Authenticate: Basic\r\n", b""),
                 (_, true) => answer("200 OK", "", index.as_bytes()),
                 (_, false) => answer("200 OK", "", &chart("web", "1.0.0")),
@@ -81,25 +86,56 @@ fn serve(files: &Value) -> String {
     address.to_string()
 }
 
+/// Updates a chart that needs a repository with these settings.
+fn update(files: &Value, address: &str, settings: &str) -> Shown {
+    let env = umbrella("'@own'");
+    for name in ["ca", "client", "client-key"] {
+        env.write(&format!("{name}.pem"), files[name].as_str().unwrap());
+    }
+    let own = format!("repositories:\n- {{name: own, url: 'https://{address}', {settings}}}\n");
+    env.write("repositories.yaml", &own);
+    let file = ["--repository-config", "repositories.yaml"];
+    env.run(&["deps", "update", "um", file[0], file[1]])
+}
+
+/// Another name, a date that is past, a protocol that is too old, and a way out of TLS.
+#[test]
+fn servers_that_are_not_what_they_should_be_are_refused() {
+    let files = authority();
+    let old = TcpListener::bind("127.0.0.1:0").unwrap();
+    let of_old = old.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for mut stream in old.incoming().flatten() {
+            // A fatal alert of TLS 1.0: no version that both speak.
+            drop(stream.write_all(b"\x15\x03\x01\x00\x02\x02\x46"));
+        }
+    });
+    let good = serve(&files, "server");
+    for (address, cause) in [
+        (serve(&files, "wrong"), "no trusted TLS connection"),
+        (serve(&files, "expired"), "expired"),
+        (of_old, "no trusted TLS connection"),
+        (format!("{good}/away"), "redirects from https to http"),
+    ] {
+        let settings = "caFile: ca.pem, username: user, password: pass, certFile: client.pem, keyFile: client-key.pem";
+        let shown = update(&files, &address, settings);
+        assert_eq!(shown.code, 1, "{}", shown.all());
+        assert!(shown.stderr.contains(cause), "{cause}: {}", shown.all());
+    }
+}
+
 #[test]
 fn repositories_are_reached_with_their_own_certificates_and_logins() {
     let files = authority();
-    let address = serve(&files);
-    let update = |settings: &str| -> Shown {
-        let env = umbrella("'@own'");
-        for name in ["ca", "client", "client-key"] {
-            env.write(&format!("{name}.pem"), files[name].as_str().unwrap());
-        }
-        let own = format!("repositories:\n- {{name: own, url: 'https://{address}', {settings}}}\n");
-        env.write("repositories.yaml", &own);
-        let file = ["--repository-config", "repositories.yaml"];
-        env.run(&["deps", "update", "um", file[0], file[1]])
-    };
+    let address = serve(&files, "server");
+    let update = |settings: &str| update(&files, &address, settings);
     let login = "username: user, password: pass";
     let client = "certFile: client.pem, keyFile: client-key.pem";
     for settings in ["caFile: ca.pem", "insecure_skip_tls_verify: true"] {
         let shown = update(&format!("{settings}, {login}, {client}"));
         assert_eq!(shown.code, 0, "{settings}: {}", shown.all());
+        let warned = shown.stderr.contains("its certificate is not checked");
+        assert_eq!(warned, settings.starts_with("insecure"), "{}", shown.all());
     }
     for (settings, cause) in [
         (format!("{login}, {client}"), "certificate"),

@@ -60,18 +60,6 @@ fn a_flag_that_does_not_exist() {
 }
 
 #[test]
-fn a_flag_of_helm_that_is_not_built() {
-    let shown = good().run(&["render", "web", "chart", "--dependency-update"]);
-    insta::assert_snapshot!(checked(&shown), @"
-    exit: 2
-    --- stdout
-    --- stderr
-    error: `--dependency-update` is not there yet
-    hint: run `windlass deps update CHART` before, and keep `Chart.lock` and `Chart.sum`
-    ");
-}
-
-#[test]
 fn a_value_that_a_flag_does_not_know() {
     let env = good();
     insta::assert_snapshot!(checked(&env.run(&["render", "web", "chart", "--helm-version", "2"])), @"

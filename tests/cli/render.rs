@@ -522,3 +522,17 @@ fn what_is_no_yaml_is_printed_for_debugging() {
     env.write("chart/values.schema.json", r#"{"required": ["x"]}"#);
     assert_eq!(env.run(&["render", "--debug"]).stdout, "");
 }
+
+/// Where others take a time that doubles with each letter.
+#[test]
+fn a_pattern_takes_no_longer_than_its_text() {
+    let env = TestEnv::new();
+    let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    env.write("web/Chart.yaml", head);
+    let schema = r#"{"properties": {"a": {"pattern": "^(a+)+$"}}}"#;
+    env.write("web/values.schema.json", schema);
+    env.write("web/values.yaml", &format!("a: {}!\n", "a".repeat(5000)));
+    let shown = env.run(&["render", "rel", "web"]);
+    assert_eq!(shown.code, 1);
+    assert!(shown.stderr.contains("does not match pattern"));
+}
