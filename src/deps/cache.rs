@@ -40,8 +40,12 @@ impl Cache {
             && !path.exists()
         {
             drop(stage::write(&path, file));
-            self.shrink(MAX_TOTAL);
         }
+    }
+
+    /// Makes room, after archives were added.
+    pub fn tidy(&self) {
+        self.shrink(MAX_TOTAL);
     }
 
     fn path(&self, digest: &Digest) -> Option<PathBuf> {

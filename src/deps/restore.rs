@@ -111,7 +111,11 @@ async fn renew(chart: &Chart, options: &Options<'_>) -> Result<Report, Error> {
     let requirements: Vec<Dependency> = wanted.into_iter().map(|one| one.dependency).collect();
     let dependencies: Vec<Dependency> = locked.iter().map(|w| w.dependency.clone()).collect();
     let digest = digest(&requirements, &dependencies)?;
-    if chart.lock.as_ref().is_some_and(|old| old.digest == digest) {
+    let is_same = |old: &Lock| {
+        let of_old = self::digest(&requirements, &old.dependencies);
+        old.digest == digest && of_old.is_ok_and(|of_old| of_old == digest)
+    };
+    if chart.lock.as_ref().is_some_and(is_same) {
         return restore(locked, indexes, None, options).await;
     }
     let mut lock = Lock::default();
@@ -184,6 +188,9 @@ async fn restore(
         }));
     }
     let (found, failed) = fetch(&locked, &steps, indexes, &old, &stage, options).await;
+    if !found.is_empty() {
+        options.cache.tidy();
+    }
     errors.extend(failed);
     resolve::failures(errors, locked.len())?;
     let mut report = Report {

@@ -429,6 +429,23 @@ async fn names_that_are_no_file_names_are_refused() {
     }
 }
 
+/// A version that was changed by hand under the digest of another one.
+#[tokio::test]
+async fn a_lock_that_does_not_have_its_digest_is_written_anew() {
+    let (host, _) = serve(|head, stream| match head.contains("/index.yaml") {
+        true => send(stream, "200 OK", "", INDEX.as_bytes()),
+        false => send(stream, "200 OK", "", &archive()),
+    });
+    let case = Case::new(&format!("http://{host}"));
+    assert_eq!(case.update().await.unwrap().lock, Some("Chart.lock"));
+    assert_eq!(case.update().await.unwrap().lock, None);
+    let lock = case.folder.path().join("Chart.lock");
+    let good = fs::read_to_string(&lock).unwrap();
+    fs::write(&lock, good.replace("1.0.0", "1.0.1")).unwrap();
+    assert_eq!(case.update().await.unwrap().lock, Some("Chart.lock"));
+    assert_eq!(fs::read_to_string(lock).unwrap(), good);
+}
+
 /// What the source of a chart is called does not make lines in `Chart.sum`.
 #[tokio::test]
 async fn addresses_with_line_breaks_stay_in_their_line() {
@@ -477,7 +494,8 @@ fn five_thousand_dependencies_are_looked_at() {
         let line = format!("- {{name: web-{number}, version: 1.0.0, repository: 'http://a.io'}}\n");
         list.push_str(&line);
         let digest = Digest::of(b"");
-        sums.push_str(&format!("web-{number} 1.0.0 http://a.io {digest}\n"));
+        let line = format!("web-{number} 1.0.0 http://a.io {digest}\n");
+        sums.push_str(&line);
         fs::write(charts.join(format!("web-{number}-1.0.0.tgz")), b"").unwrap();
     }
     let head = "apiVersion: v2\nname: um\nversion: 1.0.0\n";

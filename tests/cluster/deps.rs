@@ -8,6 +8,7 @@ use super::program::Case;
 use super::registry::open;
 use super::support::oracle;
 use std::fs;
+use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -159,8 +160,164 @@ fn charts_of_a_registry_are_restored_as_helm_does() {
     );
 }
 
+/// Indexes that are none, or that name what is not there.
+fn broken_indexes(env: &TestEnv) {
+    let entry = |urls: &str| {
+        format!("  web:\n  - {{name: web, apiVersion: v2, version: 1.0.0, urls: [{urls}]}}\n")
+    };
+    let head = "apiVersion: v1\nentries:\n";
+    let twice = format!("{head}{}{}", entry("a.tgz"), entry("b.tgz"));
+    for (folder, index) in [
+        ("empty", String::new()),
+        ("bad", "apiVersion: v1\nentries: [\n".to_owned()),
+        ("old", "entries: {}\n".to_owned()),
+        ("twice", twice),
+        ("html", "<html>hello</html>".to_owned()),
+        ("gone", format!("{head}{}", entry("nope.tgz"))),
+        ("cut", format!("{head}{}", entry("web-1.0.0.tgz"))),
+    ] {
+        env.write(&format!("packages/{folder}/index.yaml"), &index);
+    }
+    let archive = fs::read(env.path().join("packages/web-1.0.0.tgz")).unwrap();
+    let cut = env.path().join("packages/cut/web-1.0.0.tgz");
+    fs::write(cut, &archive[..archive.len() / 2]).unwrap();
+}
+
 #[test]
-fn failures_have_helms_words() {
+fn failures_have_helms_causes() {
+    let env = TestEnv::new();
+    package(&env, "web", "1.0.0");
+    package(&env, "other", "1.0.0");
+    well(&helm(&env, &["repo", "index", "packages"]));
+    broken_indexes(&env);
+    let packages = env.path().join("packages");
+    let url = format!(
+        "http://{}",
+        serve(move |head| file(Path::new(&packages), head))
+    );
+    let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n";
+    let at = |path: &str| format!("- {{name: web, version: 1.x, repository: '{url}{path}'}}");
+    let web = |rest: &str| format!("- {{name: web, {rest}}}");
+    for (dependency, cause) in [
+        (
+            at("").replace("1.x", "^2"),
+            "can't get a valid version for 1 subchart(s): \"web\"",
+        ),
+        (
+            at("").replace("web", "nope"),
+            "nope chart not found in repo",
+        ),
+        (
+            at("").replace("1.x", "x.y.z.z"),
+            "improper constraint: \"x.y.z.z\"",
+        ),
+        (at("/none"), "/none/index.yaml : 404 Not Found"),
+        (at("/empty"), "empty index.yaml file"),
+        (
+            at("/bad"),
+            "yaml: line 2: did not find expected node content",
+        ),
+        (at("/old"), "no API version specified"),
+        (at("/twice"), "key \"web\" already set in map"),
+        (
+            at("/html"),
+            "json: cannot unmarshal string into Go value of type",
+        ),
+        (at("/gone"), "/gone/nope.tgz : 404 Not Found"),
+        (
+            web("version: 1.x, repository: 'http://127.0.0.1:1'"),
+            "refuse",
+        ),
+        (
+            web("version: 1.x, repository: '@none'"),
+            "no repository definition for @none",
+        ),
+        (
+            web("version: 1.x, repository: a.io"),
+            "no repository definition for a.io",
+        ),
+        (
+            web("version: 1.x, repository: 'file://../none'"),
+            "none not found",
+        ),
+        (
+            web("version: 2.x, repository: 'file://../src/web'"),
+            "can't get a valid version for 1 subchart(s)",
+        ),
+        (web("version: 1.x"), "charts/web not found"),
+        (
+            web("version: 1.x, alias: a/b"),
+            "disallowed characters in the alias",
+        ),
+        (
+            format!("{0}\n{0}", at("")),
+            "more than one dependency with name or alias \"web\"",
+        ),
+    ] {
+        env.write("um/Chart.yaml", &format!("{head}{dependency}\n"));
+        let theirs = helm(&env, &["dependency", "update", "um"]);
+        let ours = env.run(&["deps", "update", "um"]);
+        for shown in [&theirs, &ours] {
+            assert_ne!(shown.code, 0, "{dependency}: {}", shown.all());
+            assert!(shown.all().contains(cause), "{cause}: {}", shown.all());
+        }
+    }
+    // helm ends well with these, and without the archive.
+    for (dependency, cause) in [
+        (
+            at("/cut"),
+            "cut/web-1.0.0.tgz is no archive of chart web 1.0.0",
+        ),
+        (
+            web("version: 1.x, repository: 'file://../src/other'"),
+            "src/other is other",
+        ),
+    ] {
+        env.write("um/Chart.yaml", &format!("{head}{dependency}\n"));
+        well(&helm(&env, &["dependency", "update", "um"]));
+        drop(fs::remove_file(env.path().join("um/Chart.lock")));
+        let ours = env.run(&["deps", "update", "um"]);
+        assert_ne!(ours.code, 0, "{dependency}");
+        assert!(ours.all().contains(cause), "{cause}: {}", ours.all());
+    }
+}
+
+/// Locks of other dependencies, and one that leads elsewhere.
+#[test]
+fn locks_are_refused_as_helm_does() {
+    let env = TestEnv::new();
+    package(&env, "web", "1.0.0");
+    let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n";
+    let web = |version: &str| {
+        let web = format!("- {{name: web, version: {version}, repository: 'file://../src/web'}}\n");
+        env.write("um/Chart.yaml", &format!("{head}{web}"));
+    };
+    web("1.x");
+    well(&env.run(&["deps", "update", "um"]));
+    web("1.0.x");
+    let lock = env.path().join("um/Chart.lock");
+    for (command, cause) in [
+        (
+            "build",
+            "the lock file (Chart.lock) is out of sync with the dependencies file (Chart.yaml)",
+        ),
+        ("update", "the Chart.lock file is a symlink to"),
+    ] {
+        for shown in [
+            helm(&env, &["dependency", command, "um"]),
+            env.run(&["deps", command, "um"]),
+        ] {
+            assert_ne!(shown.code, 0, "{command}: {}", shown.all());
+            assert!(shown.all().contains(cause), "{cause}: {}", shown.all());
+        }
+        fs::remove_file(&lock).unwrap();
+        std::os::unix::fs::symlink("Chart.yaml", &lock).unwrap();
+    }
+}
+
+/// Only what is missing is a reason to choose again.
+#[test]
+fn a_render_updates_what_is_missing_as_helm_does() {
     let env = TestEnv::new();
     package(&env, "web", "1.0.0");
     well(&helm(&env, &["repo", "index", "packages"]));
@@ -169,29 +326,71 @@ fn failures_have_helms_words() {
         "http://{}",
         serve(move |head| file(Path::new(&packages), head))
     );
-    let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n- name: ";
-    for dependency in [
-        format!("web\n  version: ^2\n  repository: {url}"),
-        format!("nope\n  version: ^2\n  repository: {url}"),
-        format!("web\n  version: x.y.z.z\n  repository: {url}"),
-        "web\n  version: 1.0.0\n  repository: file://../none".to_owned(),
-        "web\n  version: 2.x\n  repository: file://../src/web".to_owned(),
-        "web\n  version: 2.x\n  repository: '@none'".to_owned(),
-        "web\n  version: 1.x\n".to_owned(),
+    let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n";
+    for chart in ["theirs", "ours"] {
+        let web = format!("- {{name: web, version: ^1, repository: '{url}'}}\n");
+        env.write(&format!("{chart}/Chart.yaml"), &format!("{head}{web}"));
+    }
+    let both = |has_web: &str| {
+        let theirs = helm(&env, &["template", "rel", "theirs", "--dependency-update"]);
+        let ours = env.run(&["render", "rel", "ours", "--dependency-update"]);
+        well(&theirs);
+        well(&ours);
+        // helm tells of the update on stdout.
+        assert!(
+            theirs.stdout.ends_with(&ours.stdout),
+            "{}{}",
+            theirs.all(),
+            ours.all()
+        );
+        assert_eq!(lock(&env, "theirs"), lock(&env, "ours"));
+        assert_eq!(archives(&env, "theirs"), archives(&env, "ours"));
+        assert!(lock(&env, "ours").contains(has_web));
+    };
+    both("version: 1.0.0");
+    package(&env, "web", "1.1.0");
+    well(&helm(&env, &["repo", "index", "packages"]));
+    both("version: 1.0.0");
+    for chart in ["theirs", "ours"] {
+        fs::remove_dir_all(env.path().join(chart).join("charts")).unwrap();
+    }
+    both("version: 1.1.0");
+}
+
+/// Several members, and bytes after the end.
+#[test]
+fn archives_in_odd_forms_are_read_as_helm_does() {
+    let env = TestEnv::new();
+    package(&env, "web", "1.0.0");
+    let archive = fs::read(env.path().join("packages/web-1.0.0.tgz")).unwrap();
+    let mut tar = Vec::new();
+    flate2::read::GzDecoder::new(&archive[..])
+        .read_to_end(&mut tar)
+        .unwrap();
+    let member = |bytes: &[u8]| {
+        let mut packed = Vec::new();
+        let mut encoder = flate2::read::GzEncoder::new(bytes, flate2::Compression::fast());
+        encoder.read_to_end(&mut packed).unwrap();
+        packed
+    };
+    let (one, two) = tar.split_at(tar.len() / 2);
+    env.write(
+        "um/Chart.yaml",
+        "apiVersion: v2\nname: um\nversion: 1.0.0\n",
+    );
+    env.write("um/charts/.keep", "");
+    for file in [
+        [member(one), member(two)].concat(),
+        [&archive[..], b"garbage"].concat(),
+        [member(one), b"garbage".to_vec()].concat(),
+        archive[..archive.len() - 4].to_vec(),
+        archive[..20].to_vec(),
     ] {
-        env.write("um/Chart.yaml", &format!("{head}{dependency}\n"));
-        let theirs = helm(&env, &["dependency", "update", "um"]);
-        let ours = env.run(&["deps", "update", "um"]);
-        assert_ne!((theirs.code, ours.code), (0, 0), "{dependency}");
-        let cause = theirs
-            .stderr
-            .split("Error: ")
-            .last()
-            .unwrap_or_default()
-            .trim();
-        let cause = cause.replace("$DIR/", "");
-        let ours = ours.all().replace("$DIR/", "");
-        assert!(ours.contains(&cause), "{cause}\n{ours}");
+        fs::write(env.path().join("um/charts/web-1.0.0.tgz"), file).unwrap();
+        let theirs = helm(&env, &["template", "rel", "um"]);
+        let ours = env.run(&["render", "rel", "um"]);
+        assert_eq!(theirs.stdout, ours.stdout);
+        assert_eq!(theirs.code, ours.code, "{}{}", theirs.all(), ours.all());
     }
 }
 
