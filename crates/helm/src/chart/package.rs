@@ -131,6 +131,16 @@ impl Metadata {
     /// # Errors
     /// What YAML does not have.
     pub fn to_yaml(&self) -> Result<Vec<u8>, String> {
+        let map = self.to_map();
+        // Those of the first format stand in requirements.yaml.
+        if self.api_version == "v1" {
+            map.remove("dependencies");
+        }
+        written(map)
+    }
+
+    /// The fields that are set, by the names that they have in `Chart.yaml`.
+    pub(super) fn to_map(&self) -> Map {
         let map = Map::new(MapKind::Any);
         for (name, text) in self.written_texts() {
             if !text.is_empty() {
@@ -154,12 +164,11 @@ impl Metadata {
             map.insert("annotations", Value::Map(self.annotations_map()));
         }
         let dependencies = self.dependencies.as_deref().unwrap_or_default();
-        // Those of the first format stand in requirements.yaml.
-        if !dependencies.is_empty() && self.api_version != "v1" {
+        if !dependencies.is_empty() {
             let items = dependencies.iter().map(Dependency::to_value).collect();
             map.insert("dependencies", Value::list(items));
         }
-        written(map)
+        map
     }
 
     fn written_texts(&self) -> [(&'static str, &str); 11] {

@@ -24,7 +24,7 @@ mod math;
 mod merge;
 mod modular;
 mod net;
-mod paths;
+pub(crate) mod paths;
 mod pem;
 mod primes;
 mod random;

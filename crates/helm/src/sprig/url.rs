@@ -14,7 +14,7 @@ pub(crate) struct Url {
     /// Name and, if there is one, password.
     pub(super) user: Option<(Vec<u8>, Option<Vec<u8>>)>,
     pub(super) host: Vec<u8>,
-    pub(super) path: Vec<u8>,
+    pub(crate) path: Vec<u8>,
     pub(super) query: Vec<u8>,
     pub(super) fragment: Vec<u8>,
 }
@@ -188,7 +188,7 @@ impl Url {
     }
 
     /// Puts the URL together (`URL.String`).
-    pub(super) fn join(&self) -> Vec<u8> {
+    pub(crate) fn join(&self) -> Vec<u8> {
         let mut out = Vec::new();
         if !self.scheme.is_empty() {
             out.extend_from_slice(&self.scheme);
