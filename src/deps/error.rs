@@ -88,6 +88,19 @@ pub enum Error {
         /// Why.
         cause: String,
     },
+    /// A repository does not do what is asked of it.
+    #[error("{request}: {answer}")]
+    Refused {
+        /// What was asked of whom, without secrets.
+        request: String,
+        /// What was answered.
+        answer: String,
+        /// What the user can do about it.
+        hint: Option<String>,
+    },
+    /// A repository cannot be asked.
+    #[error(transparent)]
+    Upload(Box<registry::Error>),
     /// A server did not give what was asked for.
     #[error("dependency {name}: {source}")]
     Registry {
@@ -143,6 +156,13 @@ impl Error {
                 "leave it out, or run `windlass deps build` once where the network may be used"
                     .to_owned()
             }
+            Self::Refused { hint, .. } => return hint.clone(),
+            Self::Upload(source) => match &**source {
+                registry::Error::Unauthorized { .. } => {
+                    "name a login by `HELM_REPO_USERNAME` and `HELM_REPO_PASSWORD`, or `helm repo add` one".to_owned()
+                }
+                source => return source.hint(),
+            },
             Self::Registry { source, .. } => return source.hint(),
             Self::Several { errors, .. } => return errors.iter().find_map(Self::hint),
             _ => return None,

@@ -5,10 +5,13 @@
 //! What charts are, and how archives are read, is the engine's matter; how servers are spoken to, `registry`'s.
 
 mod cache;
+mod directory;
 mod error;
 mod event;
 mod index;
+mod museum;
 mod origin;
+mod package;
 mod repositories;
 mod resolve;
 mod restore;
@@ -19,10 +22,13 @@ mod sum;
 mod tests;
 
 pub use cache::Cache;
+pub use directory::{Indexed, delete, push, reindex};
 pub use error::Error;
 pub use event::{Event, Tell};
+pub use museum::Museum;
 pub use origin::{Network, OCI_SCHEME, chart_reference};
-pub use repositories::Repositories;
+pub use package::{Package, Pushed};
+pub use repositories::{Repositories, Repository};
 pub use resolve::{Newer, newer};
 pub use restore::{Options, Report, build, update};
 pub use status::{Status, check, is_incomplete, statuses, strangers};
@@ -33,6 +39,8 @@ pub const CHART_LAYERS: [&str; 2] = [
     "application/vnd.cncf.helm.chart.content.v1.tar+gzip",
     "application/tar+gzip",
 ];
+/// The media type of a chart's provenance in an OCI registry.
+pub const PROVENANCE_LAYER: &str = "application/vnd.cncf.helm.chart.provenance.v1.prov";
 /// The media type of a chart's `Chart.yaml` in an OCI registry.
 pub const CHART_CONFIG: &str = "application/vnd.cncf.helm.config.v1+json";
 /// The largest archive that is fetched: what a chart may be unpacked.

@@ -102,8 +102,8 @@ impl Client {
         })
     }
 
-    /// Writes an artifact of a config and one layer under the tag of `image`, and returns its digest. Mirrors are
-    /// not asked.
+    /// Writes an artifact of a config and layers under the tag of `image`, and returns its digest. Mirrors are not
+    /// asked.
     ///
     /// # Errors
     ///
@@ -112,13 +112,10 @@ impl Client {
         &self,
         image: &Reference,
         config: (&str, &[u8]),
-        layer: (&str, &[u8]),
+        layers: &[(&str, &[u8])],
         annotations: &Value,
     ) -> Result<Digest, Error> {
-        let mirrors = &self.settings.mirrors;
-        let places = mirrors.endpoints(&image.registry, &image.repository, true)?;
-        let place = places.last();
-        let place = place.expect("invariant: a repository has a place of its own");
+        let place = &self.own_place(image)?;
         let describe = |(kind, file): (&str, &[u8])| {
             let digest = Digest::of(file);
             serde_json::json!({"mediaType": kind, "digest": digest.as_str(), "size": file.len()})
@@ -127,10 +124,10 @@ impl Client {
             "schemaVersion": 2,
             "mediaType": MANIFEST,
             "config": describe(config),
-            "layers": [describe(layer)],
+            "layers": layers.iter().copied().map(describe).collect::<Vec<_>>(),
             "annotations": annotations,
         });
-        for (_, file) in [config, layer] {
+        for (_, file) in layers.iter().copied().chain([config]) {
             self.put_blob(place, file).await?;
         }
         let body = manifest.to_string().into_bytes();
@@ -150,6 +147,46 @@ impl Client {
                 Err(protocol(place, cause))
             }
         }
+    }
+
+    /// Deletes a tag; where the registry deletes no tags, the manifest that it names, with all its tags.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotDeleted`] where the registry does not allow it, or another [`Error`].
+    pub async fn delete(&self, image: &Reference) -> Result<(), Error> {
+        let place = &self.own_place(image)?;
+        let digest = self.digest(image, place).await?;
+        let tag = image.tag_or_latest().to_owned();
+        let mut answer = None;
+        for name in [tag, digest.to_string()] {
+            let path = format!("manifests/{name}");
+            // The empty body asks for a login that may write.
+            let nothing = Upload {
+                kind: MANIFEST,
+                body: &[],
+            };
+            let sent = self.request(Method::DELETE, place, &path, Some(&nothing));
+            let sent = sent.await?;
+            if sent.status.is_success() {
+                return Ok(());
+            }
+            answer = Some(sent);
+        }
+        let status = answer.map_or(0, |answer| answer.status.as_u16());
+        Err(Error::NotDeleted {
+            registry: place.registry.clone(),
+            image: image.to_string(),
+            status,
+        })
+    }
+
+    /// Where a repository itself is, not one of its mirrors.
+    fn own_place(&self, image: &Reference) -> Result<Endpoint, Error> {
+        let mirrors = &self.settings.mirrors;
+        let mut places = mirrors.endpoints(&image.registry, &image.repository, true)?;
+        let place = places.pop();
+        Ok(place.expect("invariant: a repository has a place of its own"))
     }
 
     /// Writes a blob unless it is there.

@@ -30,12 +30,12 @@ pub struct Access {
 /// A server of files.
 #[derive(Debug)]
 pub struct Server {
-    base: Url,
-    access: Access,
-    http: reqwest::Client,
-    keychain: Keychain,
-    pauses: Pauses,
-    settings: Settings,
+    pub(super) base: Url,
+    pub(super) access: Access,
+    pub(super) http: reqwest::Client,
+    pub(super) keychain: Keychain,
+    pub(super) pauses: Pauses,
+    pub(super) settings: Settings,
 }
 
 impl Server {
@@ -199,7 +199,7 @@ fn identity_of(cert: &PathBuf, key: &PathBuf) -> Result<reqwest::Identity, Error
 }
 
 /// Host and port of an address.
-fn host(url: &Url) -> String {
+pub(super) fn host(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     match url.port() {
         Some(port) => format!("{host}:{port}"),

@@ -162,6 +162,16 @@ pub enum Error {
         /// Its digest.
         digest: String,
     },
+    /// The registry keeps what should be deleted.
+    #[error("registry {registry} does not delete {image} (status {status})")]
+    NotDeleted {
+        /// Host and port.
+        registry: String,
+        /// What should be deleted.
+        image: String,
+        /// The status code.
+        status: u16,
+    },
     /// The image was built here and is in no registry.
     #[error("{image} is in no registry: it has no digest")]
     Local {
@@ -288,6 +298,10 @@ impl Error {
             }
             Self::NoPlatform { .. } | Self::ManyPlatforms { .. } => {
                 "name another platform: `--platform OS/ARCHITECTURE[/VARIANT]`".to_owned()
+            }
+            Self::NotDeleted { .. } => {
+                "registries delete only where their settings allow it; that of distribution is `storage.delete.enabled`"
+                    .to_owned()
             }
             Self::Missing { .. } => {
                 "push the image again, or lock another one: `windlass lock --update`".to_owned()

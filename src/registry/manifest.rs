@@ -165,7 +165,11 @@ impl Client {
         }
     }
 
-    async fn digest(&self, image: &Reference, place: &Endpoint) -> Result<Digest, Error> {
+    pub(super) async fn digest(
+        &self,
+        image: &Reference,
+        place: &Endpoint,
+    ) -> Result<Digest, Error> {
         let path = format!("manifests/{}", image.tag_or_latest());
         let head = self.ask(Method::HEAD, place, &path).await?;
         if head.status.is_success()

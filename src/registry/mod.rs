@@ -21,6 +21,7 @@ mod tags;
 #[cfg(test)]
 mod tests;
 mod token;
+mod upload;
 mod variables;
 mod watch;
 
@@ -34,6 +35,7 @@ pub use manifest::Named;
 pub use mirrors::Mirrors;
 pub use questions::{Answer, resolve_all};
 pub use settings::{Proxies, Settings};
+pub use upload::Reply;
 pub use variables::{PREFIXES, Variables};
 pub use watch::{Passing, Watch};
 

@@ -37,7 +37,7 @@ fn without_arguments_the_short_help_is_shown() {
       adopt    Take over a Helm release or a kapp app, whole and as it is
       unlock   Take away the lock of an app whose deploy died
       deps     Restore, update and list the charts that a chart needs
-      chart    Pack charts, push them to registries and pull them
+      chart    Pack charts, push them to repositories, pull and delete them
 
     Options:
       -h, --help     Print help (see more with '--help')

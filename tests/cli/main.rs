@@ -15,5 +15,6 @@ mod publish;
 mod render;
 mod repeat;
 mod reports;
+mod repository;
 mod support;
 mod ways;

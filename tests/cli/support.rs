@@ -162,6 +162,12 @@ pub(crate) fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             let head = head(&mut stream);
+            let lower = head.to_lowercase();
+            let length = lower.split("content-length: ").nth(1);
+            let length = length.and_then(|rest| rest.lines().next()?.parse().ok());
+            // Who sends something hears nothing before all of it was read.
+            let body = Read::by_ref(&mut stream).take(length.unwrap_or(0));
+            drop(std::io::copy(&mut { body }, &mut std::io::sink()));
             // Who went away needs no answer.
             drop(stream.write_all(&answer(&head)));
         }

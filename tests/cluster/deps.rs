@@ -12,7 +12,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::process::Command;
 
-fn helm(env: &TestEnv, arguments: &[&str]) -> Shown {
+pub(crate) fn helm(env: &TestEnv, arguments: &[&str]) -> Shown {
     let output = Command::new(oracle("WINDLASS_ORACLE_HELM"))
         .args(arguments)
         .current_dir(env.path())
@@ -22,12 +22,12 @@ fn helm(env: &TestEnv, arguments: &[&str]) -> Shown {
     Shown::new(&output, env.path())
 }
 
-fn well(shown: &Shown) {
+pub(crate) fn well(shown: &Shown) {
     assert_eq!(shown.code, 0, "{}", shown.all());
 }
 
 /// Packs a chart with helm into `packages/`.
-fn package(env: &TestEnv, name: &str, version: &str) {
+pub(crate) fn package(env: &TestEnv, name: &str, version: &str) {
     let head = format!(
         "apiVersion: v2\nname: {name}\nversion: {version}\nmaintainers: [{{name: me}}] # gone\n\
          annotations: {{b: '1', a: x}}\n"

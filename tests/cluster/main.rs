@@ -14,6 +14,7 @@ mod history;
 mod kapp;
 mod logs;
 mod lookup;
+mod museum;
 mod oracle;
 mod program;
 mod promises;

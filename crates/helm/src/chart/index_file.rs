@@ -205,7 +205,7 @@ fn joined(base: &str, part: &str) -> String {
             };
             url.join()
         }
-        Err(_) if base.is_empty() => clean_or_empty(part).to_vec(),
+        Err(_) if base.is_empty() => clean_or_empty(part),
         Err(_) => join(base.as_bytes()),
     };
     String::from_utf8_lossy(&path).into_owned()

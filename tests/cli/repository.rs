@@ -1,0 +1,217 @@
+//! Repositories of charts that are directories, and what is said when a place for charts is none.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use super::deps::chart;
+use super::support::{Shown, TestEnv, answer, serve};
+use std::fs;
+
+fn put(env: &TestEnv, path: &str, name: &str, version: &str) {
+    env.write(path, "");
+    fs::write(env.path().join(path), chart(name, version)).unwrap();
+}
+
+fn well(shown: &Shown) {
+    assert_eq!(shown.code, 0, "{}", shown.all());
+}
+
+fn index(env: &TestEnv) -> String {
+    fs::read_to_string(env.path().join("repo/index.yaml")).unwrap()
+}
+
+#[test]
+fn a_directory_takes_charts_and_gives_them_back() {
+    let env = TestEnv::new();
+    put(&env, "web-1.0.0.tgz", "web", "1.0.0");
+    put(&env, "repo/old-0.1.0.tgz", "old", "0.1.0");
+    env.write("web-1.0.0.tgz.prov", "signed");
+    let push = ["chart", "push", "web-1.0.0.tgz", "repo"];
+    let shown = env.run(&push);
+    well(&shown);
+    assert!(
+        shown
+            .stdout
+            .starts_with("Pushed: repo/web-1.0.0.tgz\nDigest: sha256:")
+    );
+    let first = index(&env);
+    assert!(
+        first.contains("- web-1.0.0.tgz") && first.contains("- old-0.1.0.tgz"),
+        "{first}"
+    );
+    assert!(env.path().join("repo/web-1.0.0.tgz.prov").exists());
+    // The same again changes nothing.
+    let shown = env.run(&push);
+    well(&shown);
+    assert!(
+        shown.stdout.starts_with("Already there: "),
+        "{}",
+        shown.all()
+    );
+    assert_eq!(index(&env), first);
+    // Another content needs to be meant, and is no longer signed.
+    let other = super::deps::archive(&[
+        (
+            "web/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        ),
+        ("web/values.yaml", "a: 2\n"),
+    ]);
+    fs::write(env.path().join("web-1.0.0.tgz"), other).unwrap();
+    fs::remove_file(env.path().join("web-1.0.0.tgz.prov")).unwrap();
+    let shown = env.run(&push);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("another content is there"),
+        "{}",
+        shown.all()
+    );
+    assert!(shown.stderr.contains("--force"), "{}", shown.all());
+    assert_eq!(index(&env), first);
+    well(&env.run(&["chart", "push", "web-1.0.0.tgz", "repo", "--force"]));
+    assert_eq!(index(&env).matches("name: web").count(), 1);
+    assert_ne!(index(&env), first);
+    assert!(!env.path().join("repo/web-1.0.0.tgz.prov").exists());
+
+    let shown = env.run(&["chart", "delete", "web", "2.0.0", "repo"]);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("versions of web: 1.0.0"),
+        "{}",
+        shown.all()
+    );
+    let shown = env.run(&["chart", "delete", "web", "1.0.0", "repo"]);
+    assert_eq!(shown.stdout, "Deleted: web 1.0.0\n", "{}", shown.all());
+    assert!(!env.path().join("repo/web-1.0.0.tgz").exists());
+    assert!(!index(&env).contains("web"));
+    assert!(index(&env).contains("- old-0.1.0.tgz"));
+}
+
+#[test]
+fn an_index_is_of_the_archives_that_are_charts() {
+    let env = TestEnv::new();
+    put(&env, "repo/web-1.0.0.tgz", "web", "1.0.0");
+    put(&env, "repo/more/web-1.10.0.tgz", "web", "1.10.0");
+    env.write("repo/notes.tgz", "none");
+    let shown = env.run(&["chart", "reindex", "repo", "--url", "https://a.io/charts"]);
+    well(&shown);
+    assert!(
+        shown.stderr.contains("repo/notes.tgz is no chart"),
+        "{}",
+        shown.all()
+    );
+    assert!(
+        shown.stderr.contains("2 archives in repo/index.yaml."),
+        "{}",
+        shown.all()
+    );
+    let text = index(&env);
+    let order = text.find("https://a.io/charts/more/web-1.10.0.tgz");
+    assert!(
+        order < text.find("https://a.io/charts/web-1.0.0.tgz"),
+        "{text}"
+    );
+    let shown = env.run(&["chart", "reindex", "none"]);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+}
+
+/// Many pushes at once lose nothing.
+#[test]
+fn pushes_to_a_directory_take_turns() {
+    let env = TestEnv::new();
+    env.write("repo/.keep", "");
+    let mut running = Vec::new();
+    for minor in 0..8 {
+        let version = format!("1.{minor}.0");
+        let file = format!("web-{version}.tgz");
+        put(&env, &file, "web", &version);
+        let push = ["chart", "push", &file, "repo"];
+        running.push(env.command(&push).spawn().unwrap());
+    }
+    for mut push in running {
+        assert!(push.wait().unwrap().success());
+    }
+    assert_eq!(index(&env).matches("name: web").count(), 8);
+}
+
+/// What a server says is told, with what to do; its secrets are not.
+#[test]
+fn what_a_server_says_against_a_push_is_told() {
+    let env = TestEnv::new();
+    put(&env, "web-1.0.0.tgz", "web", "1.0.0");
+    let push = |status: &'static str, body: &'static str| {
+        let address = serve(move |_| answer(status, "", body.as_bytes()));
+        let url = format!("http://user:hunter2@{address}");
+        env.run(&["chart", "push", "web-1.0.0.tgz", &url])
+    };
+    for (status, body, told) in [
+        ("201 Created", r#"{"saved":true}"#, "Pushed: http://"),
+        (
+            "200 OK",
+            r#"{"web":[]}"#,
+            "no API of ChartMuseum answers there",
+        ),
+        (
+            "404 Not Found",
+            r#"{"error":"not found"}"#,
+            "/api/charts: 404 Not Found: not found",
+        ),
+        (
+            "409 Conflict",
+            r#"{"error":"file already exists"}"#,
+            "replace it with `--force`",
+        ),
+        ("413 Payload Too Large", "no", "--max-upload-size"),
+        (
+            "507 Insufficient Storage",
+            r#"{"error":"repo has reached storage limit"}"#,
+            "storage limit",
+        ),
+        (
+            "500 Internal Server Error",
+            r#"{"error":"disk\nis full"}"#,
+            "disk is full",
+        ),
+        ("302 Found", "", "/api/charts: 302 Found"),
+    ] {
+        let shown = push(status, body);
+        assert_eq!(
+            shown.code,
+            i32::from(!status.starts_with("201")),
+            "{}",
+            shown.all()
+        );
+        assert!(shown.all().contains(told), "{told}: {}", shown.all());
+        assert!(!shown.all().contains("hunter2"), "{}", shown.all());
+    }
+}
+
+#[test]
+fn what_is_no_place_for_charts_is_told() {
+    let env = TestEnv::new();
+    put(&env, "web-1.0.0.tgz", "web", "1.0.0");
+    for place in ["none", "ftp://a.io/x", "./none"] {
+        let shown = env.run(&["chart", "push", "web-1.0.0.tgz", place]);
+        assert_eq!(shown.code, 2, "{}", shown.all());
+        assert!(
+            shown.stderr.contains("is no place for charts"),
+            "{}",
+            shown.all()
+        );
+    }
+    let user = ["--username", "me"];
+    let place = [
+        "chart",
+        "push",
+        "web-1.0.0.tgz",
+        "http://127.0.0.1:9",
+        user[0],
+        user[1],
+    ];
+    let shown = env.run(&place);
+    assert_eq!(shown.code, 2, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("HELM_REPO_PASSWORD"),
+        "{}",
+        shown.all()
+    );
+}
