@@ -4,10 +4,11 @@ use super::lock::resolving::{self, Registry};
 use super::project::{self, Request};
 use super::{Context, Error, Exit, flags, online};
 use crate::deps::{self, Cache, Network, Report, Repositories};
-use crate::registry::{Passing, Settings};
+use crate::registry::{Aws, Passing, Settings};
 use crate::ui::{self, Downloads, count};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use windlass_helm::chart::{self, Profile};
 
 /// Restore, update and list the charts that a chart needs
@@ -198,6 +199,11 @@ pub(super) fn settings(registry: &Registry, context: &Context) -> Result<Setting
     let mut settings = settings.map_err(resolving::registry_error)?;
     let logins = context.environment.helm_logins.clone();
     settings.docker_configs.extend(logins);
+    settings.aws = Aws {
+        variables: context.environment.aws.clone(),
+        home: context.environment.home.clone(),
+        clock: (context.now(), Instant::now()),
+    };
     Ok(settings)
 }
 

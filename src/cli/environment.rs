@@ -1,6 +1,7 @@
 //! The environment variables that windlass looks at, read once and passed on as values.
 
 use crate::registry::{PREFIXES, Proxies};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What the environment of the process says. It may hold secrets, so that it cannot be printed.
@@ -30,6 +31,8 @@ pub(super) struct Environment {
     pub(super) helm_repositories: Option<PathBuf>,
     /// The logins of `helm registry login`.
     pub(super) helm_logins: Option<PathBuf>,
+    /// The variables of AWS, for charts in S3.
+    pub(super) aws: BTreeMap<String, String>,
     /// The folder for caches.
     pub(super) cache_dir: Option<PathBuf>,
     /// The branch that a CI job runs for.
@@ -68,7 +71,8 @@ impl Environment {
             runtime_dir: path("XDG_RUNTIME_DIR"),
             auth_file: path("REGISTRY_AUTH_FILE"),
             registries_conf: path("CONTAINERS_REGISTRIES_CONF"),
-            registry_variables: registry_variables(),
+            registry_variables: variables_with(&PREFIXES).collect(),
+            aws: variables_with(&["AWS_"]).collect(),
             proxies: Proxies {
                 http: first(&["http_proxy", "HTTP_PROXY"]),
                 https: first(&["https_proxy", "HTTPS_PROXY"]),
@@ -126,12 +130,11 @@ fn first(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| variable(name))
 }
 
-/// The variables with the beginnings that registry logins have. One that is not UTF-8 is left out.
-fn registry_variables() -> Vec<(String, String)> {
+/// The variables with one of these beginnings. One that is not UTF-8 is left out.
+fn variables_with(prefixes: &[&str]) -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .filter(|(name, _)| PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
-        .collect()
+        .filter(|(name, _)| prefixes.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 /// The page of a GitHub Actions run, which no single variable holds.

@@ -4,14 +4,17 @@
 //! is kept in `Chart.sum` and checked, and `charts/` changes only when everything that belongs there has arrived.
 //! What charts are, and how archives are read, is the engine's matter; how servers are spoken to, `registry`'s.
 
+mod bucket;
 mod cache;
 mod directory;
 mod error;
 mod event;
+mod files;
 mod index;
 mod museum;
 mod origin;
 mod package;
+mod pull;
 mod repositories;
 mod resolve;
 mod restore;
@@ -21,6 +24,7 @@ mod sum;
 #[cfg(test)]
 mod tests;
 
+pub use bucket::Bucket;
 pub use cache::Cache;
 pub use directory::{Indexed, delete, push, reindex};
 pub use error::Error;
@@ -28,6 +32,7 @@ pub use event::{Event, Tell};
 pub use museum::Museum;
 pub use origin::{Network, OCI_SCHEME, chart_reference};
 pub use package::{Package, Pushed};
+pub use pull::{Pulled, pull};
 pub use repositories::{Repositories, Repository};
 pub use resolve::{Newer, newer};
 pub use restore::{Options, Report, build, update};

@@ -1,14 +1,18 @@
 //! Where dependencies come from, and how each place is asked: which versions it has, and for an archive.
 
 use super::event::{Event, Tell, told};
+use super::files::Files;
 use super::index::{self, Entry, MAX_INDEX};
 use super::repositories::Repository;
 use super::{CHART_LAYERS, Error, MAX_ARCHIVE, Repositories};
 use crate::image::{Digest, Reference};
-use crate::registry::{self, Client, Server, Settings, Watch, is_local, shown};
+use crate::registry::{
+    self, Client, Object, S3, S3_SCHEME, Server, Settings, Watch, is_local, shown,
+};
 use reqwest::Url;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::OnceCell;
 use windlass_helm::sprig::semver;
 
@@ -37,6 +41,7 @@ pub struct Network {
     /// Whether nothing may be asked.
     pub(super) offline: bool,
     client: OnceCell<Client>,
+    s3: OnceCell<Arc<S3>>,
 }
 
 /// An archive as it came.
@@ -49,7 +54,7 @@ pub(super) struct Fetched {
 
 /// A chart repository that was asked: the versions of the charts that are wanted.
 pub(super) struct Listed {
-    server: Server,
+    files: Files,
     base: Url,
     entries: BTreeMap<String, Vec<Entry>>,
 }
@@ -63,6 +68,7 @@ impl Network {
             repositories,
             offline,
             client: OnceCell::new(),
+            s3: OnceCell::new(),
         }
     }
 
@@ -87,22 +93,19 @@ impl Network {
         names: &[&str],
         tell: Tell<'_>,
     ) -> Result<Listed, Error> {
-        let wrong = |base: String, cause: String| Error::Repository { url: base, cause };
-        let base = Url::parse(&repository.url)
-            .map_err(|error| wrong(repository.name.clone(), error.to_string()))?;
-        let of_server = |error: registry::Error| wrong(shown(&base), error.to_string());
-        let server = Server::new(&base, repository.access.clone(), &self.settings);
-        let server = server.map_err(of_server)?;
-        let index = resolved(&base, "index.yaml").map_err(|e| wrong(shown(&base), e))?;
+        let (base, files) = self.files(repository).await?;
+        let wrong = |cause: String| unusable(shown(&base), cause);
+        let index = resolved(&base, "index.yaml").map_err(wrong)?;
         if let Some(warning) = self.open_to_all(&base, repository) {
             tell(Event::Warning(&warning));
         }
         let file = format!("index of {}", shown(&base));
-        let get = async |watch: Watch<'_>| server.get(&index, MAX_INDEX, watch).await;
-        let text = told(tell, &file, None, get).await.map_err(of_server)?;
-        let entries = index::read(&text, names).map_err(|e| wrong(shown(&base), e))?;
+        let get = async |watch: Watch<'_>| files.get(&index, MAX_INDEX, watch).await;
+        let text = told(tell, &file, None, get).await;
+        let text = text.map_err(|error| unreadable(&base, &error))?;
+        let entries = index::read(&text, names).map_err(wrong)?;
         Ok(Listed {
-            server,
+            files,
             base,
             entries,
         })
@@ -122,6 +125,37 @@ impl Network {
         Some(format!(
             "{base}: {cause}; anybody on the way can change what comes from there"
         ))
+    }
+
+    /// The address of a repository, and where its files are read.
+    pub(super) async fn files(&self, repository: &Repository) -> Result<(Url, Files), Error> {
+        let base = Url::parse(&repository.url);
+        let base = base.map_err(|e| unusable(repository.name.clone(), e.to_string()))?;
+        let failed = |error: registry::Error| unreadable(&base, &error);
+        let files = if repository.url.starts_with(S3_SCHEME) {
+            Files::Bucket {
+                bucket: Object::parse(&base).map_err(failed)?.bucket,
+                s3: Arc::clone(self.s3().await.map_err(failed)?),
+                pass_to_all: repository.access.pass_to_all,
+                settings: Box::new(self.settings.clone()),
+            }
+        } else {
+            let server = Server::new(&base, repository.access.clone(), &self.settings);
+            Files::Server(Box::new(server.map_err(failed)?))
+        };
+        Ok((base, files))
+    }
+
+    /// The repository of an address or a name.
+    pub(super) fn repository(&self, address: &str) -> Result<Repository, Error> {
+        let found = self.repositories.find(address);
+        found.ok_or_else(|| Error::UnknownRepository(address.to_owned()))
+    }
+
+    /// The client of S3.
+    pub(super) async fn s3(&self) -> Result<&Arc<S3>, registry::Error> {
+        let make = async || S3::new(&self.settings).map(Arc::new);
+        self.s3.get_or_try_init(make).await
     }
 
     /// The versions of a chart in a registry, the newest first.
@@ -177,23 +211,19 @@ impl Network {
     ) -> Result<Fetched, Error> {
         let of_server = |source| of(name, source);
         let Some(entry) = listed.entry(name, version) else {
-            return Err(Error::Repository {
-                url: shown(&listed.base),
-                cause: format!("chart \"{name}\" version \"{version}\" not found"),
-            });
+            let cause = format!("chart \"{name}\" version \"{version}\" not found");
+            return Err(unusable(shown(&listed.base), cause));
         };
         let address = &entry.urls[0];
-        let url = resolved(&listed.base, address).map_err(|cause| Error::Repository {
-            url: shown(&listed.base),
-            cause,
-        })?;
+        let url = resolved(&listed.base, address);
+        let url = url.map_err(|cause| unusable(shown(&listed.base), cause))?;
         let fetched = match address.strip_prefix(OCI_SCHEME) {
             Some(image) => {
                 let image = Reference::parse(image).map_err(|e| of_server(e.into()))?;
                 self.pull_image(&image, watch).await.map_err(of_server)?
             }
             None => Fetched {
-                file: (listed.server.get(&url, MAX_ARCHIVE, watch).await).map_err(of_server)?,
+                file: (listed.files.get(&url, MAX_ARCHIVE, watch).await).map_err(of_server)?,
                 url: shown(&url),
                 manifest: None,
             },
@@ -239,6 +269,25 @@ impl Listed {
         };
         let exact = entries().find(|entry| entry.version == version);
         exact.or_else(|| entries().find(|one| semver::order(&one.version, version).is_eq()))
+    }
+}
+
+fn unusable(url: String, cause: String) -> Error {
+    Error::Repository { url, cause }
+}
+
+/// What S3 says comes with what to do about it.
+fn unreadable(base: &Url, error: &registry::Error) -> Error {
+    let url = shown(base);
+    match error {
+        registry::Error::S3(error) => Error::Refused {
+            request: format!(
+                "looks like {url} is not a valid chart repository or cannot be reached"
+            ),
+            answer: error.to_string(),
+            hint: error.hint(),
+        },
+        _ => unusable(url, error.to_string()),
     }
 }
 

@@ -427,7 +427,7 @@ async fn one_of(
 }
 
 /// Refuses what is no archive of the chart.
-fn verify(dependency: &Dependency, url: &str, file: &[u8]) -> Result<(), Error> {
+pub(super) fn verify(dependency: &Dependency, url: &str, file: &[u8]) -> Result<(), Error> {
     let Dependency { name, version, .. } = dependency;
     let wrong = |cause: String| Error::NoArchive {
         chart: format!("{name} {version}"),

@@ -140,7 +140,7 @@ impl Server {
         };
         let wait = self.settings.timeout;
         let response = tokio::time::timeout(wait, request.send()).await;
-        let mut response = response.map_err(late)?.map_err(failed)?;
+        let response = response.map_err(late)?.map_err(failed)?;
         if let Some(busy) = Busy::of(response.status(), response.headers()) {
             return Ok(Attempt::Busy(busy));
         }
@@ -154,27 +154,48 @@ impl Server {
                 status: response.status().to_string(),
             });
         }
-        let too_large = || Error::TooLarge {
-            url: shown(url),
-            limit,
+        let shown = shown(url);
+        let place = (host.as_str(), shown.as_str());
+        let file = body(response, place, limit, &self.settings, watch);
+        Ok(Attempt::Done(Got::File(file.await?)))
+    }
+}
+
+/// The body of an answer, of at most `limit` bytes, each part of it in time; `place` is the host and what is read.
+pub(super) async fn body(
+    mut response: reqwest::Response,
+    place: (&str, &str),
+    limit: u64,
+    settings: &Settings,
+    watch: Watch<'_>,
+) -> Result<Vec<u8>, Error> {
+    let (host, url) = place;
+    let too_large = || Error::TooLarge {
+        url: url.to_owned(),
+        limit,
+    };
+    let wait = settings.timeout;
+    let of = response.content_length();
+    if of.is_some_and(|size| size > limit) {
+        return Err(too_large());
+    }
+    let mut file = Vec::new();
+    loop {
+        let chunk = tokio::time::timeout(wait, response.chunk()).await;
+        let chunk = chunk.map_err(|_| Error::Timeout {
+            registry: host.to_owned(),
+            limit: wait,
+        })?;
+        let failed = |error| failure::classify(host, &error, wait);
+        let Some(chunk) = chunk.map_err(failed)? else {
+            return Ok(file);
         };
-        let of = response.content_length();
-        if of.is_some_and(|size| size > limit) {
+        if (file.len() + chunk.len()) as u64 > limit {
             return Err(too_large());
         }
-        let mut file = Vec::new();
-        loop {
-            let chunk = tokio::time::timeout(wait, response.chunk()).await;
-            let Some(chunk) = chunk.map_err(late)?.map_err(failed)? else {
-                return Ok(Attempt::Done(Got::File(file)));
-            };
-            if (file.len() + chunk.len()) as u64 > limit {
-                return Err(too_large());
-            }
-            file.extend_from_slice(&chunk);
-            let there = file.len() as u64;
-            watch(Passing::Bytes { there, of });
-        }
+        file.extend_from_slice(&chunk);
+        let there = file.len() as u64;
+        watch(Passing::Bytes { there, of });
     }
 }
 

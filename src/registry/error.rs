@@ -1,5 +1,6 @@
 //! Why a registry did not give a digest, each cause with its own words and a hint.
 
+use super::S3Error;
 use crate::image::ReferenceError;
 use std::time::Duration;
 use thiserror::Error;
@@ -232,6 +233,9 @@ pub enum Error {
         /// Why not.
         cause: String,
     },
+    /// A bucket of S3 does not give or take an object.
+    #[error(transparent)]
+    S3(#[from] S3Error),
     /// A file of docker credentials, certificates or mirrors cannot be used.
     #[error("{file}: {cause}")]
     File {
@@ -307,6 +311,7 @@ impl Error {
                 "push the image again, or lock another one: `windlass lock --update`".to_owned()
             }
             Self::Mirrors { source, .. } => return source.hint(),
+            Self::S3(error) => return error.hint(),
             _ => return None,
         })
     }

@@ -1,7 +1,7 @@
 //! Container registries: which digest a tag names now, which tags there are, whether an image is all there.
 //!
-//! A client of the OCI distribution protocol, reading all but the tags and artifacts that it writes, and of plain
-//! http servers of files. It knows images by their references;
+//! A client of the OCI distribution protocol, reading all but the tags and artifacts that it writes, of plain
+//! http servers of files, and of objects in S3. It knows images by their references;
 //! where they were found and what becomes of the digests is `image/`'s and the command's matter.
 
 mod artifact;
@@ -16,6 +16,7 @@ mod manifest;
 mod mirrors;
 mod questions;
 mod retry;
+mod s3;
 mod settings;
 mod tags;
 #[cfg(test)]
@@ -34,6 +35,7 @@ pub use error::Error;
 pub use manifest::Named;
 pub use mirrors::Mirrors;
 pub use questions::{Answer, resolve_all};
+pub use s3::{Aws, Condition, Found, Object, Refusal, S3, S3_SCHEME, S3Error};
 pub use settings::{Proxies, Settings};
 pub use upload::Reply;
 pub use variables::{PREFIXES, Variables};

@@ -104,7 +104,7 @@ impl Pauses {
 }
 
 /// A time between nothing and `most`. Without random bytes it is `most`.
-fn jitter(most: Duration) -> Duration {
+pub(super) fn jitter(most: Duration) -> Duration {
     let mut byte = [0];
     match getrandom::fill(&mut byte) {
         Ok(()) => most * u32::from(byte[0]) / u32::from(u8::MAX),

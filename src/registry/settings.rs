@@ -1,6 +1,6 @@
 //! How registries are reached: the settings, and the connections that follow them.
 
-use super::{CONCURRENCY, Error, Mirrors, Variables, is_local};
+use super::{Aws, CONCURRENCY, Error, Mirrors, Variables, is_local};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub struct Settings {
     pub mirrors: Mirrors,
     /// The proxies; local registries are always reached directly.
     pub proxies: Proxies,
+    /// What the environment says about AWS, for objects of S3.
+    pub aws: Aws,
     /// How long one answer may take.
     pub timeout: Duration,
     /// The first wait before a retry; it doubles each time.
@@ -55,6 +57,7 @@ impl Default for Settings {
             verify_certificates: true,
             insecure: false,
             proxies: Proxies::default(),
+            aws: Aws::default(),
             timeout: Duration::from_secs(30),
             backoff: Duration::from_millis(500),
             concurrency: CONCURRENCY,
@@ -111,6 +114,19 @@ pub(super) fn http_client(
     proxied: bool,
     identity: Option<reqwest::Identity>,
 ) -> Result<reqwest::Client, Error> {
+    let builder = http_builder(settings, proxied, identity)?;
+    builder.build().map_err(|error| Error::File {
+        file: "certificates of the system".to_owned(),
+        cause: error.to_string(),
+    })
+}
+
+/// The same, before it is built.
+pub(super) fn http_builder(
+    settings: &Settings,
+    proxied: bool,
+    identity: Option<reqwest::Identity>,
+) -> Result<reqwest::ClientBuilder, Error> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("windlass/", env!("CARGO_PKG_VERSION")))
         .timeout(settings.timeout)
@@ -127,10 +143,7 @@ pub(super) fn http_client(
     if proxied {
         builder = with_proxies(builder, &settings.proxies)?;
     }
-    builder.build().map_err(|error| Error::File {
-        file: "certificates of the system".to_owned(),
-        cause: error.to_string(),
-    })
+    Ok(builder)
 }
 
 fn with_proxies(

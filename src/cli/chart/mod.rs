@@ -7,15 +7,16 @@ mod pull;
 
 use super::lock::resolving::{self, Registry};
 use super::{Context, Error, Exit, deps as dependencies, online, stages};
-use crate::registry::{self, Client};
+use crate::registry::{self, Client, S3_SCHEME};
 use std::path::{Path, PathBuf};
-use windlass_helm::chart::{self, Metadata, Package, Profile};
+use windlass_helm::chart::{self, Chart, Metadata, Package, Profile};
 
 /// Pack charts, push them to repositories, pull and delete them
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   windlass chart package umbrella-chart -d dist    # the same files make the same bytes
   windlass chart push dist/umbrella-1.0.0.tgz oci://ghcr.io/team/charts
+  windlass chart push umbrella-chart s3://charts/team
   windlass chart push umbrella-chart https://charts.example.com/team    # a ChartMuseum
   windlass chart pull oci://ghcr.io/team/charts/umbrella --version 1.0.0
   windlass chart delete umbrella 1.0.0 https://charts.example.com/team
@@ -29,9 +30,9 @@ pub(super) struct Args {
 enum Command {
     /// Pack a chart into NAME-VERSION.tgz, the same bytes for the same files
     Package(Pack),
-    /// Push a chart to an OCI registry, a ChartMuseum or a directory
+    /// Push a chart to an OCI registry, a bucket of S3, a ChartMuseum or a directory
     Push(publish::Push),
-    /// Pull a chart from an OCI registry
+    /// Pull a chart from an OCI registry or a bucket of S3
     Pull(pull::Pull),
     /// Delete a version of a chart where it was pushed to
     Delete(publish::Delete),
@@ -59,9 +60,14 @@ struct Pack {
 
 #[derive(clap::Args, Debug)]
 struct Show {
-    /// Chart: a directory or a .tgz
+    /// Chart: a directory, a .tgz, or s3://BUCKET/PREFIX/NAME
     #[arg(value_name = "CHART")]
     chart: PathBuf,
+    /// Version, or range of versions, of a chart in S3 [default: the newest]
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
+    #[command(flatten)]
+    registry: Registry,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
@@ -71,12 +77,24 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         Command::Pull(args) => online(Box::pin(pull::pull(args, context))),
         Command::Delete(args) => online(Box::pin(publish::delete(args, context))),
         Command::Reindex(args) => publish::reindex(args, context),
-        Command::Show(args) => {
-            let chart = chart::load(&args.chart, Profile::Helm4)?;
-            let text = chart.metadata.to_yaml().map_err(Error::failed)?;
-            context.ui.data(&text)?;
-            Ok(Exit::Done)
-        }
+        Command::Show(args) => show(args, context),
+    }
+}
+
+fn show(args: &Show, context: &Context) -> Result<Exit, Error> {
+    let print = |chart: &Chart| {
+        let text = chart.metadata.to_yaml().map_err(Error::failed)?;
+        context.ui.data(&text)?;
+        Ok(Exit::Done)
+    };
+    let address = args.chart.to_str();
+    match address.filter(|address| address.starts_with(S3_SCHEME)) {
+        Some(address) => online(async {
+            let range = args.version.as_deref();
+            let pulled = pull::from_bucket(address, range, &args.registry, context);
+            print(&pulled.await?.chart)
+        }),
+        None => print(&chart::load(&args.chart, Profile::Helm4)?),
     }
 }
 

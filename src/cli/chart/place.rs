@@ -3,8 +3,8 @@
 use super::super::deps as dependencies;
 use super::super::lock::resolving::Registry;
 use super::super::{Context, Error};
-use crate::deps::{Museum, OCI_SCHEME, Repositories, Repository};
-use crate::registry::Credential;
+use crate::deps::{Bucket, Museum, OCI_SCHEME, Repositories, Repository};
+use crate::registry::{Credential, S3_SCHEME};
 use std::path::PathBuf;
 
 /// What addresses of ChartMuseum may begin with, and what that stands for.
@@ -90,6 +90,8 @@ pub(super) enum Place {
     Oci(String),
     /// A server of ChartMuseum's API.
     Museum(Box<Museum>),
+    /// A bucket of S3 with an `index.yaml`.
+    Bucket(Box<Bucket>),
     /// A directory with an `index.yaml`.
     Directory(PathBuf),
 }
@@ -115,6 +117,11 @@ impl Place {
         if repository.url.starts_with(OCI_SCHEME) {
             return Ok(Self::Oci(repository.url));
         }
+        if repository.url.starts_with(S3_SCHEME) {
+            let settings = dependencies::settings(&access.registry, context)?;
+            let bucket = Bucket::open(&repository.url, &settings)?;
+            return Ok(Self::Bucket(Box::new(bucket)));
+        }
         let known = MUSEUM_SCHEMES.iter().find_map(|(scheme, stands_for)| {
             let rest = repository.url.strip_prefix(scheme)?;
             Some(format!("{stands_for}{rest}"))
@@ -122,7 +129,7 @@ impl Place {
         let Some(url) = known else {
             let error = Error::usage(format!("{text} is no place for charts"));
             return Err(error.hinted(
-                "an OCI registry is `oci://…`, a ChartMuseum `https://…` or the name that `helm repo add` gave it, \
+                "an OCI registry is `oci://…`, a bucket of S3 `s3://…`, a ChartMuseum `https://…` or the name that `helm repo add` gave it, \
                  a directory has to be there",
             ));
         };

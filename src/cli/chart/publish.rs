@@ -13,7 +13,7 @@ pub(super) struct Push {
     /// Archive of the chart, or its directory; a `.prov` beside the archive goes with it
     #[arg(value_name = "CHART")]
     chart: PathBuf,
-    /// `oci://HOST/PATH`, address or name of a ChartMuseum, or directory
+    /// `oci://HOST/PATH`, `s3://BUCKET/PREFIX`, address or name of a ChartMuseum, or directory
     #[arg(value_name = "REPOSITORY")]
     to: String,
     /// Replace what is there under the same version (OCI registries always do)
@@ -31,7 +31,7 @@ pub(super) struct Delete {
     /// Version
     #[arg(value_name = "VERSION")]
     version: String,
-    /// `oci://HOST/PATH`, address or name of a ChartMuseum, or directory
+    /// `oci://HOST/PATH`, `s3://BUCKET/PREFIX`, address or name of a ChartMuseum, or directory
     #[arg(value_name = "REPOSITORY")]
     from: String,
     #[command(flatten)]
@@ -71,6 +71,11 @@ pub(super) async fn push(args: &Push, context: &Context) -> Result<Exit, Error> 
                 Digest::of(&package.file),
             )
         }
+        Place::Bucket(bucket) => {
+            let done = Box::pin(bucket.push(&package, args.force, context.now())).await?;
+            let at = bucket.shown(&package.archive());
+            (done, at, Digest::of(&package.file))
+        }
         Place::Directory(folder) => {
             let done = deps::push(&folder, &package, args.force, context.now())?;
             let at = folder.join(package.archive()).display().to_string();
@@ -95,6 +100,7 @@ pub(super) async fn delete(args: &Delete, context: &Context) -> Result<Exit, Err
             Box::pin(client.delete(&image)).await.map_err(failed)?;
         }
         Place::Museum(museum) => museum.delete(name, version).await?,
+        Place::Bucket(bucket) => Box::pin(bucket.delete(name, version, context.now())).await?,
         Place::Directory(folder) => deps::delete(&folder, name, version, context.now())?,
     }
     let told = format!("Deleted: {name} {version}\n");

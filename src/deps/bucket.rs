@@ -1,0 +1,243 @@
+//! Chart repositories in buckets of S3, written: archives beside an `index.yaml`, as helm-s3 keeps them.
+//!
+//! The index is written only in place of the one that was read, and else read again, so that of many who push at once
+//! none loses an entry; helm-s3 has no such condition. The archive is there before the index names it. Addresses in the
+//! index are relative, so that the bucket can be served by http, too.
+
+use super::index::MAX_INDEX;
+use super::{Error, MAX_ARCHIVE, Package, Pushed};
+use crate::image::Digest;
+use crate::registry::{self, Condition, Found, Object, S3, Settings};
+use jiff::Timestamp;
+use reqwest::Url;
+use windlass_helm::chart::{IndexFile, Metadata};
+
+/// How often the index is tried to be written while others write it.
+const TRIES: u32 = 60;
+
+/// A repository in a bucket.
+#[derive(Debug)]
+pub struct Bucket {
+    s3: S3,
+    place: Object,
+}
+
+impl Bucket {
+    /// The repository `s3://BUCKET/PREFIX`; nothing is asked yet.
+    ///
+    /// # Errors
+    /// An address that is none, and settings of AWS that cannot be used.
+    pub fn open(address: &str, settings: &Settings) -> Result<Self, Error> {
+        let url = Url::parse(address).map_err(|e| Error::Chart(format!("{address}: {e}")))?;
+        Ok(Self {
+            place: Object::parse(&url).map_err(|error| failed(address, error))?,
+            s3: S3::new(settings).map_err(|error| failed(address, error))?,
+        })
+    }
+
+    /// The address of a file of the repository.
+    #[must_use]
+    pub fn shown(&self, name: &str) -> String {
+        self.place.join(name).to_string()
+    }
+
+    /// Puts a chart, and its provenance, into the bucket and its index.
+    ///
+    /// # Errors
+    /// Another content under the same version, unless `force`, and a bucket that does not take it.
+    pub async fn push(
+        &self,
+        package: &Package,
+        force: bool,
+        now: Timestamp,
+    ) -> Result<Pushed, Error> {
+        let metadata = &package.metadata;
+        let Metadata { name, version, .. } = metadata;
+        let digest = hex(&package.file);
+        let (archive, mut done) = (package.archive(), Pushed::Known);
+        for attempt in 1..=TRIES {
+            let (mut index, found) = self.index().await?;
+            let known = index.digest(name, version);
+            let known = known.map(|known| known.trim_start_matches("sha256:").to_lowercase());
+            let other = known
+                .as_ref()
+                .filter(|known| !known.is_empty() && **known != digest);
+            if let (Some(other), false) = (other, force) {
+                return Err(self.taken(&archive, other, &digest));
+            }
+            // With force each time: who writes the index last wrote the archive last, too.
+            if (force || done == Pushed::Known) && self.put_archive(package, force).await? {
+                done = Pushed::New;
+            }
+            // With force it is written again: another one may be replacing the archive right now.
+            if known.as_ref() == Some(&digest) && !force {
+                return Ok(done);
+            }
+            index.add(metadata, &archive, &digest, &now.to_string());
+            if self.replace(&index, found.as_ref(), now).await? {
+                return Ok(done);
+            }
+            self.s3.pause(attempt).await;
+        }
+        Err(self.overtaken())
+    }
+
+    /// Takes a version of a chart out of the index, and then its archive and provenance out of the bucket.
+    ///
+    /// # Errors
+    /// A version that is not there, and a bucket that does not allow it.
+    pub async fn delete(&self, name: &str, version: &str, now: Timestamp) -> Result<(), Error> {
+        for attempt in 1..=TRIES {
+            let (mut index, found) = self.index().await?;
+            if index.remove(name, version).is_none() {
+                let there = index.versions(name).join(", ");
+                return Err(Error::Refused {
+                    request: self.place.to_string(),
+                    answer: format!("chart {name} {version} is not there"),
+                    hint: (!there.is_empty()).then(|| format!("versions of {name}: {there}")),
+                });
+            }
+            if self.replace(&index, found.as_ref(), now).await? {
+                // Only what a push has put there: what else an index names may be anything.
+                let archive = format!("{name}-{version}.tgz");
+                for file in [format!("{archive}.prov"), archive] {
+                    let file = self.place.join(&file);
+                    self.s3
+                        .delete(&file)
+                        .await
+                        .map_err(|error| self.failed(error))?;
+                }
+                return Ok(());
+            }
+            self.s3.pause(attempt).await;
+        }
+        Err(self.overtaken())
+    }
+
+    /// The index as it is; an empty one where there is none yet.
+    async fn index(&self) -> Result<(IndexFile, Option<Found>), Error> {
+        let object = self.place.join("index.yaml");
+        let found = self
+            .s3
+            .get(&object, MAX_INDEX, &|_| {})
+            .await
+            .map_err(|error| self.failed(error))?;
+        let index = match &found {
+            None => IndexFile::default(),
+            Some(found) => IndexFile::read(&found.bytes)
+                .map_err(|cause| Error::Chart(format!("{object}: {cause}")))?,
+        };
+        Ok((index, found))
+    }
+
+    /// Writes the index if it is still the one that was read.
+    async fn replace(
+        &self,
+        index: &IndexFile,
+        read: Option<&Found>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let object = self.place.join("index.yaml");
+        let wrong = |cause: String| Error::Chart(format!("{object}: {cause}"));
+        let text = index.to_yaml(&now.to_string()).map_err(wrong)?;
+        let condition = match read {
+            None => Condition::Absent,
+            Some(found) if found.etag.is_empty() => {
+                return Err(wrong(
+                    "the server gives it no `ETag` to write it by".to_owned(),
+                ));
+            }
+            Some(found) => Condition::Unchanged(&found.etag),
+        };
+        let put = self.s3.put(&object, &text, "application/yaml", condition);
+        put.await.map_err(|error| self.failed(error))
+    }
+
+    /// Puts the archive where none is, or any with force; tells whether it was put.
+    async fn put_archive(&self, package: &Package, force: bool) -> Result<bool, Error> {
+        let archive = package.archive();
+        let object = self.place.join(&archive);
+        // Servers that do not know conditions replace it in silence.
+        if !force && self.has(&object, package).await? {
+            return Ok(false);
+        }
+        let condition = match force {
+            true => Condition::Always,
+            false => Condition::Absent,
+        };
+        let kind = "application/gzip";
+        let put = self.s3.put(&object, &package.file, kind, condition);
+        if !put.await.map_err(|error| self.failed(error))? {
+            return match self.has(&object, package).await? {
+                true => Ok(false),
+                false => Err(self.overtaken()),
+            };
+        }
+        let beside = self.place.join(&format!("{archive}.prov"));
+        match &package.provenance {
+            Some(text) => {
+                let put = self.s3.put(&beside, text, "text/plain", Condition::Always);
+                put.await.map_err(|error| self.failed(error))?;
+            }
+            // It is of the archive that was replaced.
+            None if force => {
+                let removed = self.s3.delete(&beside).await;
+                removed.map_err(|error| self.failed(error))?;
+            }
+            None => {}
+        }
+        Ok(true)
+    }
+
+    /// Whether the archive is there; another content under its name is an error.
+    async fn has(&self, object: &Object, package: &Package) -> Result<bool, Error> {
+        let found = self.s3.get(object, MAX_ARCHIVE, &|_| {}).await;
+        let Some(found) = found.map_err(|error| self.failed(error))? else {
+            return Ok(false);
+        };
+        let (there, own) = (hex(&found.bytes), hex(&package.file));
+        match there == own {
+            true => Ok(true),
+            false => Err(self.taken(&package.archive(), &there, &own)),
+        }
+    }
+
+    fn failed(&self, error: registry::Error) -> Error {
+        failed(&self.place.to_string(), error)
+    }
+
+    fn taken(&self, archive: &str, there: &str, own: &str) -> Error {
+        Error::Refused {
+            request: self.shown(archive),
+            answer: format!(
+                "another content is there under this version (sha256 {there}, this one has {own})"
+            ),
+            hint: Some("raise the version, or replace it with `--force`".to_owned()),
+        }
+    }
+
+    fn overtaken(&self) -> Error {
+        Error::Refused {
+            request: self.shown("index.yaml"),
+            answer: format!("others wrote it {TRIES} times before this push could"),
+            hint: Some("try again when fewer push at once".to_owned()),
+        }
+    }
+}
+
+/// What S3 says names the object; what the network says does not.
+fn failed(place: &str, error: registry::Error) -> Error {
+    match error {
+        registry::Error::S3(_) => Error::Upload(Box::new(error)),
+        _ => Error::Refused {
+            request: place.to_owned(),
+            hint: error.hint(),
+            answer: error.to_string(),
+        },
+    }
+}
+
+fn hex(file: &[u8]) -> String {
+    let digest = Digest::of(file);
+    digest.as_str().trim_start_matches("sha256:").to_owned()
+}

@@ -1,0 +1,421 @@
+//! Objects in buckets of S3 and of servers that speak its protocol: read, listed, and written under a condition.
+//!
+//! Signed by `sign.rs` with what `credentials.rs` finds. Redirects are not followed: what signs a request goes to
+//! the server that is set and to no other one. What the objects are is not known here.
+
+mod credentials;
+mod error;
+mod place;
+mod profile;
+mod sign;
+#[cfg(test)]
+mod tests;
+mod xml;
+
+pub use error::{Refusal, S3Error};
+pub use place::Object;
+
+use super::download::{body, host};
+use super::retry::{self, Attempt, Busy, Pauses};
+use super::settings::{WHOLE, http_builder};
+use super::{Error, Settings, Watch, failure, is_local};
+use credentials::{Desk, Source};
+use jiff::Timestamp;
+use place::Place;
+use profile::Profile;
+use reqwest::header::ETAG;
+use reqwest::{Method, StatusCode};
+use sign::Keys;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::sync::{Mutex, OnceCell};
+
+/// What addresses of objects begin with.
+pub const S3_SCHEME: &str = "s3://";
+/// The words for requests that are not signed.
+const ANONYMOUS: &str = "no credentials";
+/// The slowest connection by which objects are written, in bytes a second.
+const SLOWEST: u64 = 64 << 10;
+/// The longest wait between two tries of a write that others came before.
+const MAX_PAUSE: Duration = Duration::from_secs(4);
+/// The largest answer to anything but a read.
+const MAX_ANSWER: u64 = 4 << 20;
+
+/// What the environment says about AWS. Its `Debug` text shows no value.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Aws {
+    /// The variables that begin with `AWS_`.
+    pub variables: BTreeMap<String, String>,
+    /// The home folder, in which `.aws` is.
+    pub home: Option<PathBuf>,
+    /// The time, which signatures hold, and when it was that time.
+    pub clock: (Timestamp, Instant),
+}
+
+impl Default for Aws {
+    fn default() -> Self {
+        Self {
+            variables: BTreeMap::new(),
+            home: None,
+            clock: (Timestamp::default(), Instant::now()),
+        }
+    }
+}
+
+impl std::fmt::Debug for Aws {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Aws(…)")
+    }
+}
+
+impl Aws {
+    /// A variable that is set to something.
+    fn get(&self, name: &str) -> Option<&str> {
+        let value = self.variables.get(name).map(String::as_str);
+        value.filter(|value| !value.is_empty())
+    }
+
+    fn now(&self) -> Timestamp {
+        let (then, since) = self.clock;
+        then.checked_add(since.elapsed()).unwrap_or(then)
+    }
+}
+
+/// A connection to S3: where it is, and who asks.
+pub struct S3 {
+    settings: Settings,
+    proxied: reqwest::Client,
+    /// For servers on this machine.
+    direct: reqwest::Client,
+    place: Place,
+    source: Source,
+    /// Whose credentials are used, in words.
+    who: String,
+    keys: OnceCell<Option<Keys>>,
+    /// The regions of buckets that turned out to be elsewhere.
+    regions: Mutex<BTreeMap<String, String>>,
+    pauses: Pauses,
+}
+
+impl std::fmt::Debug for S3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3").finish_non_exhaustive()
+    }
+}
+
+/// An object as it was read.
+#[derive(Debug)]
+pub struct Found {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// What names this version of it, as the server writes it; empty where the server has no such names.
+    pub etag: String,
+}
+
+/// Under which condition an object is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Condition<'a> {
+    /// None.
+    Always,
+    /// There is no such object.
+    Absent,
+    /// The object has this `ETag`.
+    Unchanged(&'a str),
+}
+
+/// One request.
+struct Call<'a> {
+    doing: &'static str,
+    method: Method,
+    object: &'a Object,
+    query: String,
+    headers: Vec<(&'static str, String)>,
+    body: &'a [u8],
+    limit: u64,
+    watch: Watch<'a>,
+}
+
+struct Answer {
+    status: StatusCode,
+    etag: String,
+    /// The region in which the server says that the bucket is.
+    region: Option<String>,
+    body: Vec<u8>,
+}
+
+impl S3 {
+    /// Reads what is set for AWS; nothing is asked yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::S3`] for settings that cannot be used, [`Error::File`] for certificates that cannot.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let mut settings = settings.clone();
+        let profile = Profile::load(&settings.aws)?;
+        let bundle = settings.aws.get("AWS_CA_BUNDLE");
+        let bundle = bundle.or_else(|| profile.get("ca_bundle")).map(Into::into);
+        settings.ca_files.extend::<Option<PathBuf>>(bundle);
+        let (source, who) = Source::find(&settings.aws, &profile)?;
+        let place = Place::find(&settings.aws, &profile)?;
+        let client = |proxied| {
+            let builder = http_builder(&settings, proxied, None)?;
+            let builder = builder.redirect(reqwest::redirect::Policy::none());
+            builder.build().map_err(|error| Error::File {
+                file: "certificates of the system".to_owned(),
+                cause: error.to_string(),
+            })
+        };
+        Ok(Self {
+            proxied: client(true)?,
+            direct: client(false)?,
+            place,
+            source,
+            who,
+            keys: OnceCell::new(),
+            regions: Mutex::default(),
+            pauses: Pauses::default(),
+            settings,
+        })
+    }
+
+    /// Reads an object of at most `limit` bytes; `None` when the bucket has none of that key.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says why there is no answer.
+    pub async fn get(
+        &self,
+        object: &Object,
+        limit: u64,
+        watch: Watch<'_>,
+    ) -> Result<Option<Found>, Error> {
+        let mut call = Call::new("reading", Method::GET, object, limit);
+        call.watch = watch;
+        let answer = self.send(&call).await?;
+        match answer.status.is_success() {
+            true => Ok(Some(Found {
+                bytes: answer.body,
+                etag: answer.etag,
+            })),
+            false if answer.is_missing_key() => Ok(None),
+            false => Err(self.refused(&call, &answer).await),
+        }
+    }
+
+    /// Writes an object if the condition holds, and tells whether it did.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says why it is not written.
+    pub async fn put(
+        &self,
+        object: &Object,
+        body: &[u8],
+        kind: &str,
+        condition: Condition<'_>,
+    ) -> Result<bool, Error> {
+        let mut call = Call::new("writing", Method::PUT, object, MAX_ANSWER);
+        call.body = body;
+        call.headers.push(("content-type", kind.to_owned()));
+        match condition {
+            Condition::Always => {}
+            Condition::Absent => call.headers.push(("if-none-match", "*".to_owned())),
+            Condition::Unchanged(etag) => call.headers.push(("if-match", etag.to_owned())),
+        }
+        let answer = self.send(&call).await?;
+        let lost = match answer.status {
+            StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => true,
+            // It was removed since it was read.
+            StatusCode::NOT_FOUND => answer.is_missing_key(),
+            _ => false,
+        };
+        match answer.status.is_success() {
+            true => Ok(true),
+            false if lost && condition != Condition::Always => Ok(false),
+            false => Err(self.refused(&call, &answer).await),
+        }
+    }
+
+    /// Removes an object, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] that says why it may still be there.
+    pub async fn delete(&self, object: &Object) -> Result<(), Error> {
+        let call = Call::new("removing", Method::DELETE, object, MAX_ANSWER);
+        let answer = self.send(&call).await?;
+        match answer.status.is_success() || answer.is_missing_key() {
+            true => Ok(()),
+            false => Err(self.refused(&call, &answer).await),
+        }
+    }
+
+    /// Waits before the next try of a write that others came before: longer each time, and no two alike.
+    pub async fn pause(&self, attempt: u32) {
+        let most = self.settings.backoff / 4 * 2_u32.saturating_pow(attempt.min(8));
+        tokio::time::sleep(retry::jitter(most.min(MAX_PAUSE))).await;
+    }
+
+    /// Sends a request, and once more to the region in which the server says that the bucket is.
+    async fn send(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let bucket = &call.object.bucket;
+        let known = self.regions.lock().await.get(bucket).cloned();
+        let region = known.unwrap_or_else(|| self.place.region.clone());
+        let answer = self.send_to(call, &region).await?;
+        match &answer.region {
+            Some(other) if !answer.status.is_success() && self.place.may_move(&region, other) => {
+                let mut regions = self.regions.lock().await;
+                regions.insert(bucket.clone(), other.clone());
+                drop(regions);
+                self.send_to(call, other).await
+            }
+            _ => Ok(answer),
+        }
+    }
+
+    async fn send_to(&self, call: &Call<'_>, region: &str) -> Result<Answer, Error> {
+        let keys = self.keys.get_or_try_init(|| self.log_in()).await?;
+        let (url, path) = self.place.url(call.object, &call.query, region)?;
+        let host = host(&url);
+        // The body is sent in this time, too.
+        let sending = Duration::from_secs(call.body.len() as u64 / SLOWEST);
+        let patience = self.settings.timeout + sending;
+        let failed = |error| failure::classify(&host, &error, patience);
+        let late = |_| Error::Timeout {
+            registry: host.clone(),
+            limit: patience,
+        };
+        let ask = async || {
+            let mut request = self.http(&host).request(call.method.clone(), url.clone());
+            request = request.timeout(WHOLE).body(call.body.to_vec());
+            let signed = self.signed(call, (&host, &path), region, keys.as_ref());
+            for (name, value) in call.headers.iter().chain(&signed) {
+                request = request.header(*name, value);
+            }
+            let response = tokio::time::timeout(patience, request.send()).await;
+            let response = response.map_err(late)?.map_err(failed)?;
+            let status = response.status();
+            // What a server does not know it will not know later either.
+            let busy = Busy::of(status, response.headers());
+            match busy.filter(|_| status != StatusCode::NOT_IMPLEMENTED) {
+                Some(busy) => Ok(Attempt::Busy(busy)),
+                None => Ok(Attempt::Done(self.read(call, response, &host).await?)),
+            }
+        };
+        (self.pauses)
+            .retry(&host, &self.settings, call.watch, ask)
+            .await
+    }
+
+    /// The headers that sign a request; none where nobody signs.
+    fn signed(
+        &self,
+        call: &Call<'_>,
+        (host, path): (&str, &str),
+        region: &str,
+        keys: Option<&Keys>,
+    ) -> Vec<(&'static str, String)> {
+        let Some(keys) = keys else {
+            return Vec::new();
+        };
+        let request = sign::Request {
+            method: call.method.as_str(),
+            host,
+            path,
+            query: &call.query,
+            headers: call.headers.clone(),
+            body: call.body,
+        };
+        sign::headers(&request, keys, region, "s3", self.settings.aws.now())
+    }
+
+    async fn read(
+        &self,
+        call: &Call<'_>,
+        response: reqwest::Response,
+        host: &str,
+    ) -> Result<Answer, Error> {
+        let header = |name: &str| {
+            let value = response.headers().get(name)?.to_str().ok()?;
+            Some(value.to_owned())
+        };
+        let (etag, region) = (header(ETAG.as_str()), header("x-amz-bucket-region"));
+        let status = response.status();
+        let limit = match status.is_success() {
+            true => call.limit,
+            false => MAX_ANSWER,
+        };
+        let shown = call.object.to_string();
+        Ok(Answer {
+            status,
+            etag: etag.unwrap_or_default(),
+            region,
+            body: body(response, (host, &shown), limit, &self.settings, call.watch).await?,
+        })
+    }
+
+    fn http(&self, host: &str) -> &reqwest::Client {
+        match is_local(host) {
+            true => &self.direct,
+            false => &self.proxied,
+        }
+    }
+
+    async fn log_in(&self) -> Result<Option<Keys>, Error> {
+        let asked = match &self.source {
+            Source::Container { url, .. } => url,
+            _ => &self.place.sts,
+        };
+        let desk = Desk {
+            http: self.http(&host(asked)),
+            pauses: &self.pauses,
+            settings: &self.settings,
+            sts: &self.place.sts,
+        };
+        self.source.keys(&desk).await
+    }
+
+    async fn refused(&self, call: &Call<'_>, answer: &Answer) -> Error {
+        let (code, message) = error::of_answer(&answer.body);
+        let regions = self.regions.lock().await;
+        let region = regions.get(&call.object.bucket);
+        let region = region.unwrap_or(&self.place.region);
+        let url = self.place.url(call.object, "", region);
+        let host = url.map(|(url, _)| host(&url)).unwrap_or_default();
+        let refusal = Refusal {
+            doing: call.doing,
+            address: call.object.to_string(),
+            host,
+            status: answer.status.as_u16(),
+            code,
+            message,
+            who: self.who.clone(),
+        };
+        S3Error::Refused(Box::new(refusal)).into()
+    }
+}
+
+impl<'a> Call<'a> {
+    fn new(doing: &'static str, method: Method, object: &'a Object, limit: u64) -> Self {
+        Self {
+            doing,
+            method,
+            object,
+            query: String::new(),
+            headers: Vec::new(),
+            body: &[],
+            limit,
+            watch: &|_| {},
+        }
+    }
+}
+
+impl Answer {
+    /// The bucket is there, the object is not.
+    fn is_missing_key(&self) -> bool {
+        let (code, _) = error::of_answer(&self.body);
+        self.status == StatusCode::NOT_FOUND && matches!(code.as_str(), "NoSuchKey" | "")
+    }
+}
