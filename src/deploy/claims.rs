@@ -1,5 +1,5 @@
-//! Volume claims that StatefulSets made and that are marked to go with the app
-//! (`kapp.k14s.io/owned-for-deletion` in the template of the claim).
+//! Volume claims that StatefulSets made, which have no owner in the cluster, and those of them that are marked
+//! to go with the app (`kapp.k14s.io/owned-for-deletion` in the template of the claim).
 
 use super::Error;
 use super::found::Found;
@@ -35,7 +35,7 @@ pub(super) async fn marked(
         claims.extend(
             listed
                 .into_iter()
-                .filter(|claim| is_of(claim, set, &templates)),
+                .filter(|claim| claim.annotation(MARK).is_some() && is_of(claim, set, &templates)),
         );
     }
     Ok(claims)
@@ -43,15 +43,28 @@ pub(super) async fn marked(
 
 /// The names of the templates whose claims are marked.
 fn marked_templates(set: &Object) -> Vec<&str> {
+    templates(set, |template| {
+        !template["metadata"]["annotations"][MARK].is_null()
+    })
+}
+
+/// The names of the templates of claims that are meant, none for an object that is no `StatefulSet`.
+fn templates(set: &Object, is_meant: impl Fn(&Value) -> bool) -> Vec<&str> {
     if set.kind() != "StatefulSet" {
         return Vec::new();
     }
-    let marked = |template: &&Value| !template["metadata"]["annotations"][MARK].is_null();
     let templates = set.list(&["spec", "volumeClaimTemplates"]).iter();
-    let names = templates.filter(marked);
+    let names = templates.filter(|template| is_meant(template));
     names
         .filter_map(|template| template["metadata"]["name"].as_str())
         .collect()
+}
+
+/// Whether a `StatefulSet` made this claim.
+pub(super) fn is_made_by(claim: &Object, set: &Object) -> bool {
+    claim.kind() == "PersistentVolumeClaim"
+        && claim.namespace() == set.namespace()
+        && is_of(claim, set, &templates(set, |_| true))
 }
 
 /// Whether a claim was made from one of the templates: `<template>-<set>-<ordinal>`.
@@ -60,7 +73,7 @@ fn is_of(claim: &Object, set: &Object, templates: &[&str]) -> bool {
         return false;
     };
     let made = |template: &&str| rest == format!("{template}-{}", set.name());
-    claim.annotation(MARK).is_some()
+    !ordinal.is_empty()
         && ordinal.bytes().all(|byte| byte.is_ascii_digit())
         && templates.iter().any(made)
 }
@@ -78,15 +91,15 @@ mod tests {
         .unwrap();
         let templates = marked_templates(&set);
         assert_eq!(templates, ["data"]);
-        let claim = |name: &str, annotations: Value| {
-            let tree = json!({"metadata": {"name": name, "annotations": annotations}});
-            is_of(&Object::new(tree).unwrap(), &set, &templates)
+        let claim = |name: &str| {
+            let tree = json!({"kind": "PersistentVolumeClaim", "metadata": {"name": name}});
+            let claim = Object::new(tree).unwrap();
+            (is_of(&claim, &set, &templates), is_made_by(&claim, &set))
         };
-        let marked = json!({MARK: ""});
-        assert!(claim("data-db-0", marked.clone()));
-        assert!(!claim("data-db-0", json!({})));
-        assert!(!claim("data-other-0", marked.clone()));
-        assert!(!claim("kept-db-0", marked.clone()));
-        assert!(!claim("data-db-x", marked));
+        assert_eq!(claim("data-db-0"), (true, true));
+        assert_eq!(claim("kept-db-0"), (false, true));
+        for other in ["data-other-0", "data-db-x", "data-db-", "data-db"] {
+            assert_eq!(claim(other), (false, false), "{other}");
+        }
     }
 }

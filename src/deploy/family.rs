@@ -1,5 +1,7 @@
-//! What controllers made of the objects of an app, found by who owns whom.
+//! What controllers made of the objects of an app, found by who owns whom; claims of a `StatefulSet`, which
+//! outlive it and have no owner, by their names.
 
+use super::claims;
 use super::look::{Seen, seen};
 use crate::cluster::{Cluster, Kind, Selector};
 use crate::object::{Object, ObjectRef};
@@ -54,6 +56,14 @@ pub async fn family(
             let uid = owner["uid"].as_str().unwrap_or_default();
             below.entry(uid).or_default().push(object);
         }
+    }
+    for set in made.iter().filter(|object| object.kind() == "StatefulSet") {
+        let claims = made.iter().filter(|claim| {
+            claims::is_made_by(claim, set)
+                && claim.list(&["metadata", "ownerReferences"]).is_empty()
+                && !own.contains(claim.uid())
+        });
+        below.entry(set.uid()).or_default().extend(claims);
     }
     below
         .values_mut()
