@@ -33,6 +33,7 @@ mod remote;
 mod render;
 mod repeat;
 mod source_map;
+mod spaced;
 mod stages;
 mod target;
 mod tree;
@@ -181,7 +182,10 @@ pub fn main() -> ExitCode {
 
 fn parse() -> Result<Cli, clap::Error> {
     let mut command = flags::with_switches(Cli::command());
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    let words = spaced::joined(&command, std::env::args_os());
+    let matches = command
+        .try_get_matches_from_mut(&words)
+        .map_err(|error| spaced::explained(&command, &words, error))?;
     Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 

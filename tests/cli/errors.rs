@@ -60,6 +60,38 @@ fn a_flag_that_does_not_exist() {
 }
 
 #[test]
+fn a_value_after_a_space_where_it_may_be_left_out() {
+    let env = good();
+    insta::assert_snapshot!(checked(&env.run(&["deploy", "web", "chart", "--explain", "web"])), @"
+    exit: 2
+    --- stdout
+    --- stderr
+    error: unexpected argument 'web' found
+
+      tip: as the value of the flag before it, write '--explain=web'
+
+    Usage: windlass deploy [OPTIONS] [APP] [CHART]
+
+    For more information, try '--help'.
+    ");
+    // What can only be the value is taken for it: here the cluster is what is missing.
+    let joined = env.run(&[
+        "deploy",
+        "web",
+        "chart",
+        "--wait",
+        "false",
+        "--explain",
+        "ConfigMap/web",
+    ]);
+    assert!(
+        !joined.all().contains("unexpected argument"),
+        "{}",
+        joined.all()
+    );
+}
+
+#[test]
 fn a_value_that_a_flag_does_not_know() {
     let env = good();
     insta::assert_snapshot!(checked(&env.run(&["render", "web", "chart", "--helm-version", "2"])), @"
