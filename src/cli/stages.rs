@@ -9,7 +9,7 @@ use crate::image::{self, Edits, Locks};
 use crate::inventory::ImageSource;
 use crate::kapp::{self, Rules};
 use crate::object::{Lines, Manifest, Source, manifest};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -78,8 +78,20 @@ pub(super) fn render_in(
     options: &Options,
 ) -> Result<Rendered, Error> {
     let chart = load(request, options)?;
+    render_chart(world, &chart, request, values, release, options)
+}
+
+/// Renders a chart with the values of a request.
+pub(super) fn render_chart(
+    world: &mut World,
+    chart: &Chart,
+    request: &Request,
+    values: &flags::Values,
+    release: &Release,
+    options: &Options,
+) -> Result<Rendered, Error> {
     let overrides = overrides(request, values)?;
-    chart::render(&chart, &overrides, release, options, world).map_err(|error| {
+    chart::render(chart, &overrides, release, options, world).map_err(|error| {
         let hint = values_key::hint(&error, &overrides);
         Error::from(error).hinted_if(hint)
     })
@@ -99,32 +111,21 @@ pub(super) fn outputs(
     Ok(chart::execute(&prepared, release, options.profile, world).unwrap_or_default())
 }
 
-/// The charts of a chart of which nothing comes although it names them, with the values that decide
-/// about them. `rendered` are the files that objects come from.
-pub(super) fn silent_charts(
-    request: &Request,
-    options: &Options,
-    rendered: &BTreeSet<String>,
-) -> BTreeMap<String, String> {
-    let Ok(chart) = load(request, options) else {
-        return BTreeMap::new();
-    };
+/// The charts of a chart that a value decides about, with the path of the value.
+pub(super) fn conditions(chart: &Chart) -> BTreeMap<String, String> {
     let dependencies = chart.metadata.dependencies.iter().flatten();
     let name = |dependency: &chart::Dependency| match dependency.alias.as_str() {
         "" => dependency.name.clone(),
         alias => alias.to_owned(),
     };
-    let is_silent = |name: &str| {
-        let folder = format!("/charts/{name}/");
-        !rendered.iter().any(|file| file.contains(&folder))
-    };
     dependencies
-        .filter(|dependency| !dependency.condition.is_empty() && is_silent(&name(dependency)))
+        .filter(|dependency| !dependency.condition.is_empty())
         .map(|dependency| (name(dependency), dependency.condition.clone()))
         .collect()
 }
 
-fn load(request: &Request, options: &Options) -> Result<Chart, Error> {
+/// Loads the chart of a request.
+pub(super) fn load(request: &Request, options: &Options) -> Result<Chart, Error> {
     let path = request.chart()?;
     if !path.exists() {
         return Err(
@@ -203,6 +204,8 @@ pub(super) struct Desired {
     pub(super) manifests: Vec<Manifest>,
     /// The rules.
     pub(super) rules: Rules,
+    /// The charts that a value decides about, with the path of the value.
+    pub(super) conditions: BTreeMap<String, String>,
 }
 
 impl Desired {

@@ -11,7 +11,7 @@ use crate::deploy::{self, App, Prepared};
 use crate::diff::{MaskPath, Masker, Op};
 use crate::inventory::ImageSource;
 use crate::ui::count;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use windlass_helm::chart::{Capabilities, Options, Rendered};
 use windlass_helm::template::World;
 
@@ -90,10 +90,9 @@ pub(super) async fn compare(
             .iter()
             .map(|manifest| manifest.source.file.clone())
             .collect();
+        let conditions = desired.conditions.clone();
         let mut prepared = prepare(&target, &request, desired, wish, &masker, context).await?;
-        if wish.manifests.manifests.is_empty() {
-            name_silent_charts(&mut prepared, &request, wish, &files);
-        }
+        name_silent_charts(&mut prepared, conditions, &files);
         Ok::<_, Error>((prepared, is_empty, images))
     };
     let (prepared, is_empty, images) = Box::pin(target.deadline.bound(work)).await?;
@@ -117,14 +116,16 @@ pub(super) async fn compare(
 /// from, and which value decides about it.
 fn name_silent_charts(
     prepared: &mut Prepared,
-    request: &Request,
-    wish: &flags::Wish,
+    mut conditions: BTreeMap<String, String>,
     files: &BTreeSet<String>,
 ) {
-    if prepared.deletions().0 == 0 {
+    conditions.retain(|name, _| {
+        let folder = format!("/charts/{name}/");
+        !files.iter().any(|file| file.contains(&folder))
+    });
+    if conditions.is_empty() {
         return;
     }
-    let silent = stages::silent_charts(request, &stages::options(&wish.render), files);
     for step in &mut prepared.plan.steps {
         let change = &mut step.change;
         let (Op::Delete, Some(live)) = (change.op, &change.live) else {
@@ -135,7 +136,7 @@ fn name_silent_charts(
         let name = live.label("app.kubernetes.io/name").unwrap_or_default();
         let found = [chart, name]
             .into_iter()
-            .find_map(|name| silent.get_key_value(name));
+            .find_map(|name| conditions.get_key_value(name));
         if let Some((chart, condition)) = found {
             let why = format!("; nothing comes of chart {chart} ({condition})");
             change.reason.push_str(&why);
@@ -210,8 +211,10 @@ pub(super) async fn desired(
         i64::try_from(revision).unwrap_or(i64::MAX),
     );
     let world = repeat::world(&repeat::Flags::default(), context)?;
-    let render =
-        |world: &mut World| stages::render_in(world, request, &wanted.values, &release, &options);
+    let chart = stages::load(request, &options)?;
+    let render = |world: &mut World| {
+        stages::render_chart(world, &chart, request, &wanted.values, &release, &options)
+    };
     let mut rendered = if wanted.lookup || request.lookup {
         lookup::render(&target.cluster, masker, &world, render).await?
     } else {
@@ -222,7 +225,11 @@ pub(super) async fn desired(
     stages::warn(&rendered, context);
     let unlocked = Unlocked::of(request, unlocked);
     let images = stages::rewrite(&mut rendered, request, unlocked, context)?;
-    Ok((stages::desired(&rendered)?, images))
+    let desired = Desired {
+        conditions: stages::conditions(&chart),
+        ..stages::desired(&rendered)?
+    };
+    Ok((desired, images))
 }
 
 /// Says that templates look things up and are not answered: what they make up instead may differ from
