@@ -198,13 +198,15 @@ fn sentence(report: &Report, exit: Exit, took: &str) -> String {
         .iter()
         .filter(|outcome| matches!(outcome.reconcile, Reconcile::Failed | Reconcile::Timeout))
         .count();
-    let mut parts = vec![
-        format!(
-            "applied {}",
-            ui::count(sent(&[Op::Create, Op::Update, Op::Replace]), "object")
-        ),
-        format!("deleted {}", sent(&[Op::Delete])),
-    ];
+    let applied = sent(&[Op::Create, Op::Update, Op::Replace]);
+    let deleted = sent(&[Op::Delete]);
+    let mut parts = match applied + deleted {
+        0 => vec!["changed no object".to_owned()],
+        _ => vec![
+            format!("applied {}", ui::count(applied, "object")),
+            format!("deleted {deleted}"),
+        ],
+    };
     for (number, what) in [
         (bad(&[Actuation::Failed]), "failed"),
         (bad(&[Actuation::Skipped, Actuation::Pending]), "skipped"),

@@ -276,10 +276,10 @@ impl From<deploy::Error> for Error {
                     "this is what the user lacks: somebody who may gives it, with a binding to the user",
                 );
             }
-            E::Owned(_) => (
-                Exit::Unsafe,
-                "if this app is to own them, add `--take-ownership NAME` with the owner's name",
-            ),
+            E::Owned(owned) => {
+                let hint = take_over(owned);
+                return Self::new(Exit::Unsafe, error).hinted(hint);
+            }
             E::Contested(_) => (
                 Exit::Unsafe,
                 "leave the fields out of the chart, leave them to their owners: `--conflicts PATH=yield`, \
@@ -310,6 +310,19 @@ impl From<deploy::Error> for Error {
             }
         };
         Self::new(exit, error).hinted(hint)
+    }
+}
+
+/// How to make objects ours: whole apps of other deployers can be adopted.
+fn take_over(owned: &[deploy::Owned]) -> String {
+    let owner = owned.first().map(|owned| &owned.owner);
+    let name = owner.map_or("NAME", |owner| {
+        owner.name.rsplit('/').next().unwrap_or_default()
+    });
+    let some = format!("`--take-ownership {name}` takes these objects over");
+    match owner.is_some_and(deploy::Owner::is_adoptable) {
+        true => format!("`windlass adopt {name}` takes it over whole, {some}"),
+        false => format!("if this app is to own them: {some}"),
     }
 }
 

@@ -252,12 +252,9 @@ impl Sender<'_> {
             };
             if started.elapsed() > self.patience {
                 let why = status::of(&found).message;
-                let message = format!("the old one is not gone: {why}");
-                return Err(cluster::Error::Stale {
-                    action: format!("replace {target}"),
-                    message,
-                }
-                .into());
+                let action = format!("replace {target}");
+                let reason = format!("the old one is not gone: {why}");
+                return Err(cluster::Error::Request { action, reason }.into());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }

@@ -5,6 +5,7 @@ use crate::diff::Masker;
 use crate::object::{Gvk, Object, ObjectRef};
 use crate::status;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 const LOG_LINES: usize = 10;
 const EVENTS: usize = 3;
@@ -178,11 +179,22 @@ async fn warnings(cluster: &Cluster, about: &Object) -> String {
         .warnings_about(&about.reference(), about.uid())
         .await
         .unwrap_or_default();
+    let mut told = BTreeSet::new();
+    let is_news = |event: &&Object| told.insert(gist(event));
     let line = |event: &Object| {
         let (reason, message) = (event.text(&["reason"]), event.text(&["message"]));
         format!("\n  event {reason}: {}", message.trim())
     };
-    events.iter().rev().take(EVENTS).map(line).collect()
+    let newest = events.iter().rev().filter(is_news);
+    newest.take(EVENTS).map(line).collect()
+}
+
+/// What an event says, whichever of many objects it names: a message without what it quotes.
+fn gist(event: &Object) -> String {
+    let message = event.text(&["message"]);
+    let own = message.trim_start_matches("(combined from similar events): ");
+    let unquoted: Vec<&str> = own.split('"').step_by(2).collect();
+    format!("{} {}", event.text(&["reason"]), unquoted.join("\""))
 }
 
 /// The claims of a pod that are not bound, and what is told about them.
@@ -276,6 +288,23 @@ mod tests {
             pod("c", &json!({"phase": "Succeeded"})),
         ];
         assert_eq!(worst(&pods).unwrap().0.name(), "b");
+    }
+
+    #[test]
+    fn events_that_differ_in_a_name_say_the_same() {
+        let event = |message: &str| {
+            let tree = json!({"kind": "Event", "reason": "FailedCreate", "message": message});
+            gist(&Object::new(tree).unwrap())
+        };
+        let one = event("Error creating: pods \"q-1\" is forbidden: exceeded quota");
+        let same = event(
+            "(combined from similar events): Error creating: pods \"q-2\" is forbidden: exceeded quota",
+        );
+        assert_eq!(one, same);
+        assert_ne!(
+            one,
+            event("Error creating: pods \"q-1\" is forbidden: denied")
+        );
     }
 
     #[test]

@@ -14,6 +14,14 @@ pub struct Owner {
     pub name: String,
 }
 
+impl Owner {
+    /// Whether all that it owns can be adopted at once.
+    #[must_use]
+    pub fn is_adoptable(&self) -> bool {
+        [HELM, KAPP].contains(&self.kind)
+    }
+}
+
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} `{}`", self.kind, self.name)
@@ -22,6 +30,8 @@ impl fmt::Display for Owner {
 
 /// What an owner is called whose name stands in its record.
 pub(super) const KAPP: &str = "kapp app";
+/// The same of what `windlass adopt` can take over, too.
+pub(super) const HELM: &str = "Helm release";
 /// What an owner is called that is known by its label alone.
 pub(super) const SET: &str = "ApplySet";
 
@@ -34,7 +44,7 @@ const LABELS: [(&str, &str); 5] = [
     ("objectset.rio.cattle.io/hash", "Rancher Fleet bundle"),
 ];
 const ANNOTATIONS: [(&str, &str); 3] = [
-    ("meta.helm.sh/release-name", "Helm release"),
+    ("meta.helm.sh/release-name", HELM),
     ("argocd.argoproj.io/tracking-id", "Argo CD application"),
     ("config.k8s.io/owning-inventory", "kpt inventory"),
 ];
@@ -87,7 +97,7 @@ pub(super) fn owner(object: &Object, id: &str) -> Option<Owner> {
     });
     let (kind, name) = mark?;
     let name = match (kind, object.annotation("meta.helm.sh/release-namespace")) {
-        ("Helm release", Some(namespace)) => format!("{namespace}/{name}"),
+        (HELM, Some(namespace)) => format!("{namespace}/{name}"),
         // `app:group/kind:namespace/name`
         ("Argo CD application", _) => name.split(':').next().unwrap_or(name).to_owned(),
         _ => name.to_owned(),

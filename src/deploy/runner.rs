@@ -18,6 +18,7 @@ use crate::plan::Progress;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt::Write as _;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -241,7 +242,7 @@ impl<'a> Runner<'a> {
     /// run is not complete.
     pub(super) fn finish(mut self) -> (Vec<Outcome>, Vec<Option<Object>>, Option<Error>, bool) {
         let mut complete = true;
-        for outcome in &mut self.outcomes {
+        for (step, outcome) in self.outcomes.iter_mut().enumerate() {
             if outcome.actuation == Actuation::Pending {
                 complete = false;
                 outcome.actuation = Actuation::Skipped;
@@ -252,6 +253,10 @@ impl<'a> Runner<'a> {
                 outcome.reconcile = Reconcile::Skipped;
                 if outcome.reason.is_empty() {
                     "the run was stopped before it was ready".clone_into(&mut outcome.reason);
+                    let last = self.waiting.get(&step).map(|it| it.message.as_str());
+                    if let Some(message) = last.filter(|message| !message.is_empty()) {
+                        let _ = write!(outcome.reason, ": {message}");
+                    }
                 }
             }
         }

@@ -155,6 +155,10 @@ fn waiting(object: &Object, phase: &str) -> String {
     match (phase, unready.as_slice()) {
         ("", _) => "not scheduled yet".to_owned(),
         ("Running", []) => "running but not ready".to_owned(),
+        ("Pending", []) => match object.text(&["spec", "nodeName"]) {
+            "" => "not scheduled yet".to_owned(),
+            node => format!("no container runs yet on node {node}"),
+        },
         (_, []) => format!("phase {phase}"),
         (_, names) => format!("running but not ready: {}", names.join(", ")),
     }
