@@ -52,6 +52,9 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let hint = "`windlass list -A` shows all apps; a teardown that may run twice adds `--ignore-not-found`";
         return Err(Error::failed(text).hinted(hint));
     };
+    for warning in &prepared.warnings {
+        context.ui.warning(warning);
+    }
     if context.log_format != ui::LogFormat::Json {
         let steps = prepared.plan.steps.iter();
         let rows: Vec<Row<'_>> = steps.map(|step| (&step.change, step.wait)).collect();

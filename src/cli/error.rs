@@ -301,11 +301,11 @@ impl From<deploy::Error> for Error {
                 Exit::Unsafe,
                 "if that is meant, annotate the object: `kapp.k14s.io/update-strategy: fallback-on-replace`",
             ),
-            E::Plan(_)
-            | E::Inventory(_)
-            | E::Refused(_)
-            | E::Adopt { .. }
-            | E::Unlistable { .. } => {
+            E::Unlistable { .. } | E::Unanswered(_) => (
+                Exit::Unsafe,
+                "mend that server, or delete its APIService if nobody needs the group: `kubectl get apiservices`",
+            ),
+            E::Plan(_) | E::Inventory(_) | E::Refused(_) | E::Adopt { .. } => {
                 return Self::new(Exit::Failed, error);
             }
         };

@@ -100,6 +100,11 @@ impl Discovery {
         self.stale_groups.contains(group)
     }
 
+    /// The groups whose server did not answer.
+    pub fn stale_groups(&self) -> impl Iterator<Item = &str> {
+        self.stale_groups.iter().map(String::as_str)
+    }
+
     /// `group/version` and `group/version/Kind` of everything served: Helm's `APIVersions`.
     #[must_use]
     pub fn api_versions(&self) -> Vec<String> {

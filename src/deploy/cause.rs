@@ -1,5 +1,6 @@
 //! Why an object does not become ready: object → ReplicaSet → pod → event → last log lines.
 
+use super::unanswered;
 use crate::cluster::{Cluster, Selector};
 use crate::diff::Masker;
 use crate::object::{Gvk, Object, ObjectRef};
@@ -169,6 +170,7 @@ pub(super) async fn explain(
         text.push_str(&log_tail(cluster, pod).await);
     } else {
         text.push_str(&warnings(cluster, about).await);
+        text.push_str(&unanswered::behind(cluster, about).await);
     }
     masker.scrub(&text)
 }

@@ -204,14 +204,20 @@ pub enum Error {
     /// Kinds that the app has cannot be listed at the moment, so that nothing can be said about
     /// what is to be deleted.
     #[error(
-        "the server of API group `{group}` does not answer: objects of kind {kind} cannot be listed"
+        "the server of API group `{group}` does not answer{why}: objects of kind {kind} cannot be listed"
     )]
     Unlistable {
         /// The group.
         group: String,
         /// The kind.
         kind: String,
+        /// The APIService behind it, with what is wrong with it; empty when that is not known.
+        why: String,
     },
+    /// Objects are of kinds that are not known at the moment, since the servers of their API groups do
+    /// not answer.
+    #[error("{}", refused_text(.0))]
+    Unanswered(Vec<Refusal>),
 }
 
 impl Error {

@@ -1,7 +1,7 @@
 //! What is live of an app: members of its set, and objects that it wants and others made.
 
 use super::owner::{KAPP, Owner, SET, controller, owner};
-use super::{Error, Owned, store};
+use super::{Error, Owned, store, unanswered};
 use crate::cluster::{Cluster, Discovery, Kind, Selector};
 use crate::inventory::{GroupKind, PART_OF, Parent};
 use crate::kapp;
@@ -35,7 +35,13 @@ pub(super) async fn find(
     manifests: &[Manifest],
 ) -> Result<Found, Error> {
     let mut found = Found::default();
-    let places = places(discovery, parent, manifests, &mut found.vanished)?;
+    let places = match places(discovery, parent, manifests, &mut found.vanished) {
+        Err(Error::Unlistable { group, kind, .. }) => {
+            let why = unanswered::why(cluster, discovery, &group).await;
+            return Err(Error::Unlistable { group, kind, why });
+        }
+        places => places?,
+    };
     let selector = Selector::label(PART_OF, &parent.id());
     let lists: Vec<Vec<Object>> = stream::iter(&places)
         .map(|(kind, namespace)| cluster.list(kind, namespace.as_deref(), &selector))
@@ -256,6 +262,7 @@ fn places(
                 return Err(Error::Unlistable {
                     group: group_kind.group,
                     kind: group_kind.kind,
+                    why: String::new(),
                 });
             }
             if parent.kinds.contains(&group_kind) && !vanished.contains(&group_kind) {

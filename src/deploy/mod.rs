@@ -29,6 +29,7 @@ mod run;
 mod runner;
 mod store;
 mod trial;
+mod unanswered;
 mod versions;
 mod wait;
 mod watches;

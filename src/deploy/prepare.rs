@@ -6,7 +6,7 @@ use super::found::{self, Found};
 use super::policy::FieldPolicy;
 use super::risk::{self, Risk};
 use super::trial::Trials;
-use super::{App, Error, claims, hooks, ready, rights, store, versions};
+use super::{App, Error, claims, hooks, ready, rights, store, unanswered, versions};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op};
 use crate::event::{Event, Sink};
@@ -217,7 +217,10 @@ async fn plan_of(
         store::read(cluster, &request.app)
     )?;
     let parent = parent.map_or_else(|| fresh(&request.app), Ok)?;
+    let unanswered = unanswered::groups(cluster, &discovery).await;
+    unanswered::check(&unanswered, &discovery, &request.manifests)?;
     let mut warnings = desired(&discovery, &parent, &mut request)?;
+    warnings.extend(unanswered.iter().map(ToString::to_string));
     sink.emit(Event::Stage {
         message: "read live objects".to_owned(),
     });
@@ -403,11 +406,12 @@ pub async fn prepare_delete(
     let rules = kapp::of_live(found.objects.values());
     let plan = plan::order(changes, Phase::Delete, &rules)?;
     let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
+    let unanswered = unanswered::groups(cluster, &discovery).await;
     Ok(Prepared {
         app: app.clone(),
         plan,
         phase: Phase::Delete,
-        warnings: Vec::new(),
+        warnings: unanswered.iter().map(ToString::to_string).collect(),
         notes: Vec::new(),
         risks,
         unpruned: Vec::new(),

@@ -26,5 +26,6 @@ mod secrets;
 mod sharing;
 mod support;
 mod trouble;
+mod unanswered;
 mod unchanged;
 mod waiting;
