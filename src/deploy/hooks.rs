@@ -56,7 +56,7 @@ pub(super) fn deletion(
     let (mut changes, first) = again(manifests.collect(), found, masker);
     changes.extend(first.iter().map(|manifest| {
         let live = found.objects.get(&manifest.object.reference());
-        diff::change(manifest, live, None, masker)
+        diff::change(manifest, live, None, masker).running()
     }));
     let targets = changes.iter().map(|change| change.target.clone()).collect();
     (targets, changes)

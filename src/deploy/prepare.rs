@@ -361,7 +361,9 @@ async fn compare(
     };
     let (again, first) = hooks::again(hooks, found, masker);
     tried.changes.extend(again);
-    let ran = trials.changes(parent, &first).await?;
+    let mut ran = trials.changes(parent, &first).await?;
+    let changes = std::mem::take(&mut ran.changes).into_iter();
+    ran.changes = changes.map(Change::running).collect();
     tried.extend(ran);
     Ok(Compared {
         changes: tried.changes,

@@ -6,7 +6,7 @@ use super::policy::{self, FieldPolicy};
 use super::predict::predict;
 use super::{Contested, Error, Prepared, Refusal, plain};
 use crate::cluster::{self, Cluster, Discovery};
-use crate::diff::{self, Change, Masker, Op, Verdict};
+use crate::diff::{self, Change, Masker, Op, Untried, Verdict};
 use crate::inventory::{PART_OF, Parent};
 use crate::kapp;
 use crate::object::managed_fields::MANAGER;
@@ -102,7 +102,20 @@ impl Trials<'_> {
             found.fingerprints.extend(named);
             found.changes.push(change);
         }
+        self.mark_missing(&mut found.changes);
         Ok(found)
+    }
+
+    /// Says so of each creation in a namespace that a trial found missing, those among them that were not
+    /// worth a trial.
+    fn mark_missing(&self, changes: &mut [Change]) {
+        let missing = self.missing();
+        for change in changes.iter_mut().filter(|change| change.op == Op::Create) {
+            let namespace = change.target.namespace.as_deref();
+            if change.untried.is_none() && namespace.is_some_and(|name| missing.contains(name)) {
+                change.untried = Some(Untried::NoNamespace);
+            }
+        }
     }
 
     /// What would change if nothing were in the way, for those who read about it.
@@ -127,6 +140,7 @@ impl Trials<'_> {
             Trouble::Refused(_) | Trouble::Stop(_) => "the server refuses it",
         }
         .to_owned();
+        change.untried = Some(Untried::Refused);
         change
     }
 
@@ -251,22 +265,33 @@ impl Trials<'_> {
         manifest: &Manifest,
         worth_a_trial: bool,
     ) -> Result<Change, Trouble> {
-        let change = diff::change(manifest, None, None, self.masker);
-        let kind = self.discovery.find(&manifest.object.gvk());
+        let mut change = diff::change(manifest, None, None, self.masker);
         let object = &manifest.object;
-        let namespace = object.namespace().unwrap_or_default();
-        let worth_a_trial = worth_a_trial && !self.missing().contains(namespace);
-        let (Some(kind), true, Op::Create) = (kind, worth_a_trial, change.op) else {
-            return Ok(change);
+        if change.op == Op::Create && worth_a_trial {
+            let tried = self.try_creation(object).await;
+            change.untried = tried.map_err(|error| self.trouble(manifest, error))?;
+        }
+        Ok(change)
+    }
+
+    /// Why the server could not tell what it thinks of a creation; an error when it refuses it for good.
+    async fn try_creation(&self, object: &Object) -> Result<Option<Untried>, cluster::Error> {
+        let Some(kind) = self.discovery.find(&object.gvk()) else {
+            return Ok(Some(Untried::NoKind));
         };
+        let namespace = object.namespace().unwrap_or_default();
+        if self.missing().contains(namespace) {
+            return Ok(Some(Untried::NoNamespace));
+        }
         match self.cluster.dry_run(kind, object, self.force).await {
-            Err(error) if is_certain(&error) => Err(self.trouble(manifest, error)),
+            Ok(_) => Ok(None),
+            Err(error) if is_certain(&error) => Err(error),
             Err(error) if error.lacks_namespace(namespace) => {
                 self.missing().insert(namespace.to_owned());
-                Ok(change)
+                Ok(Some(Untried::NoNamespace))
             }
             // Whatever else it is may be mended by what is applied before it.
-            _ => Ok(change),
+            Err(_) => Ok(Some(Untried::NotNow)),
         }
     }
 

@@ -4,7 +4,7 @@ use super::change::RERUN;
 use super::guess::guess;
 use super::mask::Masker;
 use super::shown::{cleaned, shown_pair, shown_whole};
-use super::{Change, Op, fields};
+use super::{Change, Op, Untried, fields};
 use crate::object::managed_fields::{self, MANAGER};
 use crate::object::{Manifest, Object};
 
@@ -38,6 +38,7 @@ pub fn change(
         source: Some(manifest.source.clone()),
         reason: String::new(),
         is_unsure: false,
+        untried: None,
     };
     let decided = by_annotation(desired, live);
     if let Some((op, reason)) = decided {
@@ -96,6 +97,7 @@ pub fn unchanged(manifest: &Manifest, live: &Object) -> Change {
         source: Some(manifest.source.clone()),
         reason: String::new(),
         is_unsure: false,
+        untried: None,
     }
 }
 
@@ -108,6 +110,7 @@ pub fn replace(manifest: &Manifest, live: &Object, reason: &str, masker: &Masker
     reason.clone_into(&mut change.reason);
     let guess = guess(live, &manifest.object);
     change.is_unsure = guess.is_unsure;
+    change.untried = Some(Untried::MadeAnew);
     show_both(&mut change, live, &guess.after, masker);
     change
 }
@@ -140,6 +143,7 @@ pub fn removal(live: &Object, masker: &Masker) -> Change {
         source: None,
         reason: reason.unwrap_or_default(),
         is_unsure: false,
+        untried: None,
     }
 }
 

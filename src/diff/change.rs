@@ -137,8 +137,42 @@ pub struct Change {
     /// Whether fields may go that `after` still has: the server was not asked, and `managedFields` does
     /// not tell what of them was applied.
     pub is_unsure: bool,
+    /// Why the server was not asked what comes of it, so that the change is what is guessed here from the
+    /// manifest; `None` where it was asked, or there is nothing to ask.
+    pub untried: Option<Untried>,
 }
 
+/// Why the server could not be asked what comes of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Untried {
+    /// Its namespace is not there yet.
+    NoNamespace,
+    /// Its kind is not there yet.
+    NoKind,
+    /// The object that is there would be in the way.
+    MadeAnew,
+    /// The server could not try it now; what is applied before may mend that.
+    NotNow,
+    /// The server, or another manager of fields, is against it.
+    Refused,
+}
+
+impl Untried {
+    /// The reason in a few words, as reports print it.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::NoNamespace => "namespace does not exist yet",
+            Self::NoKind => "kind does not exist yet",
+            Self::MadeAnew => "made anew",
+            Self::NotNow => "not possible before the rest is applied",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// Why a hook is created.
+const RUN: &str = "the hook runs";
 /// Why a hook is deleted and made anew.
 pub(super) const RERUN: &str = "the hook runs again";
 
@@ -147,6 +181,21 @@ impl Change {
     #[must_use]
     pub fn is_rerun(&self) -> bool {
         self.op == Op::Replace && self.reason == RERUN
+    }
+
+    /// Whether it is a hook that runs, again or for the first time.
+    #[must_use]
+    pub fn is_run(&self) -> bool {
+        self.is_rerun() || (self.op == Op::Create && self.reason == RUN)
+    }
+
+    /// The same change, of a hook that runs.
+    #[must_use]
+    pub fn running(mut self) -> Self {
+        if self.op == Op::Create && self.reason.is_empty() {
+            RUN.clone_into(&mut self.reason);
+        }
+        self
     }
 
     /// By which of kapp's strategies the change is made; empty for the usual one, which is a

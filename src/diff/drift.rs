@@ -152,6 +152,7 @@ fn empty(target: &ObjectRef, op: Op, reason: &str) -> Change {
         source: None,
         reason: reason.to_owned(),
         is_unsure: false,
+        untried: None,
     }
 }
 

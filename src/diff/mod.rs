@@ -21,7 +21,7 @@ mod yaml;
 pub use autoscale::{autoscaled, follow_replicas};
 pub use build::{change, is_left_alone, removal, replace, rerun, unchanged};
 pub use ca_bundle::leave_ca_bundles;
-pub use change::{Change, FieldChange, FieldOp, FieldOwner, Op};
+pub use change::{Change, FieldChange, FieldOp, FieldOwner, Op, Untried};
 pub use concern::{Concern, concerns};
 pub use mask::Masker;
 pub use mask_path::MaskPath;

@@ -87,7 +87,7 @@ pub fn show_drift(report: &DriftReport<'_>, shown: Shown) -> String {
         );
     }
     for change in report.drift {
-        let (label, sign) = mark(change.op);
+        let (label, sign) = mark(change);
         let head = format!("{sign} {} {}", Tense::Drift.word(change.op), change.target);
         let place = change.source.as_ref().map(|source| format!("  {source}"));
         let place = paint(shown.colored, Label::Dim, &place.unwrap_or_default());
@@ -231,7 +231,7 @@ pub fn drift_comment(report: &DriftReport<'_>) -> Comment {
 fn drift_rows(change: &Change) -> Vec<String> {
     let first = format!(
         "| {} {} | {} |",
-        mark(change.op).1,
+        mark(change).1,
         Tense::Drift.word(change.op),
         code(&change.target.to_string())
     );

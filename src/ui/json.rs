@@ -2,7 +2,7 @@
 //! `diff --format json` section of the command reference.
 
 use super::row::{Row, Tense};
-use crate::diff::{Change, Op, concerns};
+use crate::diff::{Change, Op, Untried, concerns};
 use crate::object::Object;
 use crate::plan::Wait;
 use serde_json::{Value, json};
@@ -11,16 +11,20 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The version of the document's form.
 pub(super) const SCHEMA_VERSION: u32 = 1;
 
+/// How many of the objects that are created or replaced are hooks that run.
+const HOOKS: &str = "hooks";
+
 /// The document that `diff --format json` prints: each change with what a deploy would wait for
 /// after it. Objects that do not change are left out unless `noops` asks for them.
 #[must_use]
 pub fn diff_document(app: &str, namespace: &str, rows: &[Row<'_>], noops: bool) -> Value {
     let mut summary: BTreeMap<&'static str, usize> =
-        ["create", "update", "replace", "delete", "noop"]
+        ["create", "update", "replace", "delete", "noop", HOOKS]
             .map(|op| (op, 0))
             .into();
     for (change, _) in rows {
         *summary.entry(change.op.word()).or_insert(0) += 1;
+        *summary.entry(HOOKS).or_insert(0) += usize::from(change.is_run());
     }
     json!({
         "schemaVersion": SCHEMA_VERSION,
@@ -75,6 +79,9 @@ fn change_document(change: &Change, wait: Wait, tense: Tense, documents: &Docume
         "labels": concerns(change),
         "fields": change.fields,
         "reason": change.why(),
+        "hook": change.is_run(),
+        // Why the change is a guess, which the server was not asked about.
+        "untried": change.untried.map(Untried::words),
         "source": change.source.as_ref().map(|source| json!({
             "template": source.file,
             "document": document(&source.file, source.line),

@@ -2,7 +2,7 @@
 //! comment goes to the rest.
 
 use super::plan::{about, fold, owner_notes};
-use super::row::{Row, Tense, concern_words, mark, sum, warnings};
+use super::row::{Row, Tense, concern_words, mark, sum, untried, warnings, word};
 use crate::diff::text::{LineKind, unified};
 use crate::diff::{Change, Op, concerns};
 use std::fmt::Write;
@@ -95,6 +95,10 @@ pub fn diff_comment(app: &str, namespace: &str, rows: &[Row<'_>], tense: Tense) 
     if !warnings.is_empty() {
         let _ = writeln!(comment.text, "> **Mind:** {warnings}\n");
     }
+    let untried = untried(&changes);
+    if !untried.is_empty() {
+        let _ = writeln!(comment.text, "Not tried on the server: {untried}\n");
+    }
     table(&mut comment, &shown, tense);
     for row in shown {
         let whole = folded(row, tense, 0);
@@ -123,8 +127,8 @@ fn table(comment: &mut Comment, rows: &[&Row<'_>], tense: Tense) {
         let source = source.map(|source| code(&source.to_string()));
         let line = format!(
             "| {} {} | {} | {} | {} | {} |\n",
-            mark(change.op).1,
-            tense.word(change.op),
+            mark(change).1,
+            word(change, tense),
             code(&change.target.to_string()),
             concern_words(&concerns(change)),
             escaped(&short(&change.why())),
@@ -189,7 +193,7 @@ fn folded((change, wait): &Row<'_>, tense: Tense, most: usize) -> String {
     let fence = "`".repeat(longest_run(&body, '`').max(2) + 1);
     format!(
         "\n<details><summary>{} {}</summary>\n\n{notes}{gap}{fence}diff\n{body}{fence}\n\n</details>\n",
-        tense.word(change.op),
+        word(change, tense),
         code(&change.target.to_string())
     )
 }

@@ -1,7 +1,7 @@
 //! The labeled diff for a terminal: the sum, a table of the changes, then each changed object.
 
 use super::label::{Label, paint};
-use super::row::{Row, Tense, concern_words, mark, sum, wait_words, warnings};
+use super::row::{Row, Tense, concern_words, mark, sum, untried, wait_words, warnings, word};
 use crate::diff::text::{Line, LineKind, unified};
 use crate::diff::{Change, Op, concerns};
 use crate::plan::{Plan, Wait};
@@ -43,6 +43,11 @@ pub fn show_changes(rows: &[Row<'_>], shown: Shown) -> String {
         let line = format!("mind: {warnings}");
         let _ = writeln!(out, "{}", paint(shown.colored, Label::Warning, &line));
     }
+    let untried = untried(&changes);
+    if !untried.is_empty() {
+        let line = format!("not tried on the server: {untried}");
+        let _ = writeln!(out, "{}", paint(shown.colored, Label::Dim, &line));
+    }
     let listed = || {
         rows.iter()
             .filter(|(change, _)| shown.noops || change.op != Op::Noop)
@@ -74,8 +79,8 @@ pub fn show_changes(rows: &[Row<'_>], shown: Shown) -> String {
 }
 
 fn table_line(out: &mut String, change: &Change, shown: Shown) {
-    let (label, sign) = mark(change.op);
-    let head = format!("{sign} {:<8}", shown.tense.word(change.op));
+    let (label, sign) = mark(change);
+    let head = format!("{sign} {:<8}", word(change, shown.tense));
     let mut tail = String::new();
     let concerns = concerns(change);
     if !concerns.is_empty() {
@@ -112,9 +117,9 @@ fn cut(text: &str, most: usize) -> String {
 }
 
 fn show_object(out: &mut String, change: &Change, wait: Wait, shown: Shown) {
-    let (label, sign) = mark(change.op);
+    let (label, sign) = mark(change);
     let place = change.source.as_ref().map(|source| format!("  {source}"));
-    let head = format!("{sign} {} {}", shown.tense.word(change.op), change.target);
+    let head = format!("{sign} {} {}", word(change, shown.tense), change.target);
     let _ = writeln!(
         out,
         "\n{}{}",
@@ -214,8 +219,12 @@ fn explain_step(plan: &Plan, number: usize, colored: bool) -> String {
     let Some(step) = plan.steps.get(number) else {
         return String::new();
     };
-    let (label, sign) = mark(step.change.op);
-    let head = format!("{sign} {} {}", step.change.op.word(), step.change.target);
+    let (label, sign) = mark(&step.change);
+    let head = format!(
+        "{sign} {} {}",
+        word(&step.change, Tense::Plan),
+        step.change.target
+    );
     let mut out = format!("{}\n", paint(colored, label, &head));
     let reasons = plan.explain(number);
     if reasons.is_empty() {

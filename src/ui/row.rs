@@ -2,7 +2,7 @@
 //! and the sum of all.
 
 use super::label::Label;
-use crate::diff::{Change, Concern, Op, concerns};
+use crate::diff::{Change, Concern, Op, Untried, concerns};
 use crate::plan::Wait;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,9 +32,18 @@ impl Tense {
     }
 }
 
-/// The label and the sign of an op.
-pub(super) const fn mark(op: Op) -> (Label, char) {
-    match op {
+/// The word for what is done to an object, as tables print it.
+pub(super) fn word(change: &Change, tense: Tense) -> &'static str {
+    match change.is_run() {
+        true => "run",
+        false => tense.word(change.op),
+    }
+}
+
+/// The label and the sign of a change.
+pub(super) fn mark(change: &Change) -> (Label, char) {
+    match change.op {
+        _ if change.is_run() => (Label::Changed, '»'),
         Op::Create => (Label::Added, '+'),
         Op::Update => (Label::Changed, '~'),
         Op::Replace => (Label::Removed, '±'),
@@ -69,11 +78,17 @@ pub fn summary<'a>(changes: impl IntoIterator<Item = &'a Change>) -> String {
 pub fn sum<'a>(changes: impl IntoIterator<Item = &'a Change>, tense: Tense) -> String {
     let mut counts = BTreeMap::new();
     for change in changes {
-        *counts.entry(change.op).or_insert(0_usize) += 1;
+        // Hooks go last of what is done.
+        let key = match change.is_run() {
+            true => (Op::Delete, true),
+            false => (change.op, false),
+        };
+        *counts.entry(key).or_insert(0_usize) += 1;
     }
     let parts: Vec<String> = counts
         .into_iter()
-        .map(|(op, number)| match (tense, op) {
+        .map(|((op, is_run), number)| match (tense, op) {
+            _ if is_run => format!("{} to run", super::count(number, "hook")),
             (_, Op::Noop) => format!("{number} unchanged"),
             (Tense::Drift, op) => format!("{number} {}", tense.word(op)),
             (_, Op::Keep) => format!("{number} to keep"),
@@ -98,6 +113,21 @@ pub(super) fn warnings(changes: &[&Change]) -> String {
     let grave = counts.into_iter().filter(|(_, count)| *count > 0);
     let parts = grave.map(|(concern, count)| {
         format!("{} in {}", concern.words(), super::count(count, "object"))
+    });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// `12 objects (namespace does not exist yet)`: what the server was not asked about, and why; empty when
+/// it was asked about everything. That a hook runs again nobody asks.
+pub(super) fn untried(changes: &[&Change]) -> String {
+    let mut counts: BTreeMap<Untried, usize> = BTreeMap::new();
+    let asked = changes.iter().filter(|change| !change.is_rerun());
+    for reason in asked.filter_map(|change| change.untried) {
+        *counts.entry(reason).or_default() += 1;
+    }
+    let parts = counts.into_iter().map(|(reason, number)| {
+        let objects = super::count(number, "object");
+        format!("{objects} ({})", reason.words())
     });
     parts.collect::<Vec<_>>().join(", ")
 }

@@ -1,7 +1,7 @@
 //! What every writer of changes makes of the same changes.
 
 use super::{Comment, Row, Shown, Tense, diff_comment, diff_document, show_changes};
-use crate::diff::{self, Change, MaskPath, Masker};
+use crate::diff::{self, Change, MaskPath, Masker, Untried};
 use crate::object::{Manifest, Object, Source};
 use crate::plan::Wait;
 use serde_json::{Value, json};
@@ -73,17 +73,36 @@ fn a_hook_that_runs_again_is_told_once_and_without_alarm() {
     let live = Object::new(job("web:1")).unwrap();
     let change = diff::rerun(&manifest(job("web:2"), 3), &live, &masker());
     insta::assert_snapshot!(show_changes(&rows(&[change]), Shown::default()), @"
-    1 to replace
+    1 hook to run
 
-    ± replace Job/migrate (shop)  [image]  the hook runs again
+    » run     Job/migrate (shop)  [image]  the hook runs again
 
-    ± replace Job/migrate (shop)  chart/templates/web.yaml:3
+    » run Job/migrate (shop)  chart/templates/web.yaml:3
         the hook runs again; image; then waits until it is ready
       … 10 equal lines
       @ spec.template.spec.containers[name=web]
       -         image: web:1
       +         image: web:2
     ");
+}
+
+#[test]
+fn what_the_server_was_not_asked_about_is_said_once_with_the_reason() {
+    let mut changes = changes();
+    changes[0].untried = Some(Untried::NoNamespace);
+    changes[1].untried = Some(Untried::MadeAnew);
+    let line =
+        "not tried on the server: 1 object (namespace does not exist yet), 1 object (made anew)\n";
+    let text = show_changes(&rows(&changes), Shown::default());
+    assert!(text.contains(line), "{text}");
+    assert!(
+        comment(&changes)
+            .text
+            .contains("Not tried on the server: 1 object (name")
+    );
+    let document = diff_document("shop", "shop", &rows(&changes), false);
+    let untried = document.pointer("/changes/0/untried");
+    assert_eq!(untried, Some(&json!("namespace does not exist yet")));
 }
 
 #[test]
@@ -155,6 +174,7 @@ fn json_has_what_the_command_reference_promises() {
       "changes": [
         {
           "fields": [],
+          "hook": false,
           "labels": [],
           "object": {
             "apiVersion": "v1",
@@ -170,6 +190,7 @@ fn json_has_what_the_command_reference_promises() {
             "template": "chart/templates/web.yaml"
           },
           "strategy": "",
+          "untried": null,
           "wait": "reconcile"
         },
         {
@@ -193,6 +214,7 @@ fn json_has_what_the_command_reference_promises() {
               "path": "spec.template.spec.containers[name=web].image"
             }
           ],
+          "hook": false,
           "labels": [
             "image",
             "replicas",
@@ -212,10 +234,12 @@ fn json_has_what_the_command_reference_promises() {
             "template": "chart/templates/web.yaml"
           },
           "strategy": "",
+          "untried": null,
           "wait": "reconcile"
         },
         {
           "fields": [],
+          "hook": false,
           "labels": [
             "data-at-risk"
           ],
@@ -229,6 +253,7 @@ fn json_has_what_the_command_reference_promises() {
           "reason": "it is no longer desired",
           "source": null,
           "strategy": "",
+          "untried": null,
           "wait": "reconcile"
         }
       ],
@@ -237,6 +262,7 @@ fn json_has_what_the_command_reference_promises() {
       "summary": {
         "create": 1,
         "delete": 1,
+        "hooks": 0,
         "noop": 1,
         "replace": 0,
         "update": 1

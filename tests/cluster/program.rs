@@ -267,6 +267,74 @@ fn the_tree_of_an_app_shows_what_was_made_of_its_objects() {
 }
 
 #[test]
+fn claims_stand_below_the_set_that_made_them() {
+    let case = Case::new("claims");
+    let set = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec:\n  serviceName: db\n  \
+        selector: {matchLabels: {app: db}}\n  template:\n    metadata: {labels: {app: db}}\n    \
+        spec: {containers: [{name: db, image: registry.example.com/db:1}]}\n  volumeClaimTemplates:\n    \
+        - metadata: {name: data}\n      spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n";
+    case.template("db.yaml", set);
+    ok(&case.deploy(&[]));
+    let tree = case.run(&["inspect", "shop", "--tree"]);
+    let lines: Vec<&str> = ok(&tree).stdout.lines().skip(1).collect();
+    let objects: Vec<&str> = lines
+        .iter()
+        .map(|line| line[case.namespace.len()..].trim_start())
+        .map(|line| line.split("  ").next().unwrap_or_default())
+        .collect();
+    let expected = [
+        "StatefulSet/db",
+        "└ PersistentVolumeClaim/data-db-0",
+        "└ Pod/db-0",
+    ];
+    assert_eq!(objects, expected, "{}", tree.all());
+}
+
+#[test]
+fn hooks_that_run_again_and_what_the_server_was_not_asked_about_are_told() {
+    let case = Case::new("again");
+    let hook = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: migrate, annotations: {helm.sh/hook: \
+        'pre-install,pre-upgrade'}}\nspec: {template: {spec: {restartPolicy: Never, containers: \
+        [{name: m, image: registry.example.com/m:1}]}}}\n";
+    case.template("config.yaml", CONFIG)
+        .template("migrate.yaml", hook);
+    let diff = |extra: &[&str]| {
+        let mut arguments = vec!["diff", "shop", "chart", "--create-namespace"];
+        arguments.extend(extra);
+        ok(&case.run(&arguments)).stdout.clone()
+    };
+    let first = diff(&[]);
+    let untried = "not tried on the server: 2 objects (namespace does not exist yet)";
+    assert!(first.starts_with("1 to create, 1 hook to run\n"), "{first}");
+    assert!(first.contains(untried), "{first}");
+    assert!(diff(&["--format", "markdown"]).contains("Not tried on the server: 2 objects"));
+    let json: serde_json::Value =
+        serde_json::from_str(&diff(&["--format", "json"])).expect("a document");
+    assert_eq!(
+        json["changes"][0]["untried"],
+        "namespace does not exist yet"
+    );
+
+    let deployed = case.deploy(&["--explain", "ConfigMap/settings"]);
+    assert!(
+        ok(&deployed).stdout.contains("after Job/migrate"),
+        "{}",
+        deployed.all()
+    );
+    let second = diff(&["--set", "color=red"]);
+    let sum = "1 to update, 1 hook to run\n";
+    assert!(second.starts_with(sum), "{second}");
+    assert!(second.contains("» run     Job/migrate"), "{second}");
+    let json = diff(&["--set", "color=red", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("a document");
+    assert_eq!(
+        (&json["summary"]["replace"], &json["summary"]["hooks"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(json["changes"][0]["hook"], true, "{json:#}");
+}
+
+#[test]
 fn secrets_are_in_no_output() {
     let case = Case::new("secret");
     case.template(
