@@ -79,6 +79,30 @@ fn a_server_that_is_overloaded_gets_fewer_requests_at_once() {
 }
 
 #[test]
+fn a_server_that_gets_slow_gets_fewer_requests_at_once() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        let objects: Vec<_> = (0..80)
+            .map(|number| config_map(&format!("m{number}"), "1"))
+            .collect();
+        let request = lab.request("web", &objects);
+        let prepared = lab.prepare(request).await.unwrap();
+        let trials = proxy.seen("PATCH", "/configmaps/").len();
+        proxy.one_by_one("PATCH", Duration::from_millis(70));
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+        let seen = proxy.seen("PATCH", "/configmaps/").split_off(trials);
+        let at_once: Vec<usize> = seen.iter().map(|seen| seen.beside + 1).collect();
+        assert_eq!(at_once.iter().max(), Some(&16));
+        // Two rounds tell that it is slow. The next one that comes waits until there are few enough.
+        assert!(
+            at_once[32..64].iter().any(|open| *open <= 12),
+            "{at_once:?}"
+        );
+    });
+}
+
+#[test]
 fn a_server_that_fails_for_a_moment_is_asked_again() {
     lab(|mut lab| async move {
         let proxy = Proxy::before(&mut lab).await;

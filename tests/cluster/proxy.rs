@@ -49,6 +49,8 @@ struct State {
     open: Vec<String>,
     /// How long every answer takes at least.
     delay: Duration,
+    /// How long a request of this method takes when its turn comes: one after the other.
+    one_by_one: Option<(&'static str, Duration)>,
     kubeconfig: String,
 }
 
@@ -56,6 +58,7 @@ struct State {
 #[derive(Clone, Default)]
 pub(crate) struct Proxy {
     state: Arc<Mutex<State>>,
+    queue: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Proxy {
@@ -106,6 +109,11 @@ impl Proxy {
         self.state.lock().unwrap().delay = delay;
     }
 
+    /// Requests of this method are answered one by one from now on, each after it took this long.
+    pub(crate) fn one_by_one(&self, method: &'static str, each: Duration) {
+        self.state.lock().unwrap().one_by_one = Some((method, each));
+    }
+
     /// The requests of this method whose path holds this text, so far.
     pub(crate) fn seen(&self, method: &str, path: &str) -> Vec<Seen> {
         let state = self.state.lock().unwrap();
@@ -148,6 +156,11 @@ impl Proxy {
         let fault = self.take(&method, &path);
         let delay = self.state.lock().unwrap().delay;
         tokio::time::sleep(delay).await;
+        let one_by_one = self.state.lock().unwrap().one_by_one;
+        if let Some((_, each)) = one_by_one.filter(|(queued, _)| *queued == method) {
+            let _turn = self.queue.lock().await;
+            tokio::time::sleep(each).await;
+        }
         if let Some(Fault::Answer(status, headers, body)) = fault {
             self.answered(&method);
             let length = body.len();
