@@ -39,7 +39,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         let wanted = if with_project {
             let unlocked = Unlocked::Warned;
             let desired = target::desired(&target, &request, wish, unlocked, &masker, context);
-            let (desired, _) = desired.await?;
+            let (desired, _, recorded) = desired.await?;
+            let desired = (desired, recorded);
             Some(target::wanted(&target, &request, desired, wish, context))
         } else {
             None

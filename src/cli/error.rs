@@ -273,7 +273,7 @@ impl From<deploy::Error> for Error {
             E::Lacking { roles, .. } => {
                 let roles = roles.clone();
                 return Self::new(Exit::Failed, error).shown(roles).hinted(
-                    "this is what the user lacks: somebody who may gives it, with a binding to the user",
+                    "this is what the user lacks: somebody who may gives it, with a binding to the user; `kubectl auth can-i VERB RESOURCE -n NAMESPACE` tells when it is enough",
                 );
             }
             E::Owned(owned) => {
@@ -305,7 +305,7 @@ impl From<deploy::Error> for Error {
                 Exit::Unsafe,
                 "mend that server, or delete its APIService if nobody needs the group: `kubectl get apiservices`",
             ),
-            E::Plan(_) | E::Inventory(_) | E::Refused(_) | E::Adopt { .. } => {
+            E::Plan(_) | E::Inventory(_) | E::Refused(_) | E::MayNot { .. } | E::Adopt { .. } => {
                 return Self::new(Exit::Failed, error);
             }
         };

@@ -7,7 +7,7 @@ use super::project::{self, Request};
 use super::stages::{self, Desired};
 use super::{Context, Error, deps, flags, lookup, repeat};
 use crate::cluster::{self, Cluster};
-use crate::deploy::{self, App, Prepared};
+use crate::deploy::{self, App, Prepared, Recorded};
 use crate::diff::{MaskPath, Masker, Op};
 use crate::inventory::ImageSource;
 use crate::ui::count;
@@ -79,7 +79,7 @@ pub(super) async fn compare(
     let target = connect(&request, &wish.cluster, context).await?;
     let masker = masker(wish.diff.show_secrets, &request.mask)?;
     let work = async {
-        let (desired, images) =
+        let (desired, images, recorded) =
             desired(&target, &request, wish, unlocked, &masker, context).await?;
         for note in &desired.rules.notes {
             context.ui.detail(note);
@@ -91,7 +91,8 @@ pub(super) async fn compare(
             .map(|manifest| manifest.source.file.clone())
             .collect();
         let conditions = desired.conditions.clone();
-        let mut prepared = prepare(&target, &request, desired, wish, &masker, context).await?;
+        let wanted = wanted(&target, &request, (desired, recorded), wish, context);
+        let mut prepared = prepare(&target, wanted, &masker, context).await?;
         name_silent_charts(&mut prepared, conditions, &files);
         Ok::<_, Error>((prepared, is_empty, images))
     };
@@ -146,13 +147,10 @@ fn name_silent_charts(
 
 async fn prepare(
     target: &Target,
-    request: &Request,
-    desired: Desired,
-    wish: &flags::Wish,
+    wanted: deploy::Request,
     masker: &Masker,
     context: &Context,
 ) -> Result<Prepared, Error> {
-    let wanted = wanted(target, request, desired, wish, context);
     let mut progress = context.progress();
     let prepared = deploy::foresee(&target.cluster, wanted, masker, &mut progress).await?;
     progress.clear();
@@ -163,11 +161,12 @@ async fn prepare(
 pub(super) fn wanted(
     target: &Target,
     request: &Request,
-    desired: Desired,
+    (desired, recorded): (Desired, Option<Recorded>),
     wish: &flags::Wish,
     context: &Context,
 ) -> deploy::Request {
     deploy::Request {
+        recorded,
         rules: desired.rules,
         now: context.now(),
         ..wish.upsert.request(
@@ -179,7 +178,8 @@ pub(super) fn wanted(
     }
 }
 
-/// The desired objects, of the chart rendered for this cluster or of manifest files, and their images.
+/// The desired objects, of the chart rendered for this cluster or of manifest files, and their images;
+/// with a chart also the record of the app, since what is rendered depends on it.
 pub(super) async fn desired(
     target: &Target,
     request: &Request,
@@ -187,28 +187,26 @@ pub(super) async fn desired(
     unlocked: Unlocked,
     masker: &Masker,
     context: &Context,
-) -> Result<(Desired, Vec<ImageSource>), Error> {
+) -> Result<(Desired, Vec<ImageSource>, Option<Recorded>), Error> {
     if !wanted.manifests.manifests.is_empty() {
-        return stages::desired_of_files(&wanted.manifests.manifests, request, unlocked, context);
+        let files = &wanted.manifests.manifests;
+        let (desired, images) = stages::desired_of_files(files, request, unlocked, context)?;
+        return Ok((desired, images, None));
     }
     deps::ensure(request, context)?;
+    let capabilities = capabilities(target, &wanted.render);
+    let (capabilities, recorded) = tokio::try_join!(capabilities, recorded(target))?;
     let options = Options {
-        capabilities: Some(capabilities(target, &wanted.render).await?),
+        capabilities: Some(capabilities),
         skip_tests: true,
         ..stages::options(&wanted.render)
     };
-    let last = match deploy::history(&target.cluster, &target.app).await {
-        Err(deploy::Error::NotDeployed { .. }) => Vec::new(),
-        // Reading the record again tells what else the user may not do.
-        Err(deploy::Error::Cluster(cluster::Error::Forbidden { .. })) => Vec::new(),
-        history => history?,
-    };
-    let revision = last.last().map_or(1, |deploy| deploy.revision + 1);
+    let last = recorded.as_ref().and_then(Recorded::revision);
     let release = stages::release(
         &target.app.name,
         &target.app.namespace,
-        !last.is_empty(),
-        i64::try_from(revision).unwrap_or(i64::MAX),
+        last.is_some(),
+        i64::try_from(last.unwrap_or_default() + 1).unwrap_or(i64::MAX),
     );
     let world = repeat::world(&repeat::Flags::default(), context)?;
     let chart = stages::load(request, &options)?;
@@ -229,7 +227,15 @@ pub(super) async fn desired(
         conditions: stages::conditions(&chart),
         ..stages::desired(&rendered)?
     };
-    Ok((desired, images))
+    Ok((desired, images, recorded))
+}
+
+/// The record of the app, unless the user may not read it: reading it again tells what else is missing.
+async fn recorded(target: &Target) -> Result<Option<Recorded>, Error> {
+    match deploy::recorded(&target.cluster, &target.app).await {
+        Err(deploy::Error::Cluster(cluster::Error::Forbidden { .. })) => Ok(None),
+        recorded => Ok(Some(recorded?)),
+    }
 }
 
 /// Says that templates look things up and are not answered: what they make up instead may differ from
@@ -256,8 +262,8 @@ fn warn_of_lookups(rendered: &Rendered, context: &Context) {
 /// What the server can do, unless flags say otherwise.
 async fn capabilities(target: &Target, render: &flags::Render) -> Result<Capabilities, Error> {
     let profile = stages::options(render).profile;
-    let version = target.cluster.server_version().await?;
-    let discovery = target.cluster.discovery().await?;
+    let cluster = &target.cluster;
+    let (version, discovery) = tokio::try_join!(cluster.server_version(), cluster.discovery())?;
     stages::capabilities(&version, discovery.api_versions(), profile)
 }
 

@@ -5,9 +5,8 @@ use super::request::{Request, Verb};
 use super::{Cluster, Error};
 use crate::file;
 use crate::object::Gvk;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,\
@@ -15,7 +14,7 @@ const ACCEPT: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDis
                       application/json";
 
 /// One kind as the server serves it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kind {
     /// Group, version and kind; the version is one that the server serves.
     pub gvk: Gvk,
@@ -23,26 +22,22 @@ pub struct Kind {
     pub plural: String,
     /// Whether its objects live in namespaces.
     pub namespaced: bool,
-    /// What can be done with it, for example `list`.
-    pub verbs: Vec<String>,
+    /// Whether they can be listed.
+    pub can_list: bool,
+    /// Whether they can be deleted.
+    pub can_delete: bool,
 }
 
 impl Kind {
-    /// Whether the server lets one do this to the kind at all.
-    #[must_use]
-    pub fn can(&self, verb: &str) -> bool {
-        self.verbs.iter().any(|known| known == verb)
-    }
-
     /// Secrets, which every server has: reading one need not wait for discovery.
     #[must_use]
     pub fn secret() -> Self {
-        let verbs = ["create", "delete", "get", "list", "update", "watch"];
         Self {
             gvk: Gvk::new("v1", "Secret"),
             plural: "secrets".to_owned(),
             namespaced: true,
-            verbs: verbs.map(str::to_owned).to_vec(),
+            can_list: true,
+            can_delete: true,
         }
     }
 
@@ -63,10 +58,12 @@ impl Kind {
 }
 
 /// All kinds of a server.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Discovery {
     /// In the server's order, so that the first version of a group-kind is the preferred one.
     kinds: Vec<Kind>,
+    /// Where the kinds of a name stand in `kinds`.
+    by_name: HashMap<String, Vec<usize>>,
     /// Groups whose server did not answer: their kinds may be missing.
     stale_groups: BTreeSet<String>,
 }
@@ -75,15 +72,30 @@ impl Discovery {
     /// The kind in exactly this version, or in the preferred one when the version is not served.
     #[must_use]
     pub fn find(&self, gvk: &Gvk) -> Option<&Kind> {
-        self.kinds.iter().find(|kind| kind.gvk == *gvk)
+        self.versions(&gvk.group, &gvk.kind)
+            .find(|kind| kind.gvk.version == gvk.version)
     }
 
     /// The kind in the version that the server prefers.
     #[must_use]
     pub fn preferred(&self, group: &str, kind: &str) -> Option<&Kind> {
-        self.kinds
-            .iter()
-            .find(|known| known.gvk.group == group && known.gvk.kind == kind)
+        self.versions(group, kind).next()
+    }
+
+    /// A kind in all its versions, the preferred one first.
+    fn versions(&self, group: &str, kind: &str) -> impl Iterator<Item = &Kind> {
+        let named = self.by_name.get(kind).into_iter().flatten();
+        let named = named.map(move |index| &self.kinds[*index]);
+        named.filter(move |known| known.gvk.group == group)
+    }
+
+    /// Notes where each kind stands, once all are there.
+    fn indexed(mut self) -> Self {
+        for (index, kind) in self.kinds.iter().enumerate() {
+            let named = self.by_name.entry(kind.gvk.kind.clone()).or_default();
+            named.push(index);
+        }
+        self
     }
 
     /// All kinds, each in the version that the server prefers.
@@ -156,7 +168,8 @@ impl Discovery {
                         },
                         plural: text(&resource["resource"]).to_owned(),
                         namespaced: resource["scope"] == "Namespaced",
-                        verbs: verbs(&resource["verbs"]),
+                        can_list: has(&resource["verbs"], "list"),
+                        can_delete: has(&resource["verbs"], "delete"),
                     });
                 }
             }
@@ -175,7 +188,8 @@ impl Discovery {
                 gvk: Gvk::new(at, text(&resource["kind"])),
                 plural: plural.to_owned(),
                 namespaced: resource["namespaced"] == true,
-                verbs: verbs(&resource["verbs"]),
+                can_list: has(&resource["verbs"], "list"),
+                can_delete: has(&resource["verbs"], "delete"),
             });
         }
     }
@@ -189,22 +203,82 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-fn verbs(value: &Value) -> Vec<String> {
-    array(value)
-        .iter()
-        .map(|verb| text(verb).to_owned())
-        .collect()
+fn has(verbs: &Value, verb: &str) -> bool {
+    array(verbs).iter().any(|known| known == verb)
 }
 
-/// What one discovery answer was, as kept on disk.
-#[derive(Default, Serialize, Deserialize)]
+/// What one discovery answer was, as kept on disk: little beside names, since a cluster may have
+/// thousands of kinds and each run reads them all.
+///
+/// The first line is [`CACHE_FORMAT`], the second the ETag. Then follows a line for each kind, `Kind
+/// plural flags`, after a line `=group/version` where that is another one than before.
 struct Cached {
-    format_version: u32,
     etag: String,
     discovery: Discovery,
 }
 
-const CACHE_FORMAT: u32 = 1;
+const CACHE_FORMAT: &str = "windlass discovery 2";
+const NAMESPACED: char = 'n';
+const CAN_LIST: char = 'l';
+const CAN_DELETE: char = 'd';
+
+impl Cached {
+    fn write(&self) -> String {
+        let mut text = format!("{CACHE_FORMAT}\n{}\n", self.etag);
+        let mut at = None;
+        for kind in &self.discovery.kinds {
+            let Gvk { group, version, .. } = &kind.gvk;
+            if at != Some((group, version)) {
+                at = Some((group, version));
+                text.extend(["=", group, "/", version, "\n"]);
+            }
+            text.extend([&kind.gvk.kind, " ", &kind.plural, " "]);
+            let flags = [
+                (NAMESPACED, kind.namespaced),
+                (CAN_LIST, kind.can_list),
+                (CAN_DELETE, kind.can_delete),
+            ];
+            text.extend(
+                flags
+                    .into_iter()
+                    .filter_map(|(flag, is)| is.then_some(flag)),
+            );
+            text.push('\n');
+        }
+        text
+    }
+
+    /// `None` for what no windlass of this format wrote.
+    fn read(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        if lines.next()? != CACHE_FORMAT {
+            return None;
+        }
+        let etag = lines.next()?.to_owned();
+        let mut discovery = Discovery::default();
+        let mut at = ("", "");
+        for line in lines {
+            if let Some(place) = line.strip_prefix('=') {
+                at = place.rsplit_once('/')?;
+                continue;
+            }
+            let (kind, rest) = line.split_once(' ')?;
+            let (plural, flags) = rest.split_once(' ')?;
+            discovery.kinds.push(Kind {
+                gvk: Gvk {
+                    group: at.0.to_owned(),
+                    version: at.1.to_owned(),
+                    kind: kind.to_owned(),
+                },
+                plural: plural.to_owned(),
+                namespaced: flags.contains(NAMESPACED),
+                can_list: flags.contains(CAN_LIST),
+                can_delete: flags.contains(CAN_DELETE),
+            });
+        }
+        Some(Self { etag, discovery })
+    }
+}
 
 /// Asks the server for its kinds, or learns that what the disk has is still true.
 pub(super) async fn discover(cluster: &Cluster) -> Result<Discovery, Error> {
@@ -213,7 +287,7 @@ pub(super) async fn discover(cluster: &Cluster) -> Result<Discovery, Error> {
     let mut all = core;
     all.kinds.extend(groups.kinds);
     all.stale_groups.extend(groups.stale_groups);
-    Ok(all)
+    Ok(all.indexed())
 }
 
 async fn part(cluster: &Cluster, path: &str) -> Result<Discovery, Error> {
@@ -252,11 +326,11 @@ async fn part(cluster: &Cluster, path: &str) -> Result<Discovery, Error> {
     // An incomplete answer must be asked for again.
     if let (Some(file), Some(etag), true) = (file, etag, discovery.stale_groups.is_empty()) {
         let cached = Cached {
-            format_version: CACHE_FORMAT,
             etag: etag.to_owned(),
-            discovery: discovery.clone(),
+            discovery,
         };
-        write_cache(&file, &cached);
+        write_cache(&file, &cached.write());
+        return Ok(cached.discovery);
     }
     Ok(discovery)
 }
@@ -316,19 +390,17 @@ fn cache_file(cluster: &Cluster, path: &str) -> Option<PathBuf> {
             .cache_dir
             .as_ref()?
             .join(server)
-            .join(format!("discovery{}.json", path.replace('/', "-"))),
+            .join(format!("discovery{}.txt", path.replace('/', "-"))),
     )
 }
 
 fn read_cache(file: &Path) -> Option<Cached> {
-    let cached: Cached = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
-    (cached.format_version == CACHE_FORMAT).then_some(cached)
+    Cached::read(&std::fs::read_to_string(file).ok()?)
 }
 
 /// A cache that cannot be written costs a request next time and is no error.
-fn write_cache(path: &Path, cached: &Cached) {
-    let text = serde_json::to_vec(cached).map_err(std::io::Error::from);
-    let written = text.and_then(|text| file::write(path, file::Kind::Inner, &text));
+fn write_cache(path: &Path, text: &str) {
+    let written = file::write(path, file::Kind::Inner, text.as_bytes());
     if let Err(error) = written {
         tracing::debug!(%error, "discovery cache not written");
     }
@@ -352,7 +424,36 @@ mod tests {
                 {"version": "v1", "freshness": "Stale", "resources": [
                     {"resource": "horizontalpodautoscalers", "scope": "Namespaced",
                      "responseKind": {"kind": "HorizontalPodAutoscaler"}, "verbs": []}]}]}]}));
-        discovery
+        discovery.indexed()
+    }
+
+    #[test]
+    fn what_is_kept_on_disk_is_read_again() {
+        let kept = Cached {
+            etag: "\"E\"".to_owned(),
+            discovery: sample(),
+        };
+        insta::assert_snapshot!(kept.write(), @r#"
+        windlass discovery 2
+        "E"
+        =/v1
+        Secret secrets nl
+        Namespace namespaces l
+        =autoscaling/v2
+        HorizontalPodAutoscaler horizontalpodautoscalers n
+        =autoscaling/v1
+        HorizontalPodAutoscaler horizontalpodautoscalers n
+        "#);
+        let read = Cached::read(&kept.write()).unwrap();
+        assert_eq!(read.etag, kept.etag);
+        assert_eq!(read.discovery.kinds, kept.discovery.kinds);
+        for other in [
+            "",
+            "{\"format_version\":1}",
+            "windlass discovery 2\n\"E\"\nKind",
+        ] {
+            assert!(Cached::read(other).is_none());
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod pace;
 mod request;
 mod watch;
 
-pub use access::Access;
+pub use access::{Access, Rules};
 pub use discovery::{Discovery, Kind};
 pub use error::{Error, FieldConflict, problems_text};
 pub use live::Selector;

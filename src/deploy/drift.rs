@@ -4,7 +4,8 @@
 use super::found;
 use super::look::not_deployed;
 use super::prepare::{Prepared, Request, prepare};
-use super::{App, Error, store};
+use super::store::{self, Recorded};
+use super::{App, Error};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op, drift};
 use crate::event::Sink;
@@ -37,14 +38,12 @@ pub struct Drift {
 pub async fn drift(
     cluster: &Cluster,
     app: &App,
-    request: Option<Request>,
+    mut request: Option<Request>,
     masker: &Masker,
     sink: &mut dyn Sink,
 ) -> Result<Drift, Error> {
-    let (discovery, parent) = tokio::try_join!(
-        async { cluster.discovery().await.map_err(Error::from) },
-        store::read(cluster, app)
-    )?;
+    let recorded = request.as_mut().and_then(|request| request.recorded.take());
+    let (discovery, parent) = store::begin(cluster, app, recorded).await?;
     let parent = parent.ok_or_else(|| not_deployed(app))?;
     let mut found = Drift {
         last: parent.record.last().cloned(),
@@ -64,6 +63,7 @@ pub async fn drift(
     let prepared = match request {
         Some(request) => {
             let request = Request {
+                recorded: Some(Recorded(Some(parent.clone()))),
                 force: true,
                 prune: true,
                 ..request

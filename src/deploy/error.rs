@@ -125,6 +125,12 @@ pub enum Error {
         /// The roles that would give what the user lacks, as YAML.
         roles: String,
     },
+    /// The user may not do what a plan does.
+    #[error("the user may not {lacking}; nothing was changed")]
+    MayNot {
+        /// Verbs, kinds and namespaces.
+        lacking: String,
+    },
     /// Objects belong to something else.
     #[error("{}", owned_text(.0))]
     Owned(Vec<Owned>),

@@ -5,9 +5,9 @@ use super::{Error, Owned, store, unanswered};
 use crate::cluster::{Cluster, Discovery, Kind, Selector};
 use crate::inventory::{GroupKind, PART_OF, Parent};
 use crate::kapp;
-use crate::object::{Manifest, Object, ObjectRef};
+use crate::object::{Gvk, Manifest, Object, ObjectRef};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many reads run at the same time.
 const CONCURRENCY: usize = 16;
@@ -20,11 +20,20 @@ const PER_PAGE: usize = 50;
 #[derive(Debug, Default)]
 pub(super) struct Found {
     /// Members of the set and, under their desired identity, objects that exist outside of it.
-    pub(super) objects: BTreeMap<ObjectRef, Object>,
+    pub(super) objects: HashMap<ObjectRef, Object>,
     /// Those of them that exist outside of the set.
     pub(super) strangers: BTreeSet<ObjectRef>,
     /// Kinds that members may have and that the server no longer has.
     pub(super) vanished: Vec<GroupKind>,
+}
+
+impl Found {
+    /// The objects in the order of their identities.
+    pub(super) fn in_order(self) -> Vec<Object> {
+        let mut objects: Vec<(ObjectRef, Object)> = self.objects.into_iter().collect();
+        objects.sort_by(|(one, _), (other, _)| one.cmp(other));
+        objects.into_iter().map(|(_, object)| object).collect()
+    }
 }
 
 /// Reads the members of the set, one request per kind and namespace.
@@ -125,7 +134,7 @@ pub(super) async fn find_versions(
             owner.is_some_and(|owner| take_from.iter().any(|name| is_named(&owner.name, name)))
         };
         let free = listed.into_iter().filter(may_be_taken);
-        let free: BTreeMap<ObjectRef, Object> =
+        let free: HashMap<ObjectRef, Object> =
             free.map(|object| (object.reference(), object)).collect();
         if let Some((_, newest)) = kapp::versions(&base, &free).last() {
             let target = newest.reference();
@@ -238,22 +247,31 @@ fn places(
     manifests: &[Manifest],
     vanished: &mut Vec<GroupKind>,
 ) -> Result<Vec<(Kind, Option<String>)>, Error> {
+    // There may be thousands of manifests, and they are of few kinds.
+    let all = manifests.iter().map(|manifest| {
+        let object = &manifest.object;
+        (object.api_version(), object.kind(), object.namespace())
+    });
+    let all: BTreeSet<(&str, &str, Option<&str>)> = all.collect();
     let mut wanted: BTreeSet<(GroupKind, Option<String>)> = BTreeSet::new();
+    // Objects are compared in the version of their manifest.
+    let mut desired: BTreeMap<GroupKind, &Kind> = BTreeMap::new();
     if parent.exists() {
         wanted.extend(members(parent));
-        for manifest in manifests {
-            let target = manifest.object.reference();
-            wanted.insert((GroupKind::of(&target), target.namespace));
+    }
+    for (api_version, kind, namespace) in all {
+        let gvk = Gvk::new(api_version, kind);
+        let group_kind = GroupKind {
+            group: gvk.group.clone(),
+            kind: gvk.kind.clone(),
+        };
+        if parent.exists() {
+            wanted.insert((group_kind.clone(), namespace.map(str::to_owned)));
+        }
+        if let Some(kind) = discovery.find(&gvk) {
+            desired.insert(group_kind, kind);
         }
     }
-    // Objects are compared in the version of their manifest.
-    let desired: BTreeMap<GroupKind, &Kind> = manifests
-        .iter()
-        .filter_map(|manifest| {
-            let kind = discovery.find(&manifest.object.gvk())?;
-            Some((GroupKind::of(&manifest.object.reference()), kind))
-        })
-        .collect();
     let mut places = BTreeMap::new();
     for (group_kind, namespace) in wanted {
         let preferred = || discovery.preferred(&group_kind.group, &group_kind.kind);
@@ -270,7 +288,7 @@ fn places(
             }
             continue;
         };
-        if kind.can("list") {
+        if kind.can_list {
             let namespace = namespace.filter(|_| kind.namespaced);
             if kind.namespaced && namespace.is_none() {
                 continue;
@@ -285,12 +303,20 @@ fn places(
 /// kind may be in every namespace of the set.
 fn members(parent: &Parent) -> BTreeSet<(GroupKind, Option<String>)> {
     let recorded = parent.record.objects.iter().map(|member| {
-        (
-            GroupKind::of(&member.object),
-            member.object.namespace.clone(),
-        )
+        let ObjectRef {
+            group,
+            kind,
+            namespace,
+            ..
+        } = &member.object;
+        (group, kind, namespace)
     });
-    let mut places: BTreeSet<_> = recorded.collect();
+    let recorded: BTreeSet<_> = recorded.collect();
+    let owned = recorded.into_iter().map(|(group, kind, namespace)| {
+        let (group, kind) = (group.clone(), kind.clone());
+        (GroupKind { group, kind }, namespace.clone())
+    });
+    let mut places: BTreeSet<_> = owned.collect();
     let known: BTreeSet<_> = places.iter().map(|(kind, _)| kind.clone()).collect();
     for kind in &parent.kinds {
         if !parent.record.is_settled() || !known.contains(kind) {

@@ -86,13 +86,10 @@ pub(super) fn seen(live: Object) -> Seen {
 
 /// The live objects of an app.
 pub(super) async fn live(cluster: &Cluster, app: &App) -> Result<Vec<Object>, Error> {
-    let (discovery, parent) = tokio::try_join!(
-        async { cluster.discovery().await.map_err(Error::from) },
-        store::read(cluster, app)
-    )?;
+    let (discovery, parent) = store::begin(cluster, app, None).await?;
     let parent = parent.ok_or_else(|| not_deployed(app))?;
     let found = found::find(cluster, &discovery, &parent, &[]).await?;
-    Ok(found.objects.into_values().collect())
+    Ok(found.in_order())
 }
 
 /// The last deploys of an app, the newest last. One that runs by its record, but holds no lock any

@@ -48,6 +48,7 @@ pub use prepare::{Prepared, Request, foresee, prepare, prepare_delete};
 pub use record::remember;
 pub use risk::Risk;
 pub use run::{Options, Outcome, Report, run};
+pub use store::{Recorded, recorded};
 
 /// Which app is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]

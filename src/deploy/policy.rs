@@ -5,7 +5,7 @@ use crate::diff;
 use crate::inventory::PART_OF;
 use crate::object::managed_fields::{self, MANAGER};
 use crate::object::{Manifest, Object, ObjectRef, field_path};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::str::FromStr;
 
 /// The annotation of an object with its own policies, separated by commas or lines.
@@ -177,7 +177,7 @@ fn named(manager: &str, subresource: &str) -> String {
 /// workload as only autoscalers do. Tells of each workload whose number in the manifest is another one.
 pub(super) fn follow_autoscalers(
     manifests: &mut [Manifest],
-    live: &BTreeMap<ObjectRef, Object>,
+    live: &HashMap<ObjectRef, Object>,
 ) -> Vec<String> {
     let scaled = diff::autoscaled(manifests.iter().map(|manifest| &manifest.object));
     let mut told = Vec::new();

@@ -5,7 +5,8 @@ use super::error::Obstacles;
 use super::found::{self, Found};
 use super::policy::FieldPolicy;
 use super::risk::{self, Risk};
-use super::trial::Trials;
+use super::store::Recorded;
+use super::trial::{Learned, Trials};
 use super::{App, Error, claims, hooks, ready, rights, store, unanswered, versions};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op};
@@ -17,14 +18,16 @@ use crate::plan::{self, Phase, Plan, Wait, hook};
 use crate::status::Rule;
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 /// What is to be deployed.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The app.
     pub app: App,
+    /// Its record, when it was read already.
+    pub recorded: Option<Recorded>,
     /// Its objects.
     pub manifests: Vec<Manifest>,
     /// The rules of the Config documents among them.
@@ -53,6 +56,7 @@ impl Request {
     pub fn new(app: App, manifests: Vec<Manifest>) -> Self {
         Self {
             app,
+            recorded: None,
             manifests,
             rules: Rules::default(),
             now: Timestamp::UNIX_EPOCH,
@@ -100,6 +104,7 @@ pub struct Prepared {
     pub(super) forced: BTreeSet<ObjectRef>,
     pub(super) create_namespace: bool,
     pub(super) obstacles: Obstacles,
+    pub(super) learned: Learned,
 }
 
 impl Prepared {
@@ -212,10 +217,8 @@ async fn plan_of(
     masker: &Masker,
     sink: &mut dyn Sink,
 ) -> Result<Prepared, Error> {
-    let (discovery, parent) = tokio::try_join!(
-        async { cluster.discovery().await.map_err(Error::from) },
-        store::read(cluster, &request.app)
-    )?;
+    let recorded = request.recorded.take();
+    let (discovery, parent) = store::begin(cluster, &request.app, recorded).await?;
     let parent = parent.map_or_else(|| fresh(&request.app), Ok)?;
     let unanswered = unanswered::groups(cluster, &discovery).await;
     unanswered::check(&unanswered, &discovery, &request.manifests)?;
@@ -248,7 +251,9 @@ async fn plan_of(
         .map(|step| step.change.target.clone())
         .chain(idle.iter().cloned())
         .collect();
-    parent.has_room_for(&members)?;
+    if grows(&parent, &members) {
+        parent.has_room_for(&members)?;
+    }
     Ok(Prepared {
         app: request.app,
         plan,
@@ -267,6 +272,7 @@ async fn plan_of(
         forced: compared.forced,
         create_namespace: request.create_namespace,
         obstacles: compared.obstacles,
+        learned: compared.learned,
     })
 }
 
@@ -298,6 +304,7 @@ struct Compared {
     unpruned: Vec<ObjectRef>,
     delete_hooks: Vec<Value>,
     obstacles: Obstacles,
+    learned: Learned,
     notes: Vec<String>,
     warnings: Vec<String>,
 }
@@ -310,7 +317,7 @@ async fn compare(
     versioned: Vec<Manifest>,
     masker: &Masker,
 ) -> Result<Compared, Error> {
-    let missing = Mutex::default();
+    let learned = Mutex::default();
     let trials = Trials {
         cluster,
         discovery,
@@ -320,7 +327,7 @@ async fn compare(
         force: request.force,
         policies: &request.policies,
         concurrency: request.concurrency,
-        missing: &missing,
+        learned: &learned,
     };
     let bases = versioned.clone();
     let versions = trials.versions(parent, versioned, request.now).await?;
@@ -372,6 +379,7 @@ async fn compare(
         unpruned,
         delete_hooks,
         obstacles: tried.obstacles,
+        learned: learned.into_inner().unwrap_or_else(PoisonError::into_inner),
         notes,
         warnings,
     })
@@ -387,10 +395,7 @@ pub async fn prepare_delete(
     masker: &Masker,
     sink: &mut dyn Sink,
 ) -> Result<Prepared, Error> {
-    let (discovery, parent) = tokio::try_join!(
-        async { cluster.discovery().await.map_err(Error::from) },
-        store::read(cluster, app)
-    )?;
+    let (discovery, parent) = store::begin(cluster, app, None).await?;
     let parent = parent.ok_or_else(|| Error::NotDeployed {
         app: app.name.clone(),
         namespace: app.namespace.clone(),
@@ -402,10 +407,11 @@ pub async fn prepare_delete(
     found.objects.values().for_each(|live| masker.learn(live));
     let (hooks, mut changes) = hooks::deletion(&parent, &found, masker);
     let claims = claims::marked(cluster, &discovery, &found).await?;
-    let live = found.objects.values().chain(&claims);
+    let found = found.in_order();
+    let live = found.iter().chain(&claims);
     let live = live.filter(|live| !hooks.contains(&live.reference()));
     changes.extend(live.map(|live| diff::removal(live, masker)));
-    let rules = kapp::of_live(found.objects.values());
+    let rules = kapp::of_live(found.iter());
     let plan = plan::order(changes, Phase::Delete, &rules)?;
     let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
     let unanswered = unanswered::groups(cluster, &discovery).await;
@@ -427,6 +433,7 @@ pub async fn prepare_delete(
         forced: BTreeSet::new(),
         create_namespace: false,
         obstacles: Obstacles::default(),
+        learned: Learned::default(),
     })
 }
 
@@ -482,9 +489,15 @@ async fn check_namespace(
     }
 }
 
+/// Whether the record will hold more than it does.
+fn grows(parent: &Parent, members: &[ObjectRef]) -> bool {
+    let known = parent.record.fingerprints();
+    members.iter().any(|member| !known.contains_key(member))
+}
+
 /// Members of the set that the plan has no step for.
 fn idle(plan: &Plan, found: &Found, id: &str) -> Vec<ObjectRef> {
-    let planned: BTreeSet<&ObjectRef> = plan.steps.iter().map(|step| &step.change.target).collect();
+    let planned: HashSet<&ObjectRef> = plan.steps.iter().map(|step| &step.change.target).collect();
     let members = found
         .objects
         .iter()
@@ -513,7 +526,7 @@ fn prune(
     masker: &Masker,
     changes: &mut Vec<Change>,
 ) -> Vec<ObjectRef> {
-    let wanted: BTreeSet<ObjectRef> = request
+    let wanted: HashSet<ObjectRef> = request
         .manifests
         .iter()
         .map(|manifest| manifest.object.reference())
@@ -521,7 +534,7 @@ fn prune(
     let versions = kapp::kept(versioned, &found.objects);
     // The server may know one object under two kinds, when its kind moved to another group.
     let live = wanted.iter().filter_map(|target| found.objects.get(target));
-    let uids: BTreeSet<&str> = live.map(Object::uid).collect();
+    let uids: HashSet<&str> = live.map(Object::uid).collect();
     let (mut kept, mut removed) = (Vec::new(), Vec::new());
     for (target, live) in &found.objects {
         let stays =
@@ -536,5 +549,6 @@ fn prune(
         }
     }
     changes.extend(removed);
+    kept.sort();
     kept
 }

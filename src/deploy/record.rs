@@ -22,16 +22,28 @@ pub(super) async fn open(
     options: &Options,
     parent: &mut Parent,
 ) -> Result<(), Error> {
-    let live = store::read(cluster, &prepared.app).await?;
-    match live {
-        Some(live) if is_same(&live, parent) => *parent = live,
-        None if !parent.exists() => {}
-        _ => {
-            return Err(Error::Overtaken {
-                app: prepared.app.name.clone(),
-            });
+    let read = parent.clone();
+    begin(prepared, options, parent);
+    // The version that was read is the precondition: nothing needs to be read again to be sure.
+    match store::write(cluster, parent).await {
+        Err(Error::Overtaken { app }) => {
+            let live = store::read(cluster, &prepared.app).await?;
+            *parent = live
+                .filter(|live| is_same(live, &read))
+                .ok_or(Error::Overtaken { app })?;
+            begin(prepared, options, parent);
+            store::write(cluster, parent).await
         }
+        Err(Error::Cluster(error)) if error.is_not_found() && read.exists() => {
+            let app = prepared.app.name.clone();
+            Err(Error::Overtaken { app })
+        }
+        written => written,
     }
+}
+
+/// Notes the intent in a record.
+fn begin(prepared: &Prepared, options: &Options, parent: &mut Parent) {
     for step in &prepared.plan.steps {
         parent.widen(&step.change.target);
     }
@@ -47,7 +59,6 @@ pub(super) async fn open(
     };
     deploy.set_changes(changed(prepared, None));
     parent.record.push(deploy);
-    store::write(cluster, parent).await
 }
 
 /// Whether nobody deployed the app since its parent was read. Fingerprints may have come in.

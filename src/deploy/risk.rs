@@ -92,7 +92,7 @@ async fn namespace(
 ) -> Option<String> {
     let kinds: Vec<&Kind> = discovery
         .kinds()
-        .filter(|kind| kind.namespaced && kind.can("list") && kind.can("delete"))
+        .filter(|kind| kind.namespaced && kind.can_list && kind.can_delete)
         .filter(|kind| {
             !matches!(
                 kind.gvk.kind.as_str(),
@@ -171,7 +171,7 @@ fn is_foreign(object: &Object, id: &str) -> bool {
     );
     let token = object.annotation("kubernetes.io/service-account.name") == Some("default");
     let lock = object.kind() == "Lease" && object.name().starts_with("windlass.");
-    let reported = object.gvk().group == "metrics.k8s.io";
+    let reported = object.group() == "metrics.k8s.io";
     !(ours || made || everywhere || token || lock || reported)
 }
 

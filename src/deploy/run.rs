@@ -3,7 +3,7 @@
 use super::lock::{self, Lock};
 use super::prepare::{Prepared, namespace_ref};
 use super::runner::Runner;
-use super::{Error, Graces, record};
+use super::{Error, Graces, record, rights};
 use crate::cluster::Cluster;
 use crate::diff::{Change, Masker, Op};
 use crate::event::{Actuation, Event, Reconcile, Sink};
@@ -227,13 +227,14 @@ fn untouched(prepared: &Prepared) -> Report {
     }
 }
 
-/// Makes the namespace of the record when this run is to make it, and takes the lock.
+/// Makes sure that the user may do all this, makes the namespace of the record when this run is to make it, and takes the lock.
 async fn begin(
     cluster: &Cluster,
     prepared: &Prepared,
     options: &Options,
     sink: &mut dyn Sink,
 ) -> Result<Option<Lock>, Error> {
+    rights::check(cluster, prepared, options, sink).await?;
     let namespace = namespace_ref(prepared.app.record_namespace());
     if !prepared.parent.exists() {
         let planned = prepared

@@ -1,10 +1,48 @@
 //! Reading and writing the parent of an app.
 
 use super::{App, Error};
-use crate::cluster::{self, Cluster, Kind, Selector};
+use crate::cluster::{self, Cluster, Discovery, Kind, Selector};
 use crate::inventory::{self, Parent};
 use crate::object::Object;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The record of an app as it was read, once for a whole run; nothing when it was never deployed.
+#[derive(Clone, Debug)]
+pub struct Recorded(pub(super) Option<Parent>);
+
+impl Recorded {
+    /// The revision of the last deploy.
+    #[must_use]
+    pub fn revision(&self) -> Option<u64> {
+        Some(self.0.as_ref()?.record.last()?.revision)
+    }
+}
+
+/// The record of an app, for a plan that is made later.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn recorded(cluster: &Cluster, app: &App) -> Result<Recorded, Error> {
+    Ok(Recorded(read(cluster, app).await?))
+}
+
+/// What every look at an app begins with: the kinds of the server and, unless it was read already, the
+/// parent of the app.
+pub(super) async fn begin(
+    cluster: &Cluster,
+    app: &App,
+    recorded: Option<Recorded>,
+) -> Result<(Arc<Discovery>, Option<Parent>), Error> {
+    let parent = async {
+        match recorded {
+            Some(Recorded(parent)) => Ok(parent),
+            None => read(cluster, app).await,
+        }
+    };
+    let discovery = async { cluster.discovery().await.map_err(Error::from) };
+    tokio::try_join!(discovery, parent)
+}
 
 /// The parent of an app, `None` when it was never deployed.
 pub(super) async fn read(cluster: &Cluster, app: &App) -> Result<Option<Parent>, Error> {

@@ -13,7 +13,7 @@ use crate::object::managed_fields::MANAGER;
 use crate::object::{Fingerprint, Manifest, Object, ObjectRef, fingerprint};
 use crate::plan::hook;
 use futures::stream::{self, StreamExt as _};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What trials need to know.
@@ -29,8 +29,17 @@ pub(super) struct Trials<'a> {
     /// What is done about fields of others.
     pub(super) policies: &'a [FieldPolicy],
     pub(super) concurrency: usize,
-    /// The namespaces that a trial found missing: whatever else comes into them cannot be tried, either.
-    pub(super) missing: &'a Mutex<BTreeSet<String>>,
+    /// What trials have told so far beside what each was made for.
+    pub(super) learned: &'a Mutex<Learned>,
+}
+
+/// What trials tell beside what each was made for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Learned {
+    /// The namespaces that are missing: whatever else comes into them cannot be tried, either.
+    pub(super) missing: BTreeSet<String>,
+    /// The objects that went through. A trial asks for the same rights as the write.
+    pub(super) tried: BTreeSet<ObjectRef>,
 }
 
 /// What trials found out.
@@ -109,10 +118,12 @@ impl Trials<'_> {
     /// Says so of each creation in a namespace that a trial found missing, those among them that were not
     /// worth a trial.
     fn mark_missing(&self, changes: &mut [Change]) {
-        let missing = self.missing();
+        let learned = self.learned();
         for change in changes.iter_mut().filter(|change| change.op == Op::Create) {
             let namespace = change.target.namespace.as_deref();
-            if change.untried.is_none() && namespace.is_some_and(|name| missing.contains(name)) {
+            if change.untried.is_none()
+                && namespace.is_some_and(|name| learned.missing.contains(name))
+            {
                 change.untried = Some(Untried::NoNamespace);
             }
         }
@@ -148,7 +159,7 @@ impl Trials<'_> {
         &self,
         manifest: &Manifest,
         worth_a_trial: bool,
-        kept: &BTreeMap<&ObjectRef, &Fingerprint>,
+        kept: &HashMap<&ObjectRef, &Fingerprint>,
         key: &[u8],
     ) -> Result<(Change, Option<Fingerprint>, bool), Trouble> {
         let target = manifest.object.reference();
@@ -224,6 +235,7 @@ impl Trials<'_> {
         }
         match tried {
             Ok(found) => {
+                self.learned().tried.insert(desired.reference());
                 self.masker.learn(&found.live);
                 let (live, after) = (Some(&*found.live), Some(&found.after));
                 let mut change = diff::change(manifest, live, after, self.masker);
@@ -280,14 +292,17 @@ impl Trials<'_> {
             return Ok(Some(Untried::NoKind));
         };
         let namespace = object.namespace().unwrap_or_default();
-        if self.missing().contains(namespace) {
+        if self.learned().missing.contains(namespace) {
             return Ok(Some(Untried::NoNamespace));
         }
         match self.cluster.dry_run(kind, object, self.force).await {
-            Ok(_) => Ok(None),
+            Ok(_) => {
+                self.learned().tried.insert(object.reference());
+                Ok(None)
+            }
             Err(error) if is_certain(&error) => Err(error),
             Err(error) if error.lacks_namespace(namespace) => {
-                self.missing().insert(namespace.to_owned());
+                self.learned().missing.insert(namespace.to_owned());
                 Ok(Some(Untried::NoNamespace))
             }
             // Whatever else it is may be mended by what is applied before it.
@@ -295,8 +310,8 @@ impl Trials<'_> {
         }
     }
 
-    fn missing(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn learned(&self) -> MutexGuard<'_, Learned> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the server finds wrong, without secrets: those go before anything is shortened.

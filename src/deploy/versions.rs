@@ -10,7 +10,7 @@ use crate::object::{Fingerprint, Manifest, Object, ObjectRef};
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Versioned objects under their names.
 #[derive(Default)]
@@ -80,7 +80,7 @@ impl Trials<'_> {
     async fn settle(
         &self,
         base: Manifest,
-        kept: &BTreeMap<&ObjectRef, &Fingerprint>,
+        kept: &HashMap<&ObjectRef, &Fingerprint>,
         key: &[u8],
         now: Timestamp,
     ) -> Result<Settled, Trouble> {

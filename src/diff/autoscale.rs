@@ -18,7 +18,7 @@ pub fn autoscaled<'a>(
     objects
         .into_iter()
         .filter_map(|scaler| {
-            let default = match (scaler.gvk().group.as_str(), scaler.kind()) {
+            let default = match (scaler.group(), scaler.kind()) {
                 ("autoscaling", "HorizontalPodAutoscaler") => "",
                 ("keda.sh", "ScaledObject") => "apps/v1",
                 _ => return None,

@@ -326,7 +326,7 @@ fn quoted_by_go(text: &str) -> String {
 }
 
 fn is_secret(object: &Object) -> bool {
-    object.kind() == "Secret" && object.gvk().group.is_empty()
+    object.kind() == "Secret" && object.group().is_empty()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::object::{Fingerprint, ObjectRef};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// How many deploys are remembered.
 const KEPT: usize = 50;
@@ -240,7 +240,7 @@ impl Record {
 
     /// The fingerprints by object.
     #[must_use]
-    pub fn fingerprints(&self) -> BTreeMap<&ObjectRef, &Fingerprint> {
+    pub fn fingerprints(&self) -> HashMap<&ObjectRef, &Fingerprint> {
         self.objects
             .iter()
             .filter_map(|member| Some((&member.object, member.fingerprint.as_ref()?)))

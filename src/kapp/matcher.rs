@@ -57,9 +57,7 @@ impl Matcher {
             Self::Any(matchers) => matches_any(matchers, object),
             Self::And(matchers) => matchers.iter().all(|matcher| matcher.matches(object)),
             Self::Not(matcher) => !matcher.matches(object),
-            Self::GroupKind { group, kind } => {
-                object.kind() == kind && object.gvk().group == *group
-            }
+            Self::GroupKind { group, kind } => object.kind() == kind && object.group() == group,
             Self::VersionKind { api_version, kind } => {
                 object.kind() == kind && object.api_version() == api_version
             }
@@ -79,7 +77,7 @@ impl Matcher {
                 .is_some_and(|namespace| {
                     names.is_empty() || names.iter().any(|name| name == namespace)
                 }),
-            Self::Custom => is_custom(&object.gvk().group),
+            Self::Custom => is_custom(object.group()),
             Self::Empty(path) => {
                 let mut places = path.places(object.tree()).into_iter();
                 places.all(|place| path::at(object.tree(), &place).is_none_or(is_empty))

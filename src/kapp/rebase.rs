@@ -256,7 +256,7 @@ pub fn label(object: &mut Object, labels: &BTreeMap<String, String>, elsewhere: 
         return;
     }
     let mut maps: Vec<Place> = vec![metadata_labels(&[])];
-    let root = crate::object::pod::pod_spec_path(&object.gvk().group, object.kind());
+    let root = crate::object::pod::pod_spec_path(object.group(), object.kind());
     if let Some(root) = root.filter(|root| root.len() > 1) {
         maps.push(metadata_labels(&root[..root.len() - 1]));
     }

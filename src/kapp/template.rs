@@ -25,9 +25,9 @@ pub(super) fn slots(object: &Object, named: &Object, user: &[Template]) -> Vec<S
 }
 
 fn by_default(object: &Object, secret: bool) -> Vec<Slot> {
-    let group = object.gvk().group;
+    let group = object.group();
     let mut slots = Vec::new();
-    if let Some(root) = pod::pod_spec_path(&group, object.kind()) {
+    if let Some(root) = pod::pod_spec_path(group, object.kind()) {
         let in_pod = if secret { POD_SECRETS } else { POD_CONFIG_MAPS };
         slots.extend(in_pod.iter().map(|text| slot(root, text)));
     }

@@ -8,7 +8,7 @@ use super::path::{Part, Place, at_mut};
 use super::{Template, mark, template};
 use crate::object::{Manifest, Object, ObjectRef};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const SEPARATOR: &str = "-ver-";
 
@@ -59,7 +59,7 @@ pub fn take_versioned(manifests: &mut Vec<Manifest>) -> Vec<Manifest> {
 #[must_use]
 pub fn versions<'a>(
     base: &ObjectRef,
-    live: &'a BTreeMap<ObjectRef, Object>,
+    live: &'a HashMap<ObjectRef, Object>,
 ) -> Vec<(u64, &'a Object)> {
     let mut found: Vec<(u64, &Object)> = live
         .iter()
@@ -77,7 +77,7 @@ pub fn versions<'a>(
 
 /// The live versions that stay: the newest of each object of the input.
 #[must_use]
-pub fn kept(versioned: &[Manifest], live: &BTreeMap<ObjectRef, Object>) -> BTreeSet<ObjectRef> {
+pub fn kept(versioned: &[Manifest], live: &HashMap<ObjectRef, Object>) -> BTreeSet<ObjectRef> {
     let newest = |manifest: &Manifest| {
         let number = manifest.object.annotation(NUM_VERSIONS);
         let number = number.and_then(|text| text.trim().parse().ok());
@@ -206,7 +206,7 @@ mod tests {
         json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "x", "annotations": annotations}})
     }
 
-    fn live(names: &[&str]) -> BTreeMap<ObjectRef, Object> {
+    fn live(names: &[&str]) -> HashMap<ObjectRef, Object> {
         let objects = names
             .iter()
             .map(|name| object(named("ConfigMap", name, &json!({VERSIONED: ""}))));

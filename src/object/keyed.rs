@@ -53,7 +53,7 @@ pub(crate) fn each_list(
     object: &mut Object,
     visit: &mut dyn FnMut(&str, &KeyedList, &mut Vec<Value>),
 ) {
-    let (group, kind) = (object.gvk().group, object.kind().to_owned());
+    let (group, kind) = (object.group().to_owned(), object.kind().to_owned());
     if let Some(path) = pod::pod_spec_path(&group, &kind) {
         let shown = path.join(".");
         if let Some(spec) = descend(object.tree_mut(), path) {

@@ -1,7 +1,6 @@
 //! Puts each object where it belongs: into a namespace or into the cluster, once.
 
-use super::{Error, Gvk, Manifest, Problem};
-use serde_json::Value;
+use super::{Error, Gvk, Manifest, Object, Problem};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
@@ -82,8 +81,7 @@ fn scopes_of_crds(manifests: &[Manifest]) -> HashMap<(String, String), Scope> {
         .iter()
         .map(|manifest| &manifest.object)
         .filter(|object| {
-            object.kind() == "CustomResourceDefinition"
-                && object.gvk().group == "apiextensions.k8s.io"
+            object.kind() == "CustomResourceDefinition" && object.group() == "apiextensions.k8s.io"
         })
         .map(|crd| {
             let scope = match crd.text(&["spec", "scope"]) {
@@ -100,15 +98,15 @@ fn scopes_of_crds(manifests: &[Manifest]) -> HashMap<(String, String), Scope> {
 }
 
 fn merge_duplicates(manifests: &mut Vec<Manifest>, problems: &mut Vec<Problem>) {
-    let mut seen: HashMap<_, (super::Source, Value)> = HashMap::with_capacity(manifests.len());
+    let mut seen: HashMap<_, (super::Source, Object)> = HashMap::with_capacity(manifests.len());
     manifests.retain(|manifest| match seen.entry(manifest.object.reference()) {
         Entry::Vacant(entry) => {
-            entry.insert((manifest.source.clone(), manifest.object.tree().clone()));
+            entry.insert((manifest.source.clone(), manifest.object.clone()));
             true
         }
         Entry::Occupied(entry) => {
-            let (first, tree) = entry.get();
-            if tree != manifest.object.tree() {
+            let (first, object) = entry.get();
+            if *object != manifest.object {
                 let target = entry.key();
                 problems.push(Problem::new(
                     manifest.source.clone(),
@@ -123,8 +121,8 @@ fn merge_duplicates(manifests: &mut Vec<Manifest>, problems: &mut Vec<Problem>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::{Object, Source};
-    use serde_json::json;
+    use crate::object::Source;
+    use serde_json::{Value, json};
 
     fn manifest(line: usize, tree: Value) -> Manifest {
         let source = Source {

@@ -21,7 +21,7 @@ pub fn pod_spec_path(group: &str, kind: &str) -> Option<&'static [&'static str]>
 /// The pod spec of an object; `None` for a kind without pods and for an object that lacks it.
 #[must_use]
 pub fn pod_spec(object: &Object) -> Option<&Value> {
-    object.get(pod_spec_path(&object.gvk().group, object.kind())?)
+    object.get(pod_spec_path(object.group(), object.kind())?)
 }
 
 /// All containers of a pod spec: init containers, then containers, then ephemeral ones.

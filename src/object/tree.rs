@@ -3,10 +3,12 @@
 use super::{Gvk, ObjectRef};
 use serde_json::Value;
 use std::fmt;
+use std::sync::Arc;
 
-/// A Kubernetes object: a JSON tree whose root is a map.
+/// A Kubernetes object: a JSON tree whose root is a map. Clones share the tree until one of them
+/// changes it.
 #[derive(Clone, PartialEq)]
-pub struct Object(Value);
+pub struct Object(Arc<Value>);
 
 impl fmt::Debug for Object {
     /// The tree; of a Secret only its name.
@@ -22,7 +24,7 @@ impl Object {
     /// Takes a tree for an object. `None` when its root is not a map.
     #[must_use]
     pub fn new(tree: Value) -> Option<Self> {
-        tree.is_object().then_some(Self(tree))
+        tree.is_object().then(|| Self(Arc::new(tree)))
     }
 
     /// The whole tree.
@@ -33,19 +35,19 @@ impl Object {
 
     /// The whole tree, to change it.
     pub fn tree_mut(&mut self) -> &mut Value {
-        &mut self.0
+        Arc::make_mut(&mut self.0)
     }
 
     /// The tree itself.
     #[must_use]
     pub fn into_tree(self) -> Value {
-        self.0
+        Arc::unwrap_or_clone(self.0)
     }
 
     /// The value at a path of keys.
     #[must_use]
     pub fn get(&self, path: &[&str]) -> Option<&Value> {
-        path.iter().try_fold(&self.0, |node, key| node.get(key))
+        path.iter().try_fold(&*self.0, |node, key| node.get(key))
     }
 
     /// The text at a path of keys; empty when there is none.
@@ -72,6 +74,14 @@ impl Object {
     #[must_use]
     pub fn api_version(&self) -> &str {
         self.text(&["apiVersion"])
+    }
+
+    /// The API group; empty for the core group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        self.api_version()
+            .split_once('/')
+            .map_or("", |(group, _)| group)
     }
 
     /// `kind`.
@@ -128,7 +138,7 @@ impl Object {
     #[must_use]
     pub fn reference(&self) -> ObjectRef {
         ObjectRef {
-            group: self.gvk().group,
+            group: self.group().to_owned(),
             kind: self.kind().to_owned(),
             namespace: self.namespace().map(str::to_owned),
             name: self.name().to_owned(),
@@ -137,11 +147,11 @@ impl Object {
 
     /// Sets `metadata.<field>.<key>`, making the maps on the way.
     pub fn set_metadata(&mut self, field: &str, key: &str, value: &str) {
-        self.0["metadata"][field][key] = Value::from(value);
+        self.tree_mut()["metadata"][field][key] = Value::from(value);
     }
 
     /// Sets `metadata.namespace`.
     pub fn set_namespace(&mut self, namespace: &str) {
-        self.0["metadata"]["namespace"] = Value::from(namespace);
+        self.tree_mut()["metadata"]["namespace"] = Value::from(namespace);
     }
 }

@@ -34,7 +34,7 @@ impl Facts {
     /// Reads them from an object.
     pub(super) fn of(object: &Object) -> Self {
         Self {
-            group: object.gvk().group,
+            group: object.group().to_owned(),
             kind: object.kind().to_owned(),
             namespace: object.namespace().unwrap_or_default().to_owned(),
             name: object.name().to_owned(),

@@ -17,7 +17,7 @@ pub(super) fn references(object: &Object) -> Vec<Reference> {
     if let Some(spec) = pod::pod_spec(object) {
         found.pod(spec);
     }
-    match (object.gvk().group.as_str(), object.kind()) {
+    match (object.group(), object.kind()) {
         ("apps", "StatefulSet") => {
             found.local(
                 "",
@@ -116,7 +116,7 @@ pub(super) fn webhook_groups(object: &Object) -> Vec<String> {
 
 /// The labels of the pods of a workload.
 pub(super) fn pod_labels(object: &Object) -> Option<&Value> {
-    let path = pod::pod_spec_path(&object.gvk().group, object.kind())?;
+    let path = pod::pod_spec_path(object.group(), object.kind())?;
     let parent = &path[..path.len() - 1];
     object.get(parent)?.get("metadata")?.get("labels")
 }

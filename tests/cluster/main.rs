@@ -20,6 +20,7 @@ mod program;
 mod promises;
 mod proxy;
 mod registry;
+mod rights;
 mod s3;
 mod safety;
 mod secrets;

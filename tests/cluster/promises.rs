@@ -1,83 +1,17 @@
-//! Faults that a deploy must survive or tell: rights in one namespace only, two apps at once, fields
-//! that cannot change, a signal in the middle of a wait.
+//! Faults that a deploy must survive or tell: two apps at once, fields that cannot change, a signal in
+//! the middle of a wait.
 
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use crate::program::Case;
 use crate::proxy::{Fault, Proxy};
-use crate::support::{Lab, apply, config_map, deployment, lab};
+use crate::support::{Lab, config_map, deployment, lab};
 use serde_json::json;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use windlass::cluster::{Cluster, Options};
 use windlass::deploy::{self, Error};
 use windlass::diff::Op;
 use windlass::inventory::DeployResult;
-
-/// Lets the user without rights do in a namespace what a deploy of ConfigMaps needs, and connects
-/// as that user.
-async fn as_namespace_user(lab: &mut Lab) {
-    let nobody = std::env::var("WINDLASS_TEST_NOBODY_KUBECONFIG")
-        .expect("WINDLASS_TEST_NOBODY_KUBECONFIG is set by the testbed");
-    let verbs = [
-        "get", "list", "create", "update", "patch", "delete", "watch",
-    ];
-    let metadata = json!({"name": "deployer", "namespace": lab.namespace});
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata,
-        "rules": [{"apiGroups": [""], "resources": ["configmaps", "secrets"], "verbs": verbs},
-            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": verbs}]});
-    let binding = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-        "metadata": metadata,
-        "subjects": [{"kind": "User", "name": "nobody", "apiGroup": "rbac.authorization.k8s.io"}],
-        "roleRef": {"kind": "Role", "name": "deployer", "apiGroup": "rbac.authorization.k8s.io"}});
-    apply(&lab.cluster, role).await;
-    apply(&lab.cluster, binding).await;
-    let options = Options {
-        kubeconfig: Some(nobody.into()),
-        namespace: Some(lab.namespace.clone()),
-        ..Options::default()
-    };
-    let cluster = Cluster::connect(&options).await.unwrap();
-    // The server's authorizer learns of a role a moment later.
-    while deploy::list(&cluster, Some(&lab.namespace)).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    lab.cluster = cluster;
-}
-
-#[test]
-fn rights_in_one_namespace_are_enough_for_what_is_there() {
-    lab(|mut lab| async move {
-        as_namespace_user(&mut lab).await;
-        lab.deploy_well("web", &[config_map("a", "1"), config_map("b", "1")])
-            .await;
-        lab.deploy_well("web", &[config_map("a", "2")]).await;
-        assert!(lab.get("", "ConfigMap", "b").await.is_none());
-        let request = lab.request("web", &[config_map("a", "2"), deployment("web", "")]);
-        let error = lab.prepare(request).await.unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.contains("deployments") && text.contains("forbidden"),
-            "{text}"
-        );
-        let Error::Lacking { roles, .. } = error else {
-            panic!("what is lacking is not named: {error:?}");
-        };
-        assert_eq!(
-            roles,
-            format!(
-                "apiVersion: rbac.authorization.k8s.io/v1\nkind: Role\n\
-                 metadata: {{name: windlass-web, namespace: {}}}\nrules:\n\
-                 - {{apiGroups: [\"\"], resources: [pods/log], verbs: [get]}}\n\
-                 - {{apiGroups: [\"\"], resources: [events, pods], verbs: [list, watch]}}\n\
-                 - {{apiGroups: [\"apps\"], resources: [deployments], verbs: [create, delete, get, list, patch, watch]}}\n\
-                 - {{apiGroups: [\"apps\"], resources: [replicasets], verbs: [list, watch]}}",
-                lab.namespace
-            )
-        );
-        lab.delete_well("web").await;
-    });
-}
 
 #[test]
 fn apps_in_one_namespace_do_not_wait_for_each_other() {
@@ -406,5 +340,26 @@ fn a_change_in_between_is_shown_with_who_made_it() {
             stopped.contains(": .data.key is owned by kubectl-edit since 20"),
             "{stopped}"
         );
+    });
+}
+
+#[test]
+fn the_record_is_read_once() {
+    lab(|mut lab| async move {
+        let mut case = Case::new("once");
+        case.namespace = lab.namespace.clone();
+        case.template("config.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {color: {{ .Values.color }}}\n");
+        let proxy = Proxy::before(&mut lab).await;
+        case.env.write("proxied", &proxy.kubeconfig());
+        let mut before = 0;
+        for color in ["red", "red", "blue"] {
+            let color = format!("color={color}");
+            let child = begun(&case, &["--kubeconfig", "proxied", "--set", &color]);
+            let (code, told) = tokio::task::spawn_blocking(|| ended(child)).await.unwrap();
+            assert_eq!(code, Some(0), "{told}");
+            let reads = proxy.seen("GET", "/secrets/windlass.shop").len();
+            assert_eq!(reads - before, 1, "{color}");
+            before = reads;
+        }
     });
 }
