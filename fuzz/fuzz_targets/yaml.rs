@@ -27,6 +27,9 @@ fuzz_target!(|data: &[u8]| {
             "through {}",
             text.to_text()
         );
-        assert_eq!(Ok(text), write(&again));
+        // A negative zero by itself loses its sign when it is read, in Helm, too.
+        if text.as_bytes() != b"-0" {
+            assert_eq!(Ok(text), write(&again));
+        }
     }
 });
