@@ -192,7 +192,7 @@ fn dependencies_come_from_a_bucket_with_the_right_keys_alone() {
         for part in wanted {
             assert!(shown.stderr.contains(part), "{part}: {}", shown.all());
         }
-        assert!(!env.path().join("um/charts").exists(), "{}", shown.all());
+        assert!(!archive.exists(), "{}", shown.all());
     };
     let place = "reading s3://charts/team/index.yaml at 127.0.0.1:";
     refused(
