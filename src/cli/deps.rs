@@ -2,8 +2,9 @@
 
 use super::lock::resolving::{self, Registry};
 use super::project::{self, Request};
+use super::verification::Verification;
 use super::{Context, Error, Exit, flags, online};
-use crate::deps::{self, Cache, Network, Report, Repositories};
+use crate::deps::{self, Cache, Network, Report, Repositories, Verifier};
 use crate::registry::{Aws, Passing, Settings};
 use crate::ui::{self, Downloads, count};
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use windlass_helm::chart::{self, Profile};
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:
   windlass deps update           # choose versions, fill charts/, write Chart.lock and Chart.sum
+  windlass deps build --verify always --keyring team.gpg
   windlass deps build --offline  # from the lock, the cache and charts/ alone
   windlass deps outdated --exit-code")]
 pub(super) struct Args {
@@ -25,10 +27,10 @@ pub(super) struct Args {
 #[derive(clap::Subcommand, Debug)]
 enum Command {
     /// Fill charts/ with what the lock says; without a lock, as `update`
-    Build(Restore),
+    Build(Fill),
     /// Choose the newest versions that fit, fill charts/ and write the lock
     #[command(visible_alias = "up")]
-    Update(Restore),
+    Update(Fill),
     /// List the dependencies and whether charts/ has them
     #[command(visible_alias = "ls")]
     List(List),
@@ -50,6 +52,14 @@ struct Restore {
     chart: Option<PathBuf>,
     #[command(flatten)]
     reach: Reach,
+}
+
+#[derive(clap::Args, Debug)]
+struct Fill {
+    #[command(flatten)]
+    chart: Restore,
+    #[command(flatten)]
+    verification: Verification,
 }
 
 #[derive(clap::Args, Debug)]
@@ -99,9 +109,11 @@ fn chart_of(chart: Option<&PathBuf>, context: &Context) -> Result<PathBuf, Error
     Ok(request.chart.unwrap_or_else(|| ".".into()))
 }
 
-async fn restore(args: &Restore, is_update: bool, context: &Context) -> Result<Exit, Error> {
-    let chart = chart_of(args.chart.as_ref(), context)?;
-    let report = restored(&chart, &args.reach, is_update, context).await?;
+async fn restore(args: &Fill, is_update: bool, context: &Context) -> Result<Exit, Error> {
+    let chart = chart_of(args.chart.chart.as_ref(), context)?;
+    let verifier = args.verification.verifier(context)?;
+    let (reach, verifier) = (&args.chart.reach, verifier.as_ref());
+    let report = restored(&chart, reach, verifier, is_update, context).await?;
     let known = report.archives - report.fetched.min(report.archives);
     let archives = count(report.archives, "archive");
     let lock = report.lock.map(|lock| format!("; wrote {lock}"));
@@ -121,13 +133,17 @@ fn shown(chart: &Path) -> String {
 async fn restored(
     chart: &Path,
     reach: &Reach,
+    verifier: Option<&Verifier>,
     is_update: bool,
     context: &Context,
 ) -> Result<Report, Error> {
     let (network, cache) = (reach.network(context)?, cache(context));
     let downloads = Downloads::new(context.ui);
     let tell = |event: deps::Event<'_>| tell(&event, &downloads);
-    let options = reach.options(chart, &network, &cache, &tell, context);
+    let options = deps::Options {
+        verifier,
+        ..reach.options(chart, &network, &cache, &tell, context)
+    };
     Ok(match is_update {
         true => Box::pin(deps::update(&options)).await?,
         false => Box::pin(deps::build(&options)).await?,
@@ -172,7 +188,7 @@ pub(super) fn ensure(request: &Request, context: &Context) -> Result<(), Error> 
     };
     let work = || {
         online(async {
-            restored(chart, &reach, is_update, context)
+            restored(chart, &reach, None, is_update, context)
                 .await
                 .map(|_| Exit::Done)
         })
@@ -234,6 +250,7 @@ impl Reach {
             cache,
             network,
             now: context.now(),
+            verifier: None,
             tell,
         }
     }

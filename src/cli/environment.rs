@@ -33,6 +33,8 @@ pub(super) struct Environment {
     pub(super) helm_logins: Option<PathBuf>,
     /// The variables of AWS, for charts in S3.
     pub(super) aws: BTreeMap<String, String>,
+    /// GnuPG's folder.
+    pub(super) gnupg: Option<PathBuf>,
     /// The folder for caches.
     pub(super) cache_dir: Option<PathBuf>,
     /// The branch that a CI job runs for.
@@ -81,6 +83,7 @@ impl Environment {
             helm_repositories: path("HELM_REPOSITORY_CONFIG")
                 .or_else(|| of_helm("repositories.yaml")),
             helm_logins: path("HELM_REGISTRY_CONFIG").or_else(|| of_helm("registry/config.json")),
+            gnupg: path("GNUPGHOME").or_else(|| home.as_ref().map(|home| home.join(".gnupg"))),
             cache_dir: path("XDG_CACHE_HOME")
                 .or_else(|| home.as_ref().map(|home| home.join(".cache")))
                 .map(|folder| folder.join("windlass")),

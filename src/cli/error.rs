@@ -242,8 +242,14 @@ impl From<deps::Error> for Error {
         use deps::Error as E;
         let hint = error.hint();
         let exit = match error {
-            E::Changed { .. } | E::Unlisted { .. } | E::WrongDigest { .. } => Exit::Unsafe,
-            E::OutOfSync { .. } | E::UnknownRepository(_) | E::Outside { .. } => Exit::Usage,
+            E::Changed { .. }
+            | E::Unlisted { .. }
+            | E::WrongDigest { .. }
+            | E::Unverified { .. } => Exit::Unsafe,
+            E::OutOfSync { .. }
+            | E::UnknownRepository(_)
+            | E::Outside { .. }
+            | E::Keyring { .. } => Exit::Usage,
             _ => Exit::Failed,
         };
         Self::new(exit, error).hinted_if(hint)

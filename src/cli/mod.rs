@@ -39,6 +39,7 @@ mod target;
 mod tree;
 mod unlock;
 mod values_key;
+mod verification;
 
 pub use error::Error;
 pub use exit::Exit;

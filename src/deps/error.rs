@@ -88,6 +88,24 @@ pub enum Error {
         /// Why.
         cause: String,
     },
+    /// An archive is not what somebody who is believed signed.
+    #[error("chart {chart} from {url} is not verified: {cause}")]
+    Unverified {
+        /// Name and version.
+        chart: String,
+        /// The address of the archive.
+        url: String,
+        /// Why not.
+        cause: String,
+    },
+    /// A file of public keys cannot be used.
+    #[error("keyring {path}: {cause}")]
+    Keyring {
+        /// Its path.
+        path: String,
+        /// Why not.
+        cause: String,
+    },
     /// A repository does not do what is asked of it.
     #[error("{request}: {answer}")]
     Refused {
@@ -155,6 +173,14 @@ impl Error {
             Self::Offline { .. } => {
                 "leave it out, or run `windlass deps build` once where the network may be used"
                     .to_owned()
+            }
+            Self::Unverified { .. } => {
+                "take the chart from whom you know, ask them for a provenance (`helm package --sign`), or add the key \
+                 that signed it to the keyring once you know whose it is"
+                    .to_owned()
+            }
+            Self::Keyring { .. } => {
+                "`gpg --export KEY > FILE` writes one; name it with `--keyring FILE`".to_owned()
             }
             Self::Refused { hint, .. } => return hint.clone(),
             Self::Upload(source) => match &**source {

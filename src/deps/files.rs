@@ -1,5 +1,6 @@
 //! The files of a chart repository: of an http server, or of a bucket of S3.
 
+use super::provenance::MAX_PROVENANCE;
 use crate::registry::{Access, Error, Object, S3, S3_SCHEME, S3Error, Server, Settings, Watch};
 use reqwest::Url;
 use std::sync::Arc;
@@ -19,6 +20,17 @@ pub(super) enum Files {
 }
 
 impl Files {
+    /// Reads the provenance of an archive, the file `.prov` beside it; `None` when there is none.
+    pub(super) async fn provenance(&self, archive: &Url) -> Result<Option<Vec<u8>>, Error> {
+        let mut url = archive.clone();
+        url.set_path(&format!("{}.prov", url.path()));
+        match self.get(&url, MAX_PROVENANCE, &|_| {}).await {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads one file of at most `limit` bytes.
     pub(super) async fn get(
         &self,

@@ -4,7 +4,7 @@ use super::event::{Event, Tell, told};
 use super::files::Files;
 use super::index::{self, Entry, MAX_INDEX};
 use super::repositories::Repository;
-use super::{CHART_LAYERS, Error, MAX_ARCHIVE, Repositories};
+use super::{CHART_LAYERS, Error, MAX_ARCHIVE, MAX_PROVENANCE, PROVENANCE_LAYER, Repositories};
 use crate::image::{Digest, Reference};
 use crate::registry::{
     self, Client, Object, S3, S3_SCHEME, Server, Settings, Watch, is_local, shown,
@@ -199,6 +199,59 @@ impl Network {
             file: artifact.file,
             manifest: Some(artifact.digest),
         })
+    }
+
+    /// Fetches the provenance of a chart from a registry: a layer of the manifest that the chart itself came with.
+    pub(super) async fn provenance(
+        &self,
+        place: &str,
+        name: &str,
+        version: &str,
+        manifest: Option<&Digest>,
+    ) -> Result<(String, Option<Vec<u8>>), Error> {
+        let of_registry = |source| of(name, source);
+        let mut image = chart_reference(place, name, version).map_err(of_registry)?;
+        image.digest = manifest.cloned();
+        self.provenance_of(&image).await.map_err(of_registry)
+    }
+
+    /// Fetches the provenance of an image that is a chart, if it has one.
+    async fn provenance_of(
+        &self,
+        image: &Reference,
+    ) -> Result<(String, Option<Vec<u8>>), registry::Error> {
+        let limit = usize::try_from(MAX_PROVENANCE).unwrap_or(usize::MAX);
+        let client = self.client().await?;
+        let url = format!("{OCI_SCHEME}{image}");
+        match client
+            .artifact(image, &[PROVENANCE_LAYER], limit, &|_| {})
+            .await
+        {
+            Ok(artifact) => Ok((url, Some(artifact.file))),
+            Err(registry::Error::NoLayer { .. }) => Ok((url, None)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Fetches the provenance of a chart from a repository whose index was read: the file beside its archive.
+    pub(super) async fn provenance_beside(
+        &self,
+        listed: &Listed,
+        name: &str,
+        version: &str,
+    ) -> Result<(String, Option<Vec<u8>>), Error> {
+        let of_server = |source| of(name, source);
+        let Some(entry) = listed.entry(name, version) else {
+            return Ok((shown(&listed.base), None));
+        };
+        if let Some(image) = entry.urls[0].strip_prefix(OCI_SCHEME) {
+            let image = Reference::parse(image).map_err(|e| of_server(e.into()))?;
+            return self.provenance_of(&image).await.map_err(of_server);
+        }
+        let url = resolved(&listed.base, &entry.urls[0]);
+        let url = url.map_err(|cause| unusable(shown(&listed.base), cause))?;
+        let provenance = listed.files.provenance(&url).await.map_err(of_server)?;
+        Ok((shown(&url), provenance))
     }
 
     /// Fetches a chart from a repository whose index was read.

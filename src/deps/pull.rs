@@ -19,14 +19,21 @@ pub struct Pulled {
     pub digest: Digest,
     /// From where, without secrets.
     pub url: String,
+    /// Its provenance, if it was asked for and is there.
+    pub provenance: Option<Vec<u8>>,
 }
 
 /// Fetches `s3://BUCKET/PREFIX/NAME` in the newest version that fits a range, else the newest of all, or an archive
-/// `s3://BUCKET/PREFIX/FILE.tgz`.
+/// `s3://BUCKET/PREFIX/FILE.tgz`; with its provenance when that is asked for.
 ///
 /// # Errors
 /// An [`Error`] that says why there is no such chart.
-pub async fn pull(network: &Network, address: &str, range: Option<&str>) -> Result<Pulled, Error> {
+pub async fn pull(
+    network: &Network,
+    address: &str,
+    range: Option<&str>,
+    with_provenance: bool,
+) -> Result<Pulled, Error> {
     let wrong = |cause: &str| Error::Chart(format!("{address}: {cause}"));
     let url = Url::parse(address).map_err(|error| wrong(&error.to_string()))?;
     let (place, name) = address
@@ -38,24 +45,27 @@ pub async fn pull(network: &Network, address: &str, range: Option<&str>) -> Resu
             "names no chart: `s3://BUCKET/PREFIX/NAME` is expected",
         ));
     }
-    let fetched = match name.ends_with(".tgz") {
+    let failed = |source| Error::Upload(Box::new(source));
+    let (fetched, provenance) = match name.ends_with(".tgz") {
         true if range.is_some() => {
             return Err(wrong("names an archive: leave `--version` out"));
         }
         true => {
             let repository = network.repository(place)?;
             let (_, files) = network.files(&repository).await?;
-            let failed = |source| Error::Upload(Box::new(source));
-            Fetched {
-                file: files
-                    .get(&url, MAX_ARCHIVE, &|_| {})
-                    .await
-                    .map_err(failed)?,
+            let file = files.get(&url, MAX_ARCHIVE, &|_| {}).await;
+            let fetched = Fetched {
+                file: file.map_err(failed)?,
                 url: shown(&url),
                 manifest: None,
-            }
+            };
+            let provenance = match with_provenance {
+                true => files.provenance(&url).await.map_err(failed)?,
+                false => None,
+            };
+            (fetched, provenance)
         }
-        false => newest(network, place, name, range.unwrap_or("*")).await?,
+        false => newest(network, place, name, range.unwrap_or("*"), with_provenance).await?,
     };
     let no_chart = |cause: windlass_helm::chart::Error| Error::NoArchive {
         chart: name.to_owned(),
@@ -68,10 +78,17 @@ pub async fn pull(network: &Network, address: &str, range: Option<&str>) -> Resu
         digest: Digest::of(&fetched.file),
         file: fetched.file,
         url: fetched.url,
+        provenance,
     })
 }
 
-async fn newest(network: &Network, place: &str, name: &str, range: &str) -> Result<Fetched, Error> {
+async fn newest(
+    network: &Network,
+    place: &str,
+    name: &str,
+    range: &str,
+    with_provenance: bool,
+) -> Result<(Fetched, Option<Vec<u8>>), Error> {
     let mut wanted = Dependency::default();
     name.clone_into(&mut wanted.name);
     place.clone_into(&mut wanted.repository);
@@ -90,5 +107,9 @@ async fn newest(network: &Network, place: &str, name: &str, range: &str) -> Resu
     let fetched = network.download(&listed, name, version, &|_| {}).await?;
     version.clone_into(&mut wanted.version);
     restore::verify(&wanted, &fetched.url, &fetched.file)?;
-    Ok(fetched)
+    let provenance = match with_provenance {
+        true => network.provenance_beside(&listed, name, version).await?.1,
+        false => None,
+    };
+    Ok((fetched, provenance))
 }

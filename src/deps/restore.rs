@@ -6,10 +6,11 @@
 
 use super::event::{Event, Tell, told};
 use super::origin::{Fetched, Network, Origin};
+use super::package::beside;
 use super::resolve::{self, Indexes, Wanted};
 use super::stage::{self, Stage};
 use super::sum::Sum;
-use super::{Cache, Error, Sums};
+use super::{Cache, Error, Sums, Verifier, verified};
 use crate::image::Digest;
 use crate::registry::Watch;
 use futures::StreamExt as _;
@@ -32,6 +33,8 @@ pub struct Options<'a> {
     pub network: &'a Network,
     /// The time of the lock.
     pub now: Timestamp,
+    /// How archives are verified, if they are.
+    pub verifier: Option<&'a Verifier>,
     /// Is told what is done.
     pub tell: Tell<'a>,
 }
@@ -212,6 +215,7 @@ async fn restore(
         }
         names.insert(archive_of(name, version));
     }
+    let provenances = Box::pin(verified::all(&locked, &sums, &stage, options)).await?;
     stage.begin()?;
     let mut both = old;
     both.0.extend(sums.0.clone());
@@ -220,7 +224,8 @@ async fn restore(
         stage::write(&options.chart.join(name), &text)?;
         report.lock = Some(name);
     }
-    names.iter().try_for_each(|name| stage.place(name))?;
+    let mut places = names.iter().chain(&provenances);
+    places.try_for_each(|name| stage.place(name))?;
     report.archives = names.len();
     report.removed = remove_outdated(&locked, &names, options)?;
     sums.save(options.chart)?;
@@ -466,6 +471,8 @@ fn remove_outdated(
         };
         if !locked.iter().any(is_local) {
             std::fs::remove_file(entry.path()).map_err(unreadable)?;
+            // It may not have been verified.
+            drop(std::fs::remove_file(beside(&entry.path())));
             removed.push(name);
         }
     }

@@ -45,6 +45,11 @@ impl Stage {
         write(&self.folder.path().join(archive), file)
     }
 
+    /// An archive that was added.
+    pub(super) fn get(&self, archive: &str) -> Option<Vec<u8>> {
+        read(&self.folder.path().join(archive))
+    }
+
     /// Says that `charts/` changes from here on. The stage stays now, unless [`Self::end`] is reached.
     pub(super) fn begin(&mut self) -> Result<(), Error> {
         write(&self.folder.path().join(MARK), b"")?;

@@ -136,6 +136,7 @@ impl Case {
             cache: &cache,
             network: &network,
             now: Timestamp::UNIX_EPOCH,
+            verifier: None,
             tell: &tell,
         };
         Box::pin(update(&options)).await

@@ -78,8 +78,10 @@ impl Client {
             kinds.contains(&kind)
         });
         let Some(layer) = layers.next() else {
-            let cause = format!("{image} is no chart: no layer is {}", kinds.join(" or "));
-            return Err(protocol(place, cause));
+            return Err(Error::NoLayer {
+                image: image.to_string(),
+                kinds: kinds.join(" or "),
+            });
         };
         let wanted = checked(place, layer["digest"].as_str().unwrap_or_default())?;
         let answer = get(&format!("blobs/{wanted}"), reading.limit).await?;

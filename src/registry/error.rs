@@ -163,6 +163,14 @@ pub enum Error {
         /// Its digest.
         digest: String,
     },
+    /// The artifact is of another kind.
+    #[error("{image} is no chart: no layer is {kinds}")]
+    NoLayer {
+        /// The artifact.
+        image: String,
+        /// The media types of which none is there.
+        kinds: String,
+    },
     /// The registry keeps what should be deleted.
     #[error("registry {registry} does not delete {image} (status {status})")]
     NotDeleted {
@@ -265,6 +273,19 @@ fn wait_text(retry_after: Option<Duration>) -> String {
 }
 
 impl Error {
+    /// Whether a file is not there. Some servers, S3 among them, say of such files that they are forbidden.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => ["403", "404", "410"]
+                .iter()
+                .any(|code| status.starts_with(code)),
+            Self::S3(S3Error::Missing(_)) => true,
+            Self::S3(S3Error::Refused(refusal)) => refusal.status == 403,
+            _ => false,
+        }
+    }
+
     /// What the user can do about it, if there is something.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -18,6 +18,7 @@ mod museum;
 mod oracle;
 mod program;
 mod promises;
+mod provenance;
 mod proxy;
 mod registry;
 mod rights;

@@ -91,7 +91,7 @@ fn show(args: &Show, context: &Context) -> Result<Exit, Error> {
     match address.filter(|address| address.starts_with(S3_SCHEME)) {
         Some(address) => online(async {
             let range = args.version.as_deref();
-            let pulled = pull::from_bucket(address, range, &args.registry, context);
+            let pulled = pull::from_bucket(address, range, false, &args.registry, context);
             print(&pulled.await?.chart)
         }),
         None => print(&chart::load(&args.chart, Profile::Helm4)?),

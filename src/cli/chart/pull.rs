@@ -2,12 +2,15 @@
 
 use super::{client, failed, write};
 use crate::cli::lock::resolving::Registry;
-use crate::cli::{Context, Error, Exit, deps as dependencies};
-use crate::deps::chart_reference;
-use crate::deps::{self, CHART_LAYERS, MAX_ARCHIVE, Network, OCI_SCHEME, Pulled, Repositories};
-use crate::image::{Digest, Reference};
-use crate::registry::S3_SCHEME;
-use std::path::{Path, PathBuf};
+use crate::cli::verification::Verification;
+use crate::cli::{Context, Error, Exit, deps as dependencies, stages};
+use crate::deps::{
+    self, CHART_LAYERS, MAX_ARCHIVE, MAX_PROVENANCE, Network, OCI_SCHEME, PROVENANCE_LAYER, Pulled,
+    Repositories, Verifier, chart_reference,
+};
+use crate::image::Reference;
+use crate::registry::{self, Client, S3_SCHEME};
+use std::path::PathBuf;
 use windlass_helm::chart::{Chart, Profile};
 
 #[derive(clap::Args, Debug)]
@@ -22,21 +25,58 @@ pub(super) struct Pull {
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     destination: PathBuf,
     #[command(flatten)]
+    verification: Verification,
+    #[command(flatten)]
     registry: Registry,
 }
 
 pub(super) async fn pull(args: &Pull, context: &Context) -> Result<Exit, Error> {
-    if args.from.starts_with(S3_SCHEME) {
-        let range = args.version.as_deref();
-        let Pulled {
-            chart,
-            file,
-            digest,
-            url,
-        } = from_bucket(&args.from, range, &args.registry, context).await?;
-        let file = write(&args.destination, &chart.metadata, &file)?;
-        return done(&url, &digest, &file, context);
+    let verifier = args.verification.verifier(context)?;
+    let pulled = if args.from.starts_with(S3_SCHEME) {
+        let (range, verifies) = (args.version.as_deref(), verifier.is_some());
+        from_bucket(&args.from, range, verifies, &args.registry, context).await?
+    } else {
+        from_registry(args, verifier.is_some(), context).await?
+    };
+    if let Some(verifier) = &verifier {
+        verify(&pulled, verifier, context)?;
     }
+    let file = write(&args.destination, &pulled.chart.metadata, &pulled.file)?;
+    if let Some(provenance) = &pulled.provenance {
+        let mut beside = file.clone().into_os_string();
+        beside.push(".prov");
+        stages::write_file(&PathBuf::from(beside), provenance)?;
+    }
+    let Pulled { url, digest, .. } = &pulled;
+    let url = url.strip_prefix(OCI_SCHEME).unwrap_or(url);
+    let told = format!("Pulled: {url}\nDigest: {digest}");
+    context.ui.note(&told);
+    context
+        .ui
+        .data(format!("{}\n", file.display()).as_bytes())?;
+    Ok(Exit::Done)
+}
+
+fn verify(pulled: &Pulled, verifier: &Verifier, context: &Context) -> Result<(), Error> {
+    let metadata = &pulled.chart.metadata;
+    let chart = (metadata.name.as_str(), metadata.version.as_str());
+    let provenance = pulled.provenance.as_deref();
+    let Pulled { url, file, .. } = pulled;
+    match verifier.verify(chart, url, file, provenance)? {
+        Some(by) => context.ui.note(&format!("Verified: signed by {by}")),
+        None => context
+            .ui
+            .warning(&format!("{url} has no provenance, it is not verified")),
+    }
+    Ok(())
+}
+
+/// Fetches a chart, and its provenance on request, out of an OCI registry.
+async fn from_registry(
+    args: &Pull,
+    with_provenance: bool,
+    context: &Context,
+) -> Result<Pulled, Error> {
     let Some(from) = args.from.strip_prefix(OCI_SCHEME) else {
         return Err(Error::usage(format!(
             "{} is no `oci://` or `s3://` address",
@@ -58,27 +98,45 @@ pub(super) async fn pull(args: &Pull, context: &Context) -> Result<Exit, Error> 
     let pulled = client.artifact(&image, &CHART_LAYERS, limit, &|_| {}).await;
     let pulled = pulled.map_err(failed)?;
     let chart = Chart::from_archive(&pulled.file, Profile::Helm4)?;
-    let file = write(&args.destination, &chart.metadata, &pulled.file)?;
-    done(&image.to_string(), &pulled.digest, &file, context)
+    let pinned = Reference {
+        digest: Some(pulled.digest.clone()),
+        ..image.clone()
+    };
+    let provenance = match with_provenance {
+        true => provenance(&client, &pinned).await?,
+        false => None,
+    };
+    Ok(Pulled {
+        chart,
+        file: pulled.file,
+        digest: pulled.digest,
+        url: format!("{OCI_SCHEME}{image}"),
+        provenance,
+    })
 }
 
-fn done(from: &str, digest: &Digest, file: &Path, context: &Context) -> Result<Exit, Error> {
-    let told = format!("Pulled: {from}\nDigest: {digest}");
-    context.ui.note(&told);
-    context
-        .ui
-        .data(format!("{}\n", file.display()).as_bytes())?;
-    Ok(Exit::Done)
+/// The provenance of a chart, if it has one.
+async fn provenance(client: &Client, image: &Reference) -> Result<Option<Vec<u8>>, Error> {
+    let limit = usize::try_from(MAX_PROVENANCE).unwrap_or(usize::MAX);
+    let found = client
+        .artifact(image, &[PROVENANCE_LAYER], limit, &|_| {})
+        .await;
+    match found {
+        Ok(found) => Ok(Some(found.file)),
+        Err(registry::Error::NoLayer { .. }) => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
 }
 
-/// Fetches a chart out of a bucket, by its name or by the name of its archive.
+/// Fetches a chart out of a bucket, by its name or by the name of its archive, and its provenance on request.
 pub(super) async fn from_bucket(
     address: &str,
     range: Option<&str>,
+    with_provenance: bool,
     registry: &Registry,
     context: &Context,
 ) -> Result<Pulled, Error> {
     let settings = dependencies::settings(registry, context)?;
     let network = Network::new(settings, Repositories::default(), false);
-    Ok(Box::pin(deps::pull(&network, address, range)).await?)
+    Ok(Box::pin(deps::pull(&network, address, range, with_provenance)).await?)
 }
