@@ -93,7 +93,10 @@ impl Refusal {
             "NoSuchBucket" | "InvalidBucketName" => {
                 "check the name of the bucket; on a server other than AWS's, `AWS_ENDPOINT_URL_S3` names its address"
             }
-            "InvalidAccessKeyId" | "SignatureDoesNotMatch" | "InvalidToken" => {
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "InvalidToken"
+            | "XAdminUserNotFound" => {
                 "check the keys, and that they are for this server: `AWS_ENDPOINT_URL_S3` names another"
             }
             "ExpiredToken" | "ExpiredTokenException" => "the keys have expired: get new ones",
