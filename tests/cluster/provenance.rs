@@ -5,6 +5,7 @@
 use super::deps::{helm, package, well};
 use super::folder::{Shown, TestEnv, file, serve};
 use super::registry::open;
+use super::s3::Server;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -395,4 +396,49 @@ fn provenance_goes_to_a_registry_and_back() {
     assert_eq!(shown.code, 7, "{}", shown.all());
     assert!(!env.path().join("none").exists());
     assert_eq!(update(&env, "always", &ring).code, 7);
+}
+
+#[test]
+fn provenance_goes_to_a_bucket_and_back() {
+    let keys = Keys::new();
+    keys.make("alice", "rsa2048", &[], "never");
+    keys.make("bob", "rsa2048", &[], "never");
+    let env = repository(&keys, "alice");
+    let server = Server::start();
+    well(&server.run(&env, &["chart", "push", ARCHIVE, "s3://charts/team"]));
+    let [alice, bob] = ["alice.gpg", "bob.gpg"].map(|ring| keys.path(ring));
+    let by_name = "s3://charts/team/web";
+    let by_file = "s3://charts/team/web-1.0.0.tgz";
+    let pull = |from: &str, ring: &str, when: &str| {
+        let flags = ["--verify", when, "--keyring", ring, "-d", "pulled"];
+        server.run(&env, &[&["chart", "pull", from][..], &flags].concat())
+    };
+    let same = |file: &str| {
+        let name = file.trim_start_matches("packages/");
+        let pulled = fs::read(env.path().join("pulled").join(name)).unwrap();
+        assert!(pulled == fs::read(env.path().join(file)).unwrap(), "{file}");
+    };
+    for from in [by_name, by_file] {
+        let shown = pull(from, &alice, "always");
+        well(&shown);
+        assert!(shown.stderr.contains("signed by alice"), "{}", shown.all());
+        same(ARCHIVE);
+        same(PROVENANCE);
+        fs::remove_dir_all(env.path().join("pulled")).unwrap();
+
+        let shown = pull(from, &bob, "ifpresent");
+        assert_eq!(shown.code, 7, "{}", shown.all());
+        assert!(!env.path().join("pulled/web-1.0.0.tgz").exists());
+    }
+    fs::remove_file(server.object("team/web-1.0.0.tgz.prov")).unwrap();
+    for from in [by_name, by_file] {
+        let shown = pull(from, &alice, "always");
+        assert_eq!(shown.code, 7, "{}", shown.all());
+        assert!(
+            shown.stderr.contains("has no provenance"),
+            "{}",
+            shown.all()
+        );
+        well(&pull(from, &alice, "ifpresent"));
+    }
 }

@@ -41,7 +41,7 @@ const IAM: &str = r#"{
 }"#;
 
 /// A server with the buckets `charts` and `other`.
-struct Server {
+pub(super) struct Server {
     processes: Vec<Child>,
     endpoint: String,
     folder: TempDir,
@@ -82,7 +82,7 @@ fn versitygw(arguments: &[&str]) -> (Child, String) {
 }
 
 impl Server {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self::start_with(&[])
     }
 
@@ -103,7 +103,7 @@ impl Server {
     }
 
     /// A file of the bucket, as the server keeps it.
-    fn object(&self, key: &str) -> PathBuf {
+    pub(super) fn object(&self, key: &str) -> PathBuf {
         self.folder.path().join("data/charts").join(key)
     }
 
@@ -120,7 +120,7 @@ impl Server {
     }
 
     /// Runs windlass with the right keys.
-    fn run(&self, env: &TestEnv, arguments: &[&str]) -> Shown {
+    pub(super) fn run(&self, env: &TestEnv, arguments: &[&str]) -> Shown {
         let shown = env.run_with(arguments, &self.variables(SECRET));
         assert!(!shown.all().contains("hunter2"), "{}", shown.all());
         shown
