@@ -48,7 +48,10 @@ fn compose_and_read_back(overrides: &Overrides, profile: Profile) {
         return;
     };
     // Helm, too, writes the key `<<` without quotes, and reads a merge.
-    let is_merge = |text: &Str| text.as_utf8().is_some_and(|text| text.contains(r#""\u003c\u003c":"#));
+    let is_merge = |text: &Str| {
+        text.as_utf8()
+            .is_some_and(|text| text.contains(r#""\u003c\u003c":"#))
+    };
     if let Some(before) = shown(&values).filter(|text| text.len() < MUCH && !is_merge(text))
         && let Ok(text) = to_yaml(&values)
     {

@@ -20,7 +20,12 @@ fuzz_target!(|data: &[u8]| {
     let Some(before) = shown(&value) else { return };
     for write in [emit::to_yaml, emit::to_yaml_pretty] {
         let Ok(text) = write(&value) else { continue };
-        let again = yaml::from_yaml(&with_line_break(&text)).expect("what is written can be read");
+        let again = match yaml::from_yaml(&with_line_break(&text)) {
+            Ok(again) => again,
+            // Go's library writes such a text as a block, and refuses to read it.
+            Err(error) if error.to_string().contains("found a tab character") => continue,
+            Err(error) => panic!("{}: {error}", text.to_text()),
+        };
         assert_eq!(
             Some(&before),
             shown(&again).as_ref(),
