@@ -116,6 +116,12 @@ pub fn shown(value: &Value) -> Option<Str> {
     Some(out.into())
 }
 
+/// Whether a value, as JSON, has the key `<<`, which Helm, too, writes without quotes and reads as a merge.
+pub fn has_merge_key(json: &Str) -> bool {
+    json.as_utf8()
+        .is_some_and(|text| text.contains(r#""\u003c\u003c":"#))
+}
+
 /// The text of `toYaml` with the line break that it trims, which may belong to the last scalar.
 pub fn with_line_break(text: &Str) -> Vec<u8> {
     [text.as_bytes(), b"\n"].concat()
