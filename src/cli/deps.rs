@@ -160,11 +160,16 @@ fn tell(event: &deps::Event<'_>, downloads: &Downloads) {
             let line = source.map(|source| format!("Downloading {file} from repo {source}"));
             downloads.begin(file, line.as_deref());
         }
-        E::Passing { file, passing } => match passing {
-            Passing::Bytes { there, of } => downloads.bytes(file, *there, *of),
-            Passing::Again { cause, wait } => downloads.again(file, &cause.to_string(), *wait),
-        },
+        E::Passing { file, passing } => pass(file, passing, downloads),
         E::Ended { file } => downloads.end(file),
+    }
+}
+
+/// Shows how one file gets on.
+pub(super) fn pass(file: &str, passing: &Passing, downloads: &Downloads) {
+    match passing {
+        Passing::Bytes { there, of } => downloads.bytes(file, *there, *of),
+        Passing::Again { cause, wait } => downloads.again(file, &cause.to_string(), *wait),
     }
 }
 
@@ -209,6 +214,23 @@ pub(super) fn cache(context: &Context) -> Cache {
     }
 }
 
+/// What is asked for charts, with the repositories of a file, by default Helm's.
+pub(super) fn network(
+    registry: &Registry,
+    repositories: Option<&Path>,
+    offline: bool,
+    context: &Context,
+) -> Result<Network, Error> {
+    let own = context.environment.helm_repositories.as_deref();
+    let repositories = repositories.or(own).map(Repositories::load).transpose()?;
+    let repositories = repositories.unwrap_or_default();
+    Ok(Network::new(
+        settings(registry, context)?,
+        repositories,
+        offline,
+    ))
+}
+
 /// How registries and repositories of charts are reached: as those of images, and with Helm's own logins.
 pub(super) fn settings(registry: &Registry, context: &Context) -> Result<Settings, Error> {
     let settings = resolving::settings(registry, &context.environment);
@@ -225,15 +247,8 @@ pub(super) fn settings(registry: &Registry, context: &Context) -> Result<Setting
 
 impl Reach {
     fn network(&self, context: &Context) -> Result<Network, Error> {
-        let file = self.repository_config.clone();
-        let file = file.or_else(|| context.environment.helm_repositories.clone());
-        let repositories = file.map(|file| Repositories::load(&file)).transpose()?;
-        let settings = settings(&self.registry, context)?;
-        Ok(Network::new(
-            settings,
-            repositories.unwrap_or_default(),
-            self.offline,
-        ))
+        let file = self.repository_config.as_deref();
+        network(&self.registry, file, self.offline, context)
     }
 
     fn options<'a>(

@@ -1,10 +1,10 @@
-//! One chart out of a repository in S3, by its name or by the name of its archive.
+//! One chart out of a repository, by its name or by the address of its archive.
 
 use super::origin::{Fetched, Network};
 use super::resolve::check_range;
 use super::{Error, MAX_ARCHIVE, restore};
 use crate::image::Digest;
-use crate::registry::{S3_SCHEME, shown};
+use crate::registry::{Watch, shown};
 use reqwest::Url;
 use windlass_helm::chart::{Chart, Dependency, Profile};
 use windlass_helm::sprig::semver;
@@ -23,8 +23,9 @@ pub struct Pulled {
     pub provenance: Option<Vec<u8>>,
 }
 
-/// Fetches `s3://BUCKET/PREFIX/NAME` in the newest version that fits a range, else the newest of all, or an archive
-/// `s3://BUCKET/PREFIX/FILE.tgz`; with its provenance when that is asked for.
+/// Fetches `REPOSITORY/NAME` in the newest version that fits a range, else the newest of all, or an archive
+/// `REPOSITORY/FILE.tgz`; with its provenance when that is asked for. The repository is an address (`https://…`,
+/// `s3://BUCKET/PREFIX`) or, of a name alone, `@NAME`.
 ///
 /// # Errors
 /// An [`Error`] that says why there is no such chart.
@@ -33,17 +34,15 @@ pub async fn pull(
     address: &str,
     range: Option<&str>,
     with_provenance: bool,
+    watch: Watch<'_>,
 ) -> Result<Pulled, Error> {
     let wrong = |cause: &str| Error::Chart(format!("{address}: {cause}"));
-    let url = Url::parse(address).map_err(|error| wrong(&error.to_string()))?;
     let (place, name) = address
         .trim_end_matches('/')
         .rsplit_once('/')
         .unwrap_or_default();
-    if place.len() < S3_SCHEME.len() {
-        return Err(wrong(
-            "names no chart: `s3://BUCKET/PREFIX/NAME` is expected",
-        ));
+    if place.is_empty() || place.ends_with('/') || place.ends_with(':') {
+        return Err(wrong("names no chart: `REPOSITORY/NAME` is expected"));
     }
     let failed = |source| Error::Upload(Box::new(source));
     let (fetched, provenance) = match name.ends_with(".tgz") {
@@ -51,9 +50,10 @@ pub async fn pull(
             return Err(wrong("names an archive: leave `--version` out"));
         }
         true => {
+            let url = Url::parse(address).map_err(|error| wrong(&error.to_string()))?;
             let repository = network.repository(place)?;
             let (_, files) = network.files(&repository).await?;
-            let file = files.get(&url, MAX_ARCHIVE, &|_| {}).await;
+            let file = files.get(&url, MAX_ARCHIVE, watch).await;
             let fetched = Fetched {
                 file: file.map_err(failed)?,
                 url: shown(&url),
@@ -65,7 +65,10 @@ pub async fn pull(
             };
             (fetched, provenance)
         }
-        false => newest(network, place, name, range.unwrap_or("*"), with_provenance).await?,
+        false => {
+            let range = range.unwrap_or("*");
+            newest(network, place, name, range, with_provenance, watch).await?
+        }
     };
     let no_chart = |cause: windlass_helm::chart::Error| Error::NoArchive {
         chart: name.to_owned(),
@@ -88,6 +91,7 @@ async fn newest(
     name: &str,
     range: &str,
     with_provenance: bool,
+    watch: Watch<'_>,
 ) -> Result<(Fetched, Option<Vec<u8>>), Error> {
     let mut wanted = Dependency::default();
     name.clone_into(&mut wanted.name);
@@ -104,7 +108,7 @@ async fn newest(
         let chart = format!("{name:?} (repository {place:?}, version {range:?})");
         return Err(Error::NoVersion(vec![chart]));
     };
-    let fetched = network.download(&listed, name, version, &|_| {}).await?;
+    let fetched = network.download(&listed, name, version, watch).await?;
     version.clone_into(&mut wanted.version);
     restore::verify(&wanted, &fetched.url, &fetched.file)?;
     let provenance = match with_provenance {

@@ -186,6 +186,28 @@ fn what_a_server_says_against_a_push_is_told() {
 }
 
 #[test]
+fn a_token_goes_in_place_of_a_login() {
+    let env = TestEnv::new();
+    put(&env, "web-1.0.0.tgz", "web", "1.0.0");
+    let address = serve(|head| {
+        let knows = head
+            .to_lowercase()
+            .contains("authorization: bearer t0ken\r");
+        let status = ["401 Unauthorized", "201 Created"][usize::from(knows)];
+        answer(status, "", br#"{"saved":true}"#)
+    });
+    let place = format!("http://{address}");
+    let push = |token| {
+        let variables = [("HELM_REPO_ACCESS_TOKEN", token)];
+        env.run_with(&["chart", "push", "web-1.0.0.tgz", &place], &variables)
+    };
+    well(&push("t0ken"));
+    let shown = push("other");
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    assert!(shown.stderr.contains("401") && !shown.all().contains("other"));
+}
+
+#[test]
 fn what_is_no_place_for_charts_is_told() {
     let env = TestEnv::new();
     put(&env, "web-1.0.0.tgz", "web", "1.0.0");
@@ -194,6 +216,15 @@ fn what_is_no_place_for_charts_is_told() {
         assert_eq!(shown.code, 2, "{}", shown.all());
         assert!(
             shown.stderr.contains("is no place for charts"),
+            "{}",
+            shown.all()
+        );
+    }
+    for from in ["none", "ftp://a.io/x", "web"] {
+        let shown = env.run(&["chart", "pull", from]);
+        assert_eq!(shown.code, 2, "{}", shown.all());
+        assert!(
+            shown.stderr.contains("https://HOST/PATH/NAME"),
             "{}",
             shown.all()
         );

@@ -69,6 +69,24 @@ fn read(env: &TestEnv, path: &str) -> Vec<u8> {
 }
 
 /// Tenants two folders deep, mounted below a path, with a login.
+/// Pulls and shows the chart by its name, with the login that helm has for the repository.
+fn pulls(env: &TestEnv, url: &str, archive: &str) {
+    for from in ["@own/web".to_owned(), format!("{url}/web")] {
+        well(&env.run(&["chart", "pull", &from, "--version", ">0", "-d", "ours"]));
+        assert_eq!(read(env, "ours/web-1.0.0+b.1.tgz"), read(env, archive));
+        fs::remove_dir_all(env.path().join("ours")).unwrap();
+        let shown = env.run(&["chart", "show", &from]);
+        assert!(
+            shown.stdout.contains("version: 1.0.0+b.1"),
+            "{}",
+            shown.all()
+        );
+    }
+    let pull = |from| env.run(&["chart", "pull", from, "-d", "ours"]);
+    fails(&pull("@own/none"), &["none chart not found in repo @own"]);
+    fails(&pull("@other/web"), &["@other"]);
+}
+
 #[test]
 fn a_museum_takes_charts_and_gives_them_back() {
     let env = TestEnv::new();
@@ -135,6 +153,8 @@ fn a_museum_takes_charts_and_gives_them_back() {
         read(&env, "um/charts/web-1.0.0+b.1.tgz"),
         read(&env, archive)
     );
+
+    pulls(&env, &url, archive);
 
     // The same content may come again, by name too; another one has to be meant.
     let shown = env.run(&["chart", "push", archive, "own"]);

@@ -7,7 +7,7 @@ mod pull;
 
 use super::lock::resolving::{self, Registry};
 use super::{Context, Error, Exit, deps as dependencies, online, stages};
-use crate::registry::{self, Client, S3_SCHEME};
+use crate::registry::{self, Client};
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{self, Chart, Metadata, Package, Profile};
 
@@ -32,7 +32,7 @@ enum Command {
     Package(Pack),
     /// Push a chart to an OCI registry, a bucket of S3, a ChartMuseum or a directory
     Push(publish::Push),
-    /// Pull a chart from an OCI registry or a bucket of S3
+    /// Pull a chart from an OCI registry or a chart repository
     Pull(pull::Pull),
     /// Delete a version of a chart where it was pushed to
     Delete(publish::Delete),
@@ -60,10 +60,10 @@ struct Pack {
 
 #[derive(clap::Args, Debug)]
 struct Show {
-    /// Chart: a directory, a .tgz, or s3://BUCKET/PREFIX/NAME
+    /// Chart: a directory, a .tgz, or NAME in a repository: `s3://…/NAME`, `https://…/NAME`, `@REPO/NAME`
     #[arg(value_name = "CHART")]
     chart: PathBuf,
-    /// Version, or range of versions, of a chart in S3 [default: the newest]
+    /// Version, or range of versions, of a chart in a repository [default: the newest]
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     #[command(flatten)]
@@ -88,10 +88,11 @@ fn show(args: &Show, context: &Context) -> Result<Exit, Error> {
         Ok(Exit::Done)
     };
     let address = args.chart.to_str();
-    match address.filter(|address| address.starts_with(S3_SCHEME)) {
+    match address.filter(|address| pull::is_repository(address)) {
         Some(address) => online(async {
             let range = args.version.as_deref();
-            let pulled = pull::from_bucket(address, range, false, &args.registry, context);
+            let registry = &args.registry;
+            let pulled = pull::from_repository(address, range, false, &|_| {}, registry, context);
             print(&pulled.await?.chart)
         }),
         None => print(&chart::load(&args.chart, Profile::Helm4)?),

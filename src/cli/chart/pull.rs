@@ -1,24 +1,26 @@
-//! `chart pull`: a chart out of an OCI registry or a bucket of S3, into a file.
+//! `chart pull`: a chart out of an OCI registry or a chart repository, into a file.
 
 use super::{client, failed, write};
 use crate::cli::lock::resolving::Registry;
 use crate::cli::verification::Verification;
 use crate::cli::{Context, Error, Exit, deps as dependencies, stages};
 use crate::deps::{
-    self, CHART_LAYERS, MAX_ARCHIVE, MAX_PROVENANCE, Network, OCI_SCHEME, PROVENANCE_LAYER, Pulled,
-    Repositories, Verifier, chart_reference,
+    self, CHART_LAYERS, MAX_ARCHIVE, MAX_PROVENANCE, OCI_SCHEME, PROVENANCE_LAYER, Pulled,
+    Verifier, chart_reference,
 };
 use crate::image::Reference;
-use crate::registry::{self, Client, S3_SCHEME};
+use crate::registry::{self, Client, Watch};
+use crate::ui::Downloads;
 use std::path::PathBuf;
 use windlass_helm::chart::{Chart, Profile};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Pull {
-    /// Registry, path and name, with `:TAG` or `@sha256:…` unless `--version` names one; or bucket, prefix and name
-    #[arg(value_name = "oci://HOST/PATH/NAME | s3://BUCKET/PREFIX/NAME")]
+    /// In a registry with `:TAG` or `@sha256:…` unless `--version` names one; else the chart's name in a repository,
+    /// or its archive
+    #[arg(value_name = "oci://HOST/PATH/NAME | s3://… | https://… | @REPO/NAME")]
     from: String,
-    /// Version; in S3 also a range of versions [default there: the newest]
+    /// Version; in a repository also a range of versions [default there: the newest]
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     /// Folder to write to
@@ -32,12 +34,18 @@ pub(super) struct Pull {
 
 pub(super) async fn pull(args: &Pull, context: &Context) -> Result<Exit, Error> {
     let verifier = args.verification.verifier(context)?;
-    let pulled = if args.from.starts_with(S3_SCHEME) {
-        let (range, verifies) = (args.version.as_deref(), verifier.is_some());
-        from_bucket(&args.from, range, verifies, &args.registry, context).await?
+    let from = args.from.as_str();
+    let downloads = Downloads::new(context.ui);
+    downloads.begin(from, None);
+    let watch = |passing| dependencies::pass(from, &passing, &downloads);
+    let pulled = if from.starts_with(OCI_SCHEME) {
+        from_registry(args, verifier.is_some(), &watch, context).await
     } else {
-        from_registry(args, verifier.is_some(), context).await?
+        let (range, verifies) = (args.version.as_deref(), verifier.is_some());
+        from_repository(from, range, verifies, &watch, &args.registry, context).await
     };
+    downloads.end(from);
+    let pulled = pulled?;
     if let Some(verifier) = &verifier {
         verify(&pulled, verifier, context)?;
     }
@@ -75,14 +83,10 @@ fn verify(pulled: &Pulled, verifier: &Verifier, context: &Context) -> Result<(),
 async fn from_registry(
     args: &Pull,
     with_provenance: bool,
+    watch: Watch<'_>,
     context: &Context,
 ) -> Result<Pulled, Error> {
-    let Some(from) = args.from.strip_prefix(OCI_SCHEME) else {
-        return Err(Error::usage(format!(
-            "{} is no `oci://` or `s3://` address",
-            args.from
-        )));
-    };
+    let from = args.from.trim_start_matches(OCI_SCHEME);
     let image = match (&args.version, from.rsplit_once('/')) {
         (Some(version), Some((place, name))) => {
             chart_reference(place, name, version).map_err(failed)?
@@ -95,7 +99,7 @@ async fn from_registry(
     }
     let client = client(&args.registry, context)?;
     let limit = usize::try_from(MAX_ARCHIVE).unwrap_or(usize::MAX);
-    let pulled = client.artifact(&image, &CHART_LAYERS, limit, &|_| {}).await;
+    let pulled = client.artifact(&image, &CHART_LAYERS, limit, watch).await;
     let pulled = pulled.map_err(failed)?;
     let chart = Chart::from_archive(&pulled.file, Profile::Helm4)?;
     let pinned = Reference {
@@ -128,15 +132,27 @@ async fn provenance(client: &Client, image: &Reference) -> Result<Option<Vec<u8>
     }
 }
 
-/// Fetches a chart out of a bucket, by its name or by the name of its archive, and its provenance on request.
-pub(super) async fn from_bucket(
+/// Whether an address leads to a chart repository.
+pub(super) fn is_repository(address: &str) -> bool {
+    let starts = ["s3://", "https://", "http://", "@"];
+    starts.iter().any(|start| address.starts_with(start))
+}
+
+/// Fetches a chart out of a repository, by its name or by the address of its archive, and its provenance on request.
+pub(super) async fn from_repository(
     address: &str,
     range: Option<&str>,
     with_provenance: bool,
+    watch: Watch<'_>,
     registry: &Registry,
     context: &Context,
 ) -> Result<Pulled, Error> {
-    let settings = dependencies::settings(registry, context)?;
-    let network = Network::new(settings, Repositories::default(), false);
-    Ok(Box::pin(deps::pull(&network, address, range, with_provenance)).await?)
+    if !is_repository(address) {
+        let error = Error::usage(format!("{address} is no address of a chart"));
+        let forms = "`oci://HOST/PATH/NAME`, `s3://BUCKET/PREFIX/NAME`, `https://HOST/PATH/NAME`, or `@REPO/NAME` with the \
+                     name of a repository in Helm's repositories.yaml";
+        return Err(error.hinted(forms));
+    }
+    let network = dependencies::network(registry, None, false, context)?;
+    Ok(Box::pin(deps::pull(&network, address, range, with_provenance, watch)).await?)
 }
