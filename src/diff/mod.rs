@@ -25,5 +25,6 @@ pub use change::{Change, FieldChange, FieldOp, FieldOwner, Op, Untried};
 pub use concern::{Concern, concerns};
 pub use mask::Masker;
 pub use mask_path::MaskPath;
+#[cfg(feature = "online")]
 pub(crate) use shown::cleaned;
 pub use verdict::{Verdict, verdict};
