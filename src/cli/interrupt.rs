@@ -3,7 +3,7 @@
 use super::Exit;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// Listens for signals from its making to its end.
@@ -19,7 +19,12 @@ impl Interrupt {
     pub(super) fn listen() -> Self {
         let stop = CancellationToken::new();
         let seen = Arc::new(AtomicU8::new(Exit::Interrupted as u8));
-        let listener = tokio::spawn(wait(stop.clone(), Arc::clone(&seen)));
+        // Here and not in the task, which may begin only after the work.
+        let signals = signal(SignalKind::interrupt()).and_then(|interrupt| {
+            let terminate = signal(SignalKind::terminate())?;
+            Ok((interrupt, terminate))
+        });
+        let listener = tokio::spawn(wait(signals, stop.clone(), Arc::clone(&seen)));
         Self {
             stop,
             seen,
@@ -52,11 +57,12 @@ impl Drop for Interrupt {
     }
 }
 
-async fn wait(stop: CancellationToken, seen: Arc<AtomicU8>) {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
+async fn wait(
+    signals: std::io::Result<(Signal, Signal)>,
+    stop: CancellationToken,
+    seen: Arc<AtomicU8>,
+) {
+    let Ok((mut interrupt, mut terminate)) = signals else {
         return;
     };
     tokio::select! {
