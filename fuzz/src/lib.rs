@@ -96,11 +96,12 @@ pub fn sprig(template: &'static str, data: &[(&str, &[u8])]) -> Result<Vec<u8>, 
 }
 
 /// A value as text that is equal where the values are, or `None` where JSON has no words for it or Go's
-/// YAML library changes its characters. The negative zero of JSON is a plain one in YAML and counts as that.
+/// YAML library changes its characters or takes them for line breaks. The negative zero of JSON is a plain one in YAML
+/// and counts as that.
 pub fn shown(value: &Value) -> Option<Str> {
     let text = to_json(value).ok()?;
     let is_odd = |c| matches!(c, '\u{7f}'..='\u{9f}' | '\u{fffd}'..='\u{ffff}');
-    if text.as_utf8()?.contains(is_odd) {
+    if text.as_utf8()?.contains(is_odd) || text.as_utf8()?.contains("\\u202") {
         return None;
     }
     let mut out = Vec::with_capacity(text.len());
