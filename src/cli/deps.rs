@@ -221,14 +221,16 @@ pub(super) fn network(
     offline: bool,
     context: &Context,
 ) -> Result<Network, Error> {
+    let repositories = named(repositories, context)?;
+    let settings = settings(registry, context)?;
+    Ok(Network::new(settings, repositories, offline))
+}
+
+/// The repositories that a file gives names, by default Helm's.
+pub(super) fn named(file: Option<&Path>, context: &Context) -> Result<Repositories, Error> {
     let own = context.environment.helm_repositories.as_deref();
-    let repositories = repositories.or(own).map(Repositories::load).transpose()?;
-    let repositories = repositories.unwrap_or_default();
-    Ok(Network::new(
-        settings(registry, context)?,
-        repositories,
-        offline,
-    ))
+    let known = file.or(own).map(Repositories::load).transpose()?;
+    Ok(known.unwrap_or_default())
 }
 
 /// How registries and repositories of charts are reached: as those of images, and with Helm's own logins.

@@ -53,7 +53,7 @@ impl Bucket {
     ) -> Result<Pushed, Error> {
         let metadata = &package.metadata;
         let Metadata { name, version, .. } = metadata;
-        let digest = hex(&package.file);
+        let digest = Digest::of(&package.file).hex().to_owned();
         let (archive, mut done) = (package.archive(), Pushed::Known);
         for attempt in 1..=TRIES {
             let (mut index, found) = self.index().await?;
@@ -90,12 +90,7 @@ impl Bucket {
         for attempt in 1..=TRIES {
             let (mut index, found) = self.index().await?;
             if index.remove(name, version).is_none() {
-                let there = index.versions(name).join(", ");
-                return Err(Error::Refused {
-                    request: self.place.to_string(),
-                    answer: format!("chart {name} {version} is not there"),
-                    hint: (!there.is_empty()).then(|| format!("versions of {name}: {there}")),
-                });
+                return Err(Error::absent(&self.place, &index, name, version));
             }
             if self.replace(&index, found.as_ref(), now).await? {
                 // Only what a push has put there: what else an index names may be anything.
@@ -195,10 +190,10 @@ impl Bucket {
         let Some(found) = found.map_err(|error| self.failed(error))? else {
             return Ok(false);
         };
-        let (there, own) = (hex(&found.bytes), hex(&package.file));
+        let (there, own) = (Digest::of(&found.bytes), Digest::of(&package.file));
         match there == own {
             true => Ok(true),
-            false => Err(self.taken(&package.archive(), &there, &own)),
+            false => Err(self.taken(&package.archive(), there.hex(), own.hex())),
         }
     }
 
@@ -235,9 +230,4 @@ fn failed(place: &str, error: registry::Error) -> Error {
             answer: error.to_string(),
         },
     }
-}
-
-fn hex(file: &[u8]) -> String {
-    let digest = Digest::of(file);
-    digest.as_str().trim_start_matches("sha256:").to_owned()
 }

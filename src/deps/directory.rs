@@ -78,11 +78,8 @@ pub fn push(
         None => {}
     }
     let file = folder.join(INDEX);
-    let mut index = match file.exists() {
-        true => read(&file)?,
-        false => indexed(folder, "", now)?.0,
-    };
-    let digest = hex(&package.file);
+    let mut index = read_or_made(folder, now)?;
+    let digest = Digest::of(&package.file).hex().to_owned();
     if index.digest(&metadata.name, &metadata.version).as_ref() != Some(&digest) || !file.exists() {
         index.add(metadata, &archive, &digest, &now.to_string());
         write(&file, &index, now)?;
@@ -100,17 +97,9 @@ pub fn push(
 pub fn delete(folder: &Path, name: &str, version: &str, now: Timestamp) -> Result<(), Error> {
     let _turn = turn(folder)?;
     let file = folder.join(INDEX);
-    let mut index = match file.exists() {
-        true => read(&file)?,
-        false => indexed(folder, "", now)?.0,
-    };
+    let mut index = read_or_made(folder, now)?;
     let Some(urls) = index.remove(name, version) else {
-        let there = index.versions(name).join(", ");
-        return Err(Error::Refused {
-            request: folder.display().to_string(),
-            answer: format!("chart {name} {version} is not there"),
-            hint: (!there.is_empty()).then(|| format!("versions of {name}: {there}")),
-        });
+        return Err(Error::absent(folder.display(), &index, name, version));
     };
     // Whoever reads meanwhile finds no archive that is not there.
     write(&file, &index, now)?;
@@ -148,6 +137,15 @@ fn turn(folder: &Path) -> Result<File, Error> {
     Ok(turn)
 }
 
+/// The index of a directory as it stands there, else one of what is in it.
+fn read_or_made(folder: &Path, now: Timestamp) -> Result<IndexFile, Error> {
+    let file = folder.join(INDEX);
+    match file.exists() {
+        true => read(&file),
+        false => Ok(indexed(folder, "", now)?.0),
+    }
+}
+
 /// The index of what is in a directory.
 fn indexed(folder: &Path, base: &str, now: Timestamp) -> Result<(IndexFile, Indexed), Error> {
     let mut archives: Vec<(String, PathBuf)> = Vec::new();
@@ -180,7 +178,8 @@ fn indexed(folder: &Path, base: &str, now: Timestamp) -> Result<(IndexFile, Inde
         match Chart::from_archive(&file, Profile::Helm4) {
             Ok(chart) => {
                 let url = url_of_archive(base, &below, &name);
-                index.append(&chart.metadata, &url, &hex(&file), &now.to_string());
+                let digest = Digest::of(&file);
+                index.append(&chart.metadata, &url, digest.hex(), &now.to_string());
                 indexed.archives += 1;
             }
             Err(error) => indexed.skipped.push(skip(error.to_string())),
@@ -200,13 +199,6 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-fn hex(file: &[u8]) -> String {
-    Digest::of(file)
-        .as_str()
-        .trim_start_matches("sha256:")
-        .to_owned()
 }
 
 fn read(path: &Path) -> Result<IndexFile, Error> {

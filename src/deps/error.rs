@@ -3,6 +3,7 @@
 use crate::registry;
 use std::path::Path;
 use thiserror::Error;
+use windlass_helm::chart::IndexFile;
 
 /// A failure of finding, fetching or placing dependencies. Helm's words wherever Helm has some.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -151,6 +152,21 @@ fn told(errors: &[Error]) -> String {
 }
 
 impl Error {
+    /// A version that is not in the index of a repository.
+    pub(super) fn absent(
+        place: impl std::fmt::Display,
+        index: &IndexFile,
+        name: &str,
+        version: &str,
+    ) -> Self {
+        let there = index.versions(name).join(", ");
+        Self::Refused {
+            request: place.to_string(),
+            answer: format!("chart {name} {version} is not there"),
+            hint: (!there.is_empty()).then(|| format!("versions of {name}: {there}")),
+        }
+    }
+
     /// A file that cannot be read or written.
     pub(super) fn file(path: &Path, cause: impl std::fmt::Display) -> Self {
         Self::File {

@@ -3,8 +3,9 @@
 use super::event::{Event, Tell, told};
 use super::files::Files;
 use super::index::{self, Entry, MAX_INDEX};
+use super::provenance::MAX_PROVENANCE;
 use super::repositories::Repository;
-use super::{CHART_LAYERS, Error, MAX_ARCHIVE, MAX_PROVENANCE, PROVENANCE_LAYER, Repositories};
+use super::{CHART_LAYERS, Error, MAX_ARCHIVE, PROVENANCE_LAYER, Repositories};
 use crate::image::{Digest, Reference};
 use crate::registry::{
     self, Client, Object, S3, S3_SCHEME, Server, Settings, Watch, is_local, shown,
@@ -220,17 +221,8 @@ impl Network {
         &self,
         image: &Reference,
     ) -> Result<(String, Option<Vec<u8>>), registry::Error> {
-        let limit = usize::try_from(MAX_PROVENANCE).unwrap_or(usize::MAX);
-        let client = self.client().await?;
-        let url = format!("{OCI_SCHEME}{image}");
-        match client
-            .artifact(image, &[PROVENANCE_LAYER], limit, &|_| {})
-            .await
-        {
-            Ok(artifact) => Ok((url, Some(artifact.file))),
-            Err(registry::Error::NoLayer { .. }) => Ok((url, None)),
-            Err(error) => Err(error),
-        }
+        let found = oci_provenance(self.client().await?, image).await?;
+        Ok((format!("{OCI_SCHEME}{image}"), found))
     }
 
     /// Fetches the provenance of a chart from a repository whose index was read: the file beside its archive.
@@ -283,7 +275,7 @@ impl Network {
         };
         let stated = entry.digest.trim_start_matches("sha256:");
         let actual = Digest::of(&fetched.file);
-        let actual = actual.as_str().trim_start_matches("sha256:");
+        let actual = actual.hex();
         if stated.len() == actual.len() && !stated.eq_ignore_ascii_case(actual) {
             return Err(Error::WrongDigest {
                 chart: format!("{name} {version}"),
@@ -327,6 +319,23 @@ impl Listed {
 
 fn unusable(url: String, cause: String) -> Error {
     Error::Repository { url, cause }
+}
+
+/// Fetches the provenance of an image that is a chart: a layer of its manifest, `None` when it has none.
+///
+/// # Errors
+/// A registry that does not answer, or has no such image.
+pub async fn oci_provenance(
+    client: &Client,
+    image: &Reference,
+) -> Result<Option<Vec<u8>>, registry::Error> {
+    let limit = usize::try_from(MAX_PROVENANCE).unwrap_or(usize::MAX);
+    let found = client.artifact(image, &[PROVENANCE_LAYER], limit, &|_| {});
+    match found.await {
+        Ok(found) => Ok(Some(found.file)),
+        Err(registry::Error::NoLayer { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What S3 says comes with what to do about it.

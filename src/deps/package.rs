@@ -58,7 +58,8 @@ impl Package {
 }
 
 /// Where the provenance of an archive is.
-pub(super) fn beside(archive: &Path) -> PathBuf {
+#[must_use]
+pub fn beside(archive: &Path) -> PathBuf {
     let mut path = archive.as_os_str().to_owned();
     path.push(".prov");
     path.into()

@@ -10,7 +10,7 @@ use windlass_helm::value::{Map, Value};
 use windlass_helm::yaml;
 
 /// The largest provenance that is read, in bytes.
-pub const MAX_PROVENANCE: u64 = 1 << 20;
+pub(super) const MAX_PROVENANCE: u64 = 1 << 20;
 
 /// Which archives are verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

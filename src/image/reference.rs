@@ -98,6 +98,12 @@ impl Digest {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The digits alone, as indexes of charts and signatures of requests have them.
+    #[must_use]
+    pub fn hex(&self) -> &str {
+        self.0.trim_start_matches("sha256:")
+    }
 }
 
 impl fmt::Display for Digest {

@@ -126,14 +126,8 @@ impl Server {
         let host = host(url);
         let failed =
             |error: reqwest::Error| failure::classify(&host, &error, self.settings.timeout);
-        let mut request = self.http.get(url.clone()).timeout(WHOLE);
-        request = match login {
-            Some(Credential::Basic { user, password }) => request.basic_auth(user, Some(password)),
-            Some(Credential::Bearer(token) | Credential::Refresh(token)) => {
-                request.header(AUTHORIZATION, format!("Bearer {token}"))
-            }
-            None => request,
-        };
+        let request = self.http.get(url.clone()).timeout(WHOLE);
+        let request = with_login(request, login);
         let late = |_| Error::Timeout {
             registry: host.clone(),
             limit: self.settings.timeout,
@@ -196,6 +190,20 @@ pub(super) async fn body(
         file.extend_from_slice(&chunk);
         let there = file.len() as u64;
         watch(Passing::Bytes { there, of });
+    }
+}
+
+/// A request with a login, where there is one.
+pub(super) fn with_login(
+    request: reqwest::RequestBuilder,
+    login: Option<&Credential>,
+) -> reqwest::RequestBuilder {
+    match login {
+        Some(Credential::Basic { user, password }) => request.basic_auth(user, Some(password)),
+        Some(Credential::Bearer(token) | Credential::Refresh(token)) => {
+            request.header(AUTHORIZATION, format!("Bearer {token}"))
+        }
+        None => request,
     }
 }
 

@@ -4,11 +4,11 @@
 //! caller to say: a server's own words are handed on.
 
 use super::docker_config::Credential;
-use super::download::{Server, host};
+use super::download::{Server, host, with_login};
 use super::retry::{Attempt, Busy};
 use super::settings::WHOLE;
 use super::{Error, failure, shown};
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Method, StatusCode, Url};
 
 /// The most that is read of an answer, in bytes.
@@ -91,13 +91,7 @@ impl Server {
         if let Some((kind, body)) = upload {
             request = request.header(CONTENT_TYPE, kind).body(body.to_vec());
         }
-        request = match login {
-            Some(Credential::Basic { user, password }) => request.basic_auth(user, Some(password)),
-            Some(Credential::Bearer(token) | Credential::Refresh(token)) => {
-                request.header(AUTHORIZATION, format!("Bearer {token}"))
-            }
-            None => request,
-        };
+        let request = with_login(request, login);
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
         // Other failures of a server may have words of their own.

@@ -3,7 +3,7 @@
 use super::super::deps as dependencies;
 use super::super::lock::resolving::Registry;
 use super::super::{Context, Error};
-use crate::deps::{Bucket, Museum, OCI_SCHEME, Repositories, Repository};
+use crate::deps::{Bucket, Museum, OCI_SCHEME, Repository};
 use crate::registry::{Credential, S3_SCHEME};
 use std::path::PathBuf;
 
@@ -144,10 +144,7 @@ impl Place {
 impl Access {
     /// The repository of an address or name, with the login that is given for it.
     fn repository(&self, text: &str, context: &Context) -> Result<Repository, Error> {
-        let file = self.repository_config.clone();
-        let file = file.or_else(|| context.environment.helm_repositories.clone());
-        let known = file.map(|file| Repositories::load(&file)).transpose()?;
-        let known = known.unwrap_or_default();
+        let known = dependencies::named(self.repository_config.as_deref(), context)?;
         let is_name = !text.contains([':', '/', '@']);
         let found = match is_name {
             true => known.find(&format!("@{text}")),

@@ -5,11 +5,11 @@ use crate::cli::lock::resolving::Registry;
 use crate::cli::verification::Verification;
 use crate::cli::{Context, Error, Exit, deps as dependencies, stages};
 use crate::deps::{
-    self, CHART_LAYERS, MAX_ARCHIVE, MAX_PROVENANCE, OCI_SCHEME, PROVENANCE_LAYER, Pulled,
-    Verifier, chart_reference,
+    self, CHART_LAYERS, MAX_ARCHIVE, OCI_SCHEME, Pulled, Verifier, beside, chart_reference,
+    oci_provenance,
 };
 use crate::image::Reference;
-use crate::registry::{self, Client, Watch};
+use crate::registry::Watch;
 use crate::ui::Downloads;
 use std::path::PathBuf;
 use windlass_helm::chart::{Chart, Profile};
@@ -51,9 +51,7 @@ pub(super) async fn pull(args: &Pull, context: &Context) -> Result<Exit, Error> 
     }
     let file = write(&args.destination, &pulled.chart.metadata, &pulled.file)?;
     if let Some(provenance) = &pulled.provenance {
-        let mut beside = file.clone().into_os_string();
-        beside.push(".prov");
-        stages::write_file(&PathBuf::from(beside), provenance)?;
+        stages::write_file(&beside(&file), provenance)?;
     }
     let Pulled { url, digest, .. } = &pulled;
     let url = url.strip_prefix(OCI_SCHEME).unwrap_or(url);
@@ -107,7 +105,7 @@ async fn from_registry(
         ..image.clone()
     };
     let provenance = match with_provenance {
-        true => provenance(&client, &pinned).await?,
+        true => oci_provenance(&client, &pinned).await.map_err(failed)?,
         false => None,
     };
     Ok(Pulled {
@@ -117,19 +115,6 @@ async fn from_registry(
         url: format!("{OCI_SCHEME}{image}"),
         provenance,
     })
-}
-
-/// The provenance of a chart, if it has one.
-async fn provenance(client: &Client, image: &Reference) -> Result<Option<Vec<u8>>, Error> {
-    let limit = usize::try_from(MAX_PROVENANCE).unwrap_or(usize::MAX);
-    let found = client
-        .artifact(image, &[PROVENANCE_LAYER], limit, &|_| {})
-        .await;
-    match found {
-        Ok(found) => Ok(Some(found.file)),
-        Err(registry::Error::NoLayer { .. }) => Ok(None),
-        Err(error) => Err(failed(error)),
-    }
 }
 
 /// Whether an address leads to a chart repository.

@@ -92,8 +92,7 @@ pub(super) fn headers(
 }
 
 fn hash(bytes: &[u8]) -> String {
-    let digest = Digest::of(bytes);
-    digest.as_str().trim_start_matches("sha256:").to_owned()
+    Digest::of(bytes).hex().to_owned()
 }
 
 /// A text as a path or a part of a query has it; `kept` are bytes that stay, such as `/` in paths.
