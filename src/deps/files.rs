@@ -1,7 +1,9 @@
 //! The files of a chart repository: of an http server, or of a bucket of S3.
 
 use super::provenance::MAX_PROVENANCE;
-use crate::registry::{Access, Error, Object, S3, S3_SCHEME, S3Error, Server, Settings, Watch};
+use crate::registry::{
+    Access, Error, Object, S3, S3_SCHEME, S3Error, Server, Settings, Sink, Watch,
+};
 use reqwest::Url;
 use std::sync::Arc;
 
@@ -38,12 +40,23 @@ impl Files {
         limit: u64,
         watch: Watch<'_>,
     ) -> Result<Vec<u8>, Error> {
+        self.read(url, limit, watch, &Vec::new()).await
+    }
+
+    /// Reads one file of at most `limit` bytes into a sink that begins as `empty`.
+    pub(super) async fn read<T: Sink>(
+        &self,
+        url: &Url,
+        limit: u64,
+        watch: Watch<'_>,
+        empty: &T,
+    ) -> Result<T, Error> {
         match self {
-            Self::Server(server) => server.get(url, limit, watch).await,
+            Self::Server(server) => server.read(url, limit, watch, empty).await,
             // An index may name archives on http servers. Nothing that S3 is asked with goes there.
             Self::Bucket { settings, .. } if !url.as_str().starts_with(S3_SCHEME) => {
                 let server = Server::new(url, Access::default(), settings)?;
-                server.get(url, limit, watch).await
+                server.read(url, limit, watch, empty).await
             }
             Self::Bucket {
                 s3,
@@ -61,7 +74,7 @@ impl Files {
                     }
                     .into());
                 }
-                match s3.get(&object, limit, watch).await? {
+                match s3.read(&object, limit, watch, empty).await? {
                     Some(found) => Ok(found.bytes),
                     None => Err(S3Error::Missing(object.to_string()).into()),
                 }

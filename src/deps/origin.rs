@@ -2,7 +2,7 @@
 
 use super::event::{Event, Tell, told};
 use super::files::Files;
-use super::index::{self, Entry, MAX_INDEX};
+use super::index::{self, Entry, Incoming, MAX_INDEX};
 use super::provenance::MAX_PROVENANCE;
 use super::repositories::Repository;
 use super::{CHART_LAYERS, Error, MAX_ARCHIVE, PROVENANCE_LAYER, Repositories};
@@ -101,10 +101,20 @@ impl Network {
             tell(Event::Warning(&warning));
         }
         let file = format!("index of {}", shown(&base));
-        let get = async |watch: Watch<'_>| files.get(&index, MAX_INDEX, watch).await;
-        let text = told(tell, &file, None, get).await;
-        let text = text.map_err(|error| unreadable(&base, &error))?;
-        let entries = index::read(&text, names).map_err(wrong)?;
+        let empty = Incoming::new(names);
+        let get = async |watch: Watch<'_>| {
+            let came = files.read(&index, MAX_INDEX, watch, &empty).await?;
+            match came.finish().transpose() {
+                Some(read) => Ok(read),
+                None => {
+                    let text = files.get(&index, MAX_INDEX, watch).await?;
+                    Ok(index::read(&text, names))
+                }
+            }
+        };
+        let read = told(tell, &file, None, get).await;
+        let read = read.map_err(|error| unreadable(&base, &error))?;
+        let entries = read.map_err(wrong)?;
         Ok(Listed {
             files,
             base,

@@ -244,6 +244,58 @@ async fn files_without_a_length_end_at_their_limit() {
     assert!(error.ends_with("is larger than 10 bytes"), "{error}");
 }
 
+/// An index of 12 MiB, more than is kept whole, that begins like this.
+fn large_index(head: &str) -> Vec<u8> {
+    let other = "  - version: 1.0.0\n    urls: [other.tgz]\n".repeat((12 << 20) / 40);
+    format!("{head}  other:\n{other}").into_bytes()
+}
+
+/// Most of it is there when the connection ends; what was kept of that is not in the way of the second time.
+#[tokio::test]
+async fn a_large_index_is_read_again_when_its_connection_ends() {
+    let (index, first) = (large_index(INDEX), Mutex::new(true));
+    let (host, log) = serve(move |head, stream| {
+        if !head.contains("/index.yaml") {
+            return send(stream, "200 OK", "", &archive());
+        }
+        let is_first = std::mem::take(&mut *first.lock().unwrap());
+        let there = if is_first { 10 << 20 } else { index.len() };
+        let length = index.len();
+        let head =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        for piece in index[..there].chunks(4001) {
+            stream.write_all(piece).unwrap();
+        }
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    let case = Case::new(&format!("http://{host}"));
+    assert_eq!(case.update().await.unwrap().fetched, 1);
+    assert_eq!(log.lock().unwrap().len(), 3);
+    let again = |line: &String| line.starts_with("again index of ");
+    assert!(case.told.lock().unwrap().iter().any(again));
+}
+
+/// A large index in a form that is not read by its lines is asked for once more, and is what it is then.
+#[tokio::test]
+async fn a_large_index_in_another_form_is_asked_for_again() {
+    let first = Mutex::new(true);
+    let (host, log) = serve(move |head, stream| {
+        let is_first = std::mem::take(&mut *first.lock().unwrap());
+        match (head.contains("/index.yaml"), is_first) {
+            (true, true) => {
+                let index = large_index("entries:\n  web: [{version: 1.9.0}]\n");
+                send(stream, "200 OK", "", &index);
+            }
+            (true, false) => send(stream, "200 OK", "", INDEX.as_bytes()),
+            _ => send(stream, "200 OK", "", &archive()),
+        }
+    });
+    let case = Case::new(&format!("http://{host}"));
+    assert_eq!(case.update().await.unwrap().fetched, 1);
+    assert_eq!(log.lock().unwrap().len(), 3);
+}
+
 /// An index that has a version twice.
 #[tokio::test]
 async fn the_first_of_two_entries_is_taken_with_a_warning() {

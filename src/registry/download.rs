@@ -7,7 +7,7 @@
 use super::docker_config::{Credential, Keychain};
 use super::retry::{Attempt, Busy, Pauses};
 use super::settings::{WHOLE, http_client};
-use super::{Error, Passing, Settings, Watch, failure, is_local};
+use super::{Error, Passing, Settings, Sink, Watch, failure, is_local};
 use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use reqwest::{StatusCode, Url};
 use std::path::PathBuf;
@@ -68,6 +68,21 @@ impl Server {
     ///
     /// An [`Error`] that says why there is no file, after retries where they may help.
     pub async fn get(&self, url: &Url, limit: u64, watch: Watch<'_>) -> Result<Vec<u8>, Error> {
+        self.read(url, limit, watch, &Vec::new()).await
+    }
+
+    /// Reads a file of at most `limit` bytes into a sink that begins as `empty`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Server::get`].
+    pub async fn read<T: Sink>(
+        &self,
+        url: &Url,
+        limit: u64,
+        watch: Watch<'_>,
+        empty: &T,
+    ) -> Result<T, Error> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(Error::Scheme {
                 url: shown(url),
@@ -80,7 +95,7 @@ impl Server {
             _ => None,
         };
         let host = host(url);
-        let ask = async || self.send(url, login.as_ref(), limit, watch).await;
+        let ask = async || self.send(url, login.as_ref(), limit, watch, empty).await;
         match self.retry(&host, watch, ask).await? {
             Got::File(file) => Ok(file),
             Got::LoginWanted if login.is_none() => {
@@ -93,7 +108,7 @@ impl Server {
                 let Some(login) = found.credential else {
                     return Err(refused);
                 };
-                let ask = async || self.send(url, Some(&login), limit, watch).await;
+                let ask = async || self.send(url, Some(&login), limit, watch, empty).await;
                 match self.retry(&host, watch, ask).await? {
                     Got::File(file) => Ok(file),
                     Got::LoginWanted => Err(refused),
@@ -107,22 +122,23 @@ impl Server {
         }
     }
 
-    async fn retry(
+    async fn retry<T>(
         &self,
         host: &str,
         watch: Watch<'_>,
-        ask: impl AsyncFn() -> Result<Attempt<Got>, Error>,
-    ) -> Result<Got, Error> {
+        ask: impl AsyncFn() -> Result<Attempt<Got<T>>, Error>,
+    ) -> Result<Got<T>, Error> {
         (self.pauses).retry(host, &self.settings, watch, ask).await
     }
 
-    async fn send(
+    async fn send<T: Sink>(
         &self,
         url: &Url,
         login: Option<&Credential>,
         limit: u64,
         watch: Watch<'_>,
-    ) -> Result<Attempt<Got>, Error> {
+        empty: &T,
+    ) -> Result<Attempt<Got<T>>, Error> {
         let host = host(url);
         let failed =
             |error: reqwest::Error| failure::classify(&host, &error, self.settings.timeout);
@@ -150,19 +166,31 @@ impl Server {
         }
         let shown = shown(url);
         let place = (host.as_str(), shown.as_str());
-        let file = body(response, place, limit, &self.settings, watch);
+        let file = body_into(response, place, limit, &self.settings, watch, empty.clone());
         Ok(Attempt::Done(Got::File(file.await?)))
     }
 }
 
 /// The body of an answer, of at most `limit` bytes, each part of it in time; `place` is the host and what is read.
 pub(super) async fn body(
-    mut response: reqwest::Response,
+    response: reqwest::Response,
     place: (&str, &str),
     limit: u64,
     settings: &Settings,
     watch: Watch<'_>,
 ) -> Result<Vec<u8>, Error> {
+    body_into(response, place, limit, settings, watch, Vec::new()).await
+}
+
+/// As [`body`], into a sink.
+pub(super) async fn body_into<T: Sink>(
+    mut response: reqwest::Response,
+    place: (&str, &str),
+    limit: u64,
+    settings: &Settings,
+    watch: Watch<'_>,
+    mut file: T,
+) -> Result<T, Error> {
     let (host, url) = place;
     let too_large = || Error::TooLarge {
         url: url.to_owned(),
@@ -173,7 +201,7 @@ pub(super) async fn body(
     if of.is_some_and(|size| size > limit) {
         return Err(too_large());
     }
-    let mut file = Vec::new();
+    let mut there = 0;
     loop {
         let chunk = tokio::time::timeout(wait, response.chunk()).await;
         let chunk = chunk.map_err(|_| Error::Timeout {
@@ -184,11 +212,11 @@ pub(super) async fn body(
         let Some(chunk) = chunk.map_err(failed)? else {
             return Ok(file);
         };
-        if (file.len() + chunk.len()) as u64 > limit {
+        there += chunk.len() as u64;
+        if there > limit {
             return Err(too_large());
         }
-        file.extend_from_slice(&chunk);
-        let there = file.len() as u64;
+        file.push(&chunk);
         watch(Passing::Bytes { there, of });
     }
 }
@@ -208,8 +236,8 @@ pub(super) fn with_login(
 }
 
 /// What a request gave.
-enum Got {
-    File(Vec<u8>),
+enum Got<T> {
+    File(T),
     LoginWanted,
 }
 

@@ -39,7 +39,7 @@ pub use s3::{Aws, Condition, Found, Object, Refusal, S3, S3_SCHEME, S3Error};
 pub use settings::{Proxies, Settings};
 pub use upload::Reply;
 pub use variables::{PREFIXES, Variables};
-pub use watch::{Passing, Watch};
+pub use watch::{Passing, Sink, Watch};
 
 use crate::image::Reference;
 use std::net::IpAddr;

@@ -1,4 +1,4 @@
-//! What is told while a file is fetched.
+//! What is told while a file is fetched, and what takes its bytes.
 
 use super::Error;
 use std::time::Duration;
@@ -24,6 +24,18 @@ pub enum Passing {
 
 /// Is told what happens.
 pub type Watch<'a> = &'a (dyn Fn(Passing) + Sync);
+
+/// What takes the bytes of a file as they arrive. A file that is fetched again begins with a clone of the empty one.
+pub trait Sink: Clone {
+    /// Takes the bytes that follow.
+    fn push(&mut self, chunk: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn push(&mut self, chunk: &[u8]) {
+        self.extend_from_slice(chunk);
+    }
+}
 
 /// How an answer is read.
 #[derive(Clone, Copy)]

@@ -2,10 +2,13 @@
 """Measures restoring dependencies against the real `helm dependency build`, in one run.
 
     deps.py WINDLASS HELM [DEPENDENCIES [LATENCY_MS [RUNS]]]
+    deps.py WINDLASS HELM index [CHARTS [VERSIONS [RUNS]]]
 
 An umbrella of so many archives of about 40 kB each comes from a server on this machine that answers each request after
 the latency. Besides the two programs a bare client gets the same files, eight at a time, and does nothing else. Prints
 a table of medians, and fails when the two programs do not put the same archives into charts/.
+
+With `index`, one chart of a repository of so many charts, each in so many versions, is shown instead; helm does it once.
 """
 import concurrent.futures, hashlib, http.client, http.server, io, multiprocessing, os, pathlib, random
 import shutil, statistics, subprocess, sys, tarfile, tempfile, time
@@ -56,7 +59,10 @@ def bare(port, names):
         connection = http.client.HTTPConnection("127.0.0.1", port)
         for path in paths:
             connection.request("GET", path)
-            connection.getresponse().read()
+            # What this process holds at once counts for the programs that it starts.
+            response = connection.getresponse()
+            while response.read(1 << 16):
+                pass
 
     began = time.monotonic()
     get(["/index.yaml"])
@@ -76,6 +82,48 @@ def run(command, env):
     return wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
 
 
+def started(folder, latency):
+    """Starts a server; gives its port."""
+    ours, theirs = multiprocessing.Pipe()
+    multiprocessing.Process(target=serve, args=(str(folder), latency, theirs), daemon=True).start()
+    return ours.recv()
+
+
+def index(windlass, helm, charts="10000", versions="20", runs="5"):
+    name = f"chart-{int(charts) // 2:05}"
+    with tempfile.TemporaryDirectory() as top:
+        top = pathlib.Path(top)
+        (top / f"{name}-1.0.0.tgz").write_bytes(package(name))
+        digest = hashlib.sha256((top / f"{name}-1.0.0.tgz").read_bytes()).hexdigest()
+        change = "        - kind: fixed\n          description: what was wrong with it in the version\n"
+        with (top / "index.yaml").open("w") as file:
+            file.write("apiVersion: v1\nentries:\n")
+            for chart in range(int(charts)):
+                file.write(f"  chart-{chart:05}:\n")
+                for version in reversed(range(int(versions))):
+                    file.write(
+                        f"  - annotations:\n      artifacthub.io/changes: |\n{change * 8}    apiVersion: v2\n"
+                        f"    created: \"2026-11-21T00:00:00Z\"\n    description: A chart of many\n    digest: {digest}\n"
+                        f"    name: chart-{chart:05}\n    urls:\n    - chart-{chart:05}-1.{version}.0.tgz\n"
+                        f"    version: 1.{version}.0\n"
+                    )
+            file.write('generated: "2026-11-21T00:00:00Z"\n')
+        port = started(top, 0)
+        began = time.monotonic()
+        size = os.path.getsize(top / "index.yaml") / 1e6
+        bare(port, [])
+        print(f"{charts} charts, {versions} versions each, {size:.0f} MB\n")
+        print("| program | wall s | processor s | memory MiB |\n|---|---|---|---|")
+        print(f"| bare client | {time.monotonic() - began:.2f} | | |")
+        env, url = {"HOME": str(top), "PATH": os.environ["PATH"]}, f"http://127.0.0.1:{port}"
+        ours = [windlass, "chart", "show", f"{url}/{name}", "--version", "1.0.0"]
+        theirs = [helm, "show", "chart", name, "--repo", url, "--version", "1.0.0"]
+        for program, command, times in (("windlass", ours, int(runs)), ("helm", theirs, 1)):
+            found = [run(command, env) for _ in range(times)]
+            wall, used, memory = (statistics.median(column) for column in zip(*found))
+            print(f"| {program} | {wall:.2f} | {used:.2f} | {memory:.0f} |")
+
+
 def main(windlass, helm, dependencies="60", latency="20", runs="5"):
     names = [f"chart-{n:03}" for n in range(int(dependencies))]
     with tempfile.TemporaryDirectory() as top:
@@ -89,12 +137,7 @@ def main(windlass, helm, dependencies="60", latency="20", runs="5"):
             index += f"    - {name}-1.0.0.tgz\n    digest: {hashlib.sha256(archive).hexdigest()}\n"
         (top / "repo/index.yaml").write_text(index)
         size = sum(file.stat().st_size for file in (top / "repo").iterdir()) / 1e6
-        ours, theirs = multiprocessing.Pipe()
-        server = multiprocessing.Process(
-            target=serve, args=(str(top / "repo"), float(latency) / 1000, theirs), daemon=True
-        )
-        server.start()
-        port = ours.recv()
+        port = started(top / "repo", float(latency) / 1000)
         url = f"http://127.0.0.1:{port}"
         env = {"HOME": str(top), "PATH": os.environ["PATH"]}
         head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n"
@@ -149,4 +192,7 @@ def main(windlass, helm, dependencies="60", latency="20", runs="5"):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[3:4] == ["index"]:
+        index(*sys.argv[1:3], *sys.argv[4:])
+    else:
+        main(*sys.argv[1:])

@@ -15,10 +15,10 @@ mod xml;
 pub use error::{Refusal, S3Error};
 pub use place::Object;
 
-use super::download::{body, host};
+use super::download::{body, body_into, host};
 use super::retry::{self, Attempt, Busy, Pauses};
 use super::settings::{WHOLE, http_builder};
-use super::{Error, Settings, Watch, failure, is_local};
+use super::{Error, Settings, Sink, Watch, failure, is_local};
 use credentials::{Desk, Source};
 use jiff::Timestamp;
 use place::Place;
@@ -106,9 +106,9 @@ impl std::fmt::Debug for S3 {
 
 /// An object as it was read.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<T = Vec<u8>> {
     /// Its bytes.
-    pub bytes: Vec<u8>,
+    pub bytes: T,
     /// What names this version of it, as the server writes it; empty where the server has no such names.
     pub etag: String,
 }
@@ -136,12 +136,13 @@ struct Call<'a> {
     watch: Watch<'a>,
 }
 
-struct Answer {
+struct Answer<T> {
     status: StatusCode,
     etag: String,
     /// The region in which the server says that the bucket is.
     region: Option<String>,
-    body: Vec<u8>,
+    /// What was asked for, else what the server says against it.
+    body: Result<T, Vec<u8>>,
 }
 
 impl S3 {
@@ -191,16 +192,31 @@ impl S3 {
         limit: u64,
         watch: Watch<'_>,
     ) -> Result<Option<Found>, Error> {
+        self.read(object, limit, watch, &Vec::new()).await
+    }
+
+    /// Reads an object of at most `limit` bytes into a sink that begins as `empty`; `None` when the bucket has none of
+    /// that key.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`S3::get`].
+    pub async fn read<T: Sink>(
+        &self,
+        object: &Object,
+        limit: u64,
+        watch: Watch<'_>,
+        empty: &T,
+    ) -> Result<Option<Found<T>>, Error> {
         let mut call = Call::new("reading", Method::GET, object, limit);
         call.watch = watch;
-        let answer = self.send(&call).await?;
-        match answer.status.is_success() {
-            true => Ok(Some(Found {
-                bytes: answer.body,
-                etag: answer.etag,
-            })),
-            false if answer.is_missing_key() => Ok(None),
-            false => Err(self.refused(&call, &answer).await),
+        let answer = self.send(&call, empty).await?;
+        let missing = answer.is_missing_key();
+        let etag = answer.etag;
+        match answer.body {
+            Ok(bytes) => Ok(Some(Found { bytes, etag })),
+            Err(_) if missing => Ok(None),
+            Err(body) => Err(self.refused(&call, answer.status, &body).await),
         }
     }
 
@@ -224,17 +240,17 @@ impl S3 {
             Condition::Absent => call.headers.push(("if-none-match", "*".to_owned())),
             Condition::Unchanged(etag) => call.headers.push(("if-match", etag.to_owned())),
         }
-        let answer = self.send(&call).await?;
+        let answer = self.send(&call, &Vec::new()).await?;
         let lost = match answer.status {
             StatusCode::PRECONDITION_FAILED | StatusCode::CONFLICT => true,
             // It was removed since it was read.
             StatusCode::NOT_FOUND => answer.is_missing_key(),
             _ => false,
         };
-        match answer.status.is_success() {
-            true => Ok(true),
-            false if lost && condition != Condition::Always => Ok(false),
-            false => Err(self.refused(&call, &answer).await),
+        match answer.body {
+            Ok(_) => Ok(true),
+            Err(_) if lost && condition != Condition::Always => Ok(false),
+            Err(body) => Err(self.refused(&call, answer.status, &body).await),
         }
     }
 
@@ -245,10 +261,11 @@ impl S3 {
     /// An [`Error`] that says why it may still be there.
     pub async fn delete(&self, object: &Object) -> Result<(), Error> {
         let call = Call::new("removing", Method::DELETE, object, MAX_ANSWER);
-        let answer = self.send(&call).await?;
-        match answer.status.is_success() || answer.is_missing_key() {
-            true => Ok(()),
-            false => Err(self.refused(&call, &answer).await),
+        let answer = self.send(&call, &Vec::new()).await?;
+        let missing = answer.is_missing_key();
+        match answer.body {
+            Err(body) if !missing => Err(self.refused(&call, answer.status, &body).await),
+            _ => Ok(()),
         }
     }
 
@@ -259,23 +276,28 @@ impl S3 {
     }
 
     /// Sends a request, and once more to the region in which the server says that the bucket is.
-    async fn send(&self, call: &Call<'_>) -> Result<Answer, Error> {
+    async fn send<T: Sink>(&self, call: &Call<'_>, empty: &T) -> Result<Answer<T>, Error> {
         let bucket = &call.object.bucket;
         let known = self.regions.lock().await.get(bucket).cloned();
         let region = known.unwrap_or_else(|| self.place.region.clone());
-        let answer = self.send_to(call, &region).await?;
+        let answer = self.send_to(call, &region, empty).await?;
         match &answer.region {
-            Some(other) if !answer.status.is_success() && self.place.may_move(&region, other) => {
+            Some(other) if answer.body.is_err() && self.place.may_move(&region, other) => {
                 let mut regions = self.regions.lock().await;
                 regions.insert(bucket.clone(), other.clone());
                 drop(regions);
-                self.send_to(call, other).await
+                self.send_to(call, other, empty).await
             }
             _ => Ok(answer),
         }
     }
 
-    async fn send_to(&self, call: &Call<'_>, region: &str) -> Result<Answer, Error> {
+    async fn send_to<T: Sink>(
+        &self,
+        call: &Call<'_>,
+        region: &str,
+        empty: &T,
+    ) -> Result<Answer<T>, Error> {
         let keys = self.keys.get_or_try_init(|| self.log_in()).await?;
         let (url, path) = self.place.url(call.object, &call.query, region)?;
         let host = host(&url);
@@ -301,7 +323,9 @@ impl S3 {
             let busy = Busy::of(status, response.headers());
             match busy.filter(|_| status != StatusCode::NOT_IMPLEMENTED) {
                 Some(busy) => Ok(Attempt::Busy(busy)),
-                None => Ok(Attempt::Done(self.read(call, response, &host).await?)),
+                None => Ok(Attempt::Done(
+                    self.answer(call, response, &host, empty).await?,
+                )),
             }
         };
         (self.pauses)
@@ -331,28 +355,38 @@ impl S3 {
         sign::headers(&request, keys, region, "s3", self.settings.aws.now())
     }
 
-    async fn read(
+    async fn answer<T: Sink>(
         &self,
         call: &Call<'_>,
         response: reqwest::Response,
         host: &str,
-    ) -> Result<Answer, Error> {
+        empty: &T,
+    ) -> Result<Answer<T>, Error> {
         let header = |name: &str| {
             let value = response.headers().get(name)?.to_str().ok()?;
             Some(value.to_owned())
         };
         let (etag, region) = (header(ETAG.as_str()), header("x-amz-bucket-region"));
         let status = response.status();
-        let limit = match status.is_success() {
-            true => call.limit,
-            false => MAX_ANSWER,
-        };
         let shown = call.object.to_string();
+        let (place, settings) = ((host, shown.as_str()), &self.settings);
+        let body = match status.is_success() {
+            true => Ok(body_into(
+                response,
+                place,
+                call.limit,
+                settings,
+                call.watch,
+                empty.clone(),
+            )
+            .await?),
+            false => Err(body(response, place, MAX_ANSWER, settings, call.watch).await?),
+        };
         Ok(Answer {
             status,
             etag: etag.unwrap_or_default(),
             region,
-            body: body(response, (host, &shown), limit, &self.settings, call.watch).await?,
+            body,
         })
     }
 
@@ -377,8 +411,8 @@ impl S3 {
         self.source.keys(&desk).await
     }
 
-    async fn refused(&self, call: &Call<'_>, answer: &Answer) -> Error {
-        let (code, message) = error::of_answer(&answer.body);
+    async fn refused(&self, call: &Call<'_>, status: StatusCode, body: &[u8]) -> Error {
+        let (code, message) = error::of_answer(body);
         let regions = self.regions.lock().await;
         let region = regions.get(&call.object.bucket);
         let region = region.unwrap_or(&self.place.region);
@@ -388,7 +422,7 @@ impl S3 {
             doing: call.doing,
             address: call.object.to_string(),
             host,
-            status: answer.status.as_u16(),
+            status: status.as_u16(),
             code,
             message,
             who: self.who.clone(),
@@ -412,10 +446,12 @@ impl<'a> Call<'a> {
     }
 }
 
-impl Answer {
+impl<T> Answer<T> {
     /// The bucket is there, the object is not.
     fn is_missing_key(&self) -> bool {
-        let (code, _) = error::of_answer(&self.body);
-        self.status == StatusCode::NOT_FOUND && matches!(code.as_str(), "NoSuchKey" | "")
+        let said = self.body.as_ref().err();
+        let code = said.map(|body| error::of_answer(body).0);
+        self.status == StatusCode::NOT_FOUND
+            && code.is_some_and(|code| matches!(code.as_str(), "NoSuchKey" | ""))
     }
 }
