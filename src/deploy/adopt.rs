@@ -2,6 +2,7 @@
 
 use super::{App, Error};
 use crate::cluster::{self, Cluster, Kind, Selector};
+use crate::kapp;
 use crate::object::{Manifest, Object, Source, manifest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,16 +15,6 @@ const MOST: u64 = 128 * 1024 * 1024;
 const CONCURRENCY: usize = 16;
 /// What kapp puts on objects, on pod templates and into selectors.
 const KAPP_LABELS: [&str; 2] = ["kapp.k14s.io/app", "kapp.k14s.io/association"];
-/// What kapp knows of an object, in its annotations.
-const KAPP_IDENTITY: &str = "kapp.k14s.io/identity";
-const KAPP_ORIGINAL: &str = "kapp.k14s.io/original";
-const KAPP_NOTES: [&str; 4] = [
-    KAPP_IDENTITY,
-    KAPP_ORIGINAL,
-    "kapp.k14s.io/original-diff-md5",
-    "kapp.k14s.io/original-diff",
-];
-
 /// Who deployed an app that is to be taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deployer {
@@ -226,18 +217,18 @@ fn is_kapps_own(live: &Object) -> bool {
         "v1;{namespace}/{}/{}/{};",
         target.group, target.kind, target.name
     );
-    live.annotation(KAPP_IDENTITY)
+    live.annotation(kapp::IDENTITY)
         .is_some_and(|identity| identity.starts_with(&own))
 }
 
 /// An object as kapp was asked for it: its own copy, else the live one without what the server adds.
 fn asked_of_kapp(live: &Object) -> Manifest {
-    let original = live.annotation(KAPP_ORIGINAL);
+    let original = live.annotation(kapp::ORIGINAL);
     let original = original.and_then(|text| serde_json::from_str(text).ok());
     let mut object = original.and_then(Object::new).unwrap_or_else(|| bare(live));
     for (field, keys) in [
         ("labels", &KAPP_LABELS[..]),
-        ("annotations", &KAPP_NOTES[..]),
+        ("annotations", &kapp::NOTES[..]),
     ] {
         let map = object.tree_mut()["metadata"][field].as_object_mut();
         if let Some(map) = map {

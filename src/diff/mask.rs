@@ -14,13 +14,20 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// Where client-side apply keeps a copy of the whole object.
-pub(crate) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// How a tag begins.
 const TAG: &str = "<masked ";
 
 /// Texts shorter than this are not replaced in messages: they would hit ordinary words.
 const MIN_SCRUBBED: usize = 4;
+
+/// An annotation of a Secret that is longer than this may be a copy of it, whatever it looks like.
+const MAX_READABLE: usize = 256;
+
+/// So many characters of base64 on end, with capitals and digits among them, may be a packed copy. Names
+/// have no capitals, nor have digests in hex.
+const MIN_PACKED: usize = 40;
 
 /// Lines of longer secrets (keys, certificates) are replaced on their own from this length on.
 const MIN_SCRUBBED_LINE: usize = 16;
@@ -67,11 +74,13 @@ impl Masker {
         rules.clone_into(&mut known);
     }
 
-    /// Masks what the rules of the input name: of maps each value on its own.
-    fn mask_by_rules(&self, object: &mut Object) {
+    /// Masks what the rules of the input name: of maps each value on its own. Tells whether there is
+    /// anything of that.
+    fn mask_by_rules(&self, object: &mut Object) -> bool {
         let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
-        for place in kapp::places(&rules, object, object.tree()) {
-            let Some(found) = kapp::at_mut(object.tree_mut(), &place) else {
+        let places = kapp::places(&rules, object, object.tree());
+        for place in &places {
+            let Some(found) = kapp::at_mut(object.tree_mut(), place) else {
                 continue;
             };
             let values = match found {
@@ -84,6 +93,7 @@ impl Masker {
                 }
             }
         }
+        !places.is_empty()
     }
 
     /// The same masker that also hides what is at these paths.
@@ -98,33 +108,46 @@ impl Masker {
         if self.show_secrets {
             return;
         }
-        if is_secret(object) {
+        if self.take_all(object)
+            && let Some(annotations) = annotations(object)
+        {
+            // They may quote what was, or is to be.
+            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+            self.mask_read(&seen, annotations);
+        }
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if !read.is_empty() {
+            self.mask_read(&read, object.tree_mut());
+        }
+    }
+
+    /// Masks and remembers what is secret of an object and every annotation that may hold a copy of
+    /// it. Tells whether there is anything secret.
+    fn take_all(&self, object: &mut Object) -> bool {
+        let mut holds_secrets = is_secret(object);
+        if holds_secrets {
             for field in ["data", "stringData"] {
                 self.mask_field(object.tree_mut(), field);
             }
         }
-        self.mask_by_rules(object);
+        holds_secrets |= self.mask_by_rules(object);
         for path in &self.paths {
             if path.concerns(object) {
                 path.each(object.tree_mut(), &mut |value| {
+                    holds_secrets = true;
                     if !is_masked(value) {
                         *value = self.take(value, false);
                     }
                 });
             }
         }
-        let annotation = object
-            .tree_mut()
-            .get_mut("metadata")
-            .and_then(|metadata| metadata.get_mut("annotations"))
-            .and_then(|annotations| annotations.get_mut(LAST_APPLIED));
-        if let Some(value) = annotation {
-            self.mask_last_applied(value);
+        let annotations = annotations(object).and_then(Value::as_object_mut);
+        for (key, value) in annotations.into_iter().flatten() {
+            if is_copy(key) || (holds_secrets && value.as_str().is_some_and(may_be_copy)) {
+                self.mask_copy(value);
+            }
         }
-        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if !read.is_empty() {
-            self.mask_read(&read, object.tree_mut());
-        }
+        holds_secrets
     }
 
     /// Masks the values of an object in all others too, if it is a Secret: what templates have read may
@@ -163,13 +186,15 @@ impl Masker {
     /// Remembers the secrets of an object for [`Masker::scrub`]. To be done with everything that
     /// will be sent before the first request: the server's refusal of it may quote a value.
     pub fn learn(&self, object: &Object) {
-        let annotated = object.annotation(LAST_APPLIED).is_some();
+        let annotations = object.get(&["metadata", "annotations"]);
+        let mut annotations = annotations.and_then(Value::as_object).into_iter().flatten();
+        let annotated = annotations.any(|(key, _)| is_copy(key));
         let rules = self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         let ruled = rules.iter().any(|rule| kapp::matches_any(&rule.of, object));
         drop(rules);
         let named = ruled || self.paths.iter().any(|path| path.concerns(object));
-        if is_secret(object) || annotated || named {
-            self.mask(&mut object.clone());
+        if !self.show_secrets && (is_secret(object) || annotated || named) {
+            self.take_all(&mut object.clone());
         }
     }
 
@@ -185,12 +210,10 @@ impl Masker {
         }
     }
 
-    fn mask_last_applied(&self, value: &mut Value) {
+    fn mask_copy(&self, value: &mut Value) {
         let Some(text) = value.as_str() else { return };
-        if let Some(mut applied) = serde_json::from_str(text).ok().and_then(Object::new)
-            && is_secret(&applied)
-        {
-            self.mask(&mut applied);
+        if let Some(mut copy) = serde_json::from_str(text).ok().and_then(Object::new) {
+            self.take_all(&mut copy);
         }
         *value = Value::from(self.tag(text.as_bytes()));
     }
@@ -325,6 +348,36 @@ fn quoted_by_go(text: &str) -> String {
     quoted
 }
 
+/// Whether an annotation is a copy of the object that carries it, or of how it changed.
+pub(super) fn is_copy(annotation: &str) -> bool {
+    annotation == LAST_APPLIED || kapp::COPIES.contains(&annotation)
+}
+
+/// Whether the text of an annotation may be a copy of the object, as JSON, YAML or packed (as
+/// `objectset.rio.cattle.io/applied` is): of former states too, whose values nobody here knows.
+fn may_be_copy(text: &str) -> bool {
+    let text = text.trim();
+    text.len() > MAX_READABLE
+        || text.starts_with(['{', '['])
+        || text.contains('\n')
+        || text
+            .split(|char: char| !(char.is_ascii_alphanumeric() || "+/=-_".contains(char)))
+            .any(is_packed)
+}
+
+fn is_packed(word: &str) -> bool {
+    word.len() >= MIN_PACKED
+        && word.contains(|char: char| char.is_ascii_uppercase())
+        && word.contains(|char: char| char.is_ascii_digit())
+}
+
+fn annotations(object: &mut Object) -> Option<&mut Value> {
+    object
+        .tree_mut()
+        .get_mut("metadata")?
+        .get_mut("annotations")
+}
+
 fn is_secret(object: &Object) -> bool {
     object.kind() == "Secret" && object.group().is_empty()
 }
@@ -380,6 +433,44 @@ mod tests {
                 .unwrap()
                 .starts_with("<masked")
         );
+    }
+
+    #[test]
+    fn kapps_copies_are_masked_as_the_one_of_kubectl() {
+        let masker = Masker::new([1; 32], false);
+        let original = r#"{"apiVersion":"v1","kind":"Secret","stringData":{"p":"hunter2"}}"#;
+        let tree = masked(
+            &masker,
+            json!({"apiVersion": "v1", "kind": "Deployment", "metadata": {"annotations": {"kapp.k14s.io/original": original,
+                "kapp.k14s.io/original-diff": "p: x", "kapp.k14s.io/original-diff-full": "p: y", "kapp.k14s.io/original-diff-md5": "58e0"}}}),
+        );
+        insta::assert_snapshot!(tree["metadata"]["annotations"], @r#"{"kapp.k14s.io/original":"<masked 697befe0>","kapp.k14s.io/original-diff":"<masked 06455d3e>","kapp.k14s.io/original-diff-full":"<masked 7ed19a16>","kapp.k14s.io/original-diff-md5":"58e0"}"#);
+        assert_eq!(masker.scrub("bad hunter2"), "bad <masked>");
+    }
+
+    #[test]
+    fn annotations_of_what_holds_secrets_show_no_value_and_no_copy() {
+        let masker =
+            Masker::new([1; 32], false).hiding(vec![MaskPath::parse("ConfigMap:data.p").unwrap()]);
+        let packed = "H4sIAAAAAAAA/6pWSspPqlSyUlAqLU4tKkpVqgUAAAD//w";
+        let annotations = json!({"plain": "was hunter2, aHVudGVyMg== in base64", "json": r#"{"p":"older"}"#,
+            "yaml": "data:\n  p: older", "packed": packed, "long": "x".repeat(300), "team": "a team/of-people",
+            "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"});
+        // What another state of the object held is hidden here, too.
+        for kind in ["Secret", "ConfigMap"] {
+            let data = json!({"p": "aHVudGVyMg=="});
+            let tree = json!({"apiVersion": "v1", "kind": kind, "data": data, "stringData": {"p": "hunter2"}});
+            masker.learn(&Object::new(tree).unwrap());
+            let tree = masked(
+                &masker,
+                json!({"apiVersion": "v1", "kind": kind, "metadata": {"annotations": annotations}, "data": {"p": "bmV3"}}),
+            );
+            insta::allow_duplicates! {
+                insta::assert_snapshot!(tree["metadata"]["annotations"], @r#"{"digest":"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","json":"<masked 4f4f4dae>","long":"<masked bb332069>","packed":"<masked 2636026d>","plain":"was <masked f26b5407>, <masked f6dd0f8b> in base64","team":"a team/of-people","yaml":"<masked 404129e9>"}"#);
+            }
+        }
+        let other = json!({"kind": "ConfigMap", "metadata": {"annotations": annotations}});
+        assert_eq!(masked(&masker, other.clone()), other);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An object as people see it: masked, without what the server keeps for itself.
 
-use super::mask::{LAST_APPLIED, Masker};
+use super::mask::{Masker, is_copy};
 use crate::object::Object;
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ fn remove_metadata(tree: &mut Value, field: &str, key: &str) {
 }
 
 fn is_of_appliers(key: &str) -> bool {
-    key == LAST_APPLIED || key.starts_with("applyset.kubernetes.io/")
+    is_copy(key) || key.starts_with("applyset.kubernetes.io/")
 }
 
 fn is_bookkeeping(key: &str) -> bool {

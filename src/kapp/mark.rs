@@ -35,6 +35,26 @@ const STRATEGIES: [(&str, &[&str]); 3] = [
     ("kapp.k14s.io/delete-strategy", &["orphan"]),
 ];
 
+/// The annotation by which kapp knows its own objects.
+pub(crate) const IDENTITY: &str = "kapp.k14s.io/identity";
+/// The annotation in which kapp keeps what it was asked for.
+pub(crate) const ORIGINAL: &str = "kapp.k14s.io/original";
+/// The annotations in which kapp keeps copies of the object, or of how it changed it.
+pub(crate) const COPIES: [&str; 3] = [
+    ORIGINAL,
+    "kapp.k14s.io/original-diff",
+    "kapp.k14s.io/original-diff-full",
+];
+
+/// The annotations that kapp writes itself.
+pub(crate) const NOTES: [&str; 5] = [
+    IDENTITY,
+    COPIES[0],
+    COPIES[1],
+    COPIES[2],
+    "kapp.k14s.io/original-diff-md5",
+];
+
 /// All annotations of kapp without their prefix.
 const KNOWN: &[&str] = &[
     "apps-v1-deployment-wait-minimum-replicas-available",

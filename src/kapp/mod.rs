@@ -14,6 +14,7 @@ mod template;
 mod versioned;
 
 pub use crd::dangers;
+pub(crate) use mark::{COPIES, IDENTITY, NOTES, ORIGINAL};
 pub use mark::{check, renew, renew_nonce};
 pub use matcher::{Matcher, is_custom, matches_any};
 pub use path::{Part, Path, Place, Step, at, at_mut, take};

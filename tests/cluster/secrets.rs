@@ -1,8 +1,10 @@
 //! The values of secrets stay out of everything that is shown or kept.
 
-use crate::support::lab;
+use crate::support::{apply, lab};
 use serde_json::{Value, json};
 use windlass::inventory::PART_OF;
+use windlass::plan::Wait;
+use windlass::ui::{self, Row};
 
 fn secret(data: &Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "stringData": data})
@@ -89,5 +91,41 @@ fn leaves_no_secret_in_events_errors_or_the_record() {
                 .label(PART_OF)
                 .is_some()
         );
+    });
+}
+
+#[test]
+fn copies_in_the_annotations_of_other_deployers_are_not_shown() {
+    lab(|mut lab| async move {
+        let mut theirs = secret(&json!({"p": "canary-live"}));
+        theirs["metadata"]["labels"] = json!({"kapp.k14s.io/app": "17"});
+        theirs["metadata"]["namespace"] = lab.namespace.clone().into();
+        let original = secret(&json!({"p": "canary-original"}));
+        theirs["metadata"]["annotations"] = json!({
+            "kapp.k14s.io/original": original.to_string(),
+            "kapp.k14s.io/original-diff": "canary-diff",
+            "kapp.k14s.io/original-diff-full": "canary-full",
+            "example.com/packed": "H4sIAAAAAAAA/canary6pWSspPqlSyUlAqLU4tKkpVqgUAAAD",
+            "example.com/note": "was canary-live",
+        });
+        apply(&lab.cluster, theirs).await;
+        let mut request = lab.request("web", &[secret(&json!({"p": "canary-next"}))]);
+        request.take_from.push("*".to_owned());
+        let prepared = lab.prepare(request).await.unwrap();
+        let rows: Vec<Row<'_>> = prepared
+            .changes()
+            .map(|change| (change, Wait::None))
+            .collect();
+        let shown = ui::Shown {
+            whole_objects: true,
+            noops: true,
+            context: 100,
+            ..ui::Shown::default()
+        };
+        let text = ui::show_changes(&rows, shown);
+        assert!(text.contains("was <masked "), "{text}");
+        check(&text);
+        check(&ui::diff_document("web", "n", &rows, true).to_string());
+        check(&lab.masker.scrub("refused: canary-original"));
     });
 }
