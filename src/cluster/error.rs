@@ -3,6 +3,7 @@
 //! The text of an answer is shown once: kube's own errors repeat themselves and are not kept.
 
 use crate::object::Gvk;
+use crate::object::visible::inline;
 use std::path::PathBuf;
 
 /// One field that another manager owns.
@@ -96,7 +97,7 @@ pub enum Error {
         message: String,
     },
     /// The server does not know the kind.
-    #[error("kind `{}` of `{}` is not known to the API server", gvk.kind, gvk.api_version())]
+    #[error("kind `{}` of `{}` is not known to the API server", inline(&gvk.kind), inline(&gvk.api_version()))]
     UnknownKind {
         /// The kind.
         gvk: Gvk,

@@ -3,6 +3,7 @@
 //! The lines are for reading and comparing, not for sending: maps are sorted with what names a
 //! thing first, and nothing in a value can reach the terminal as a control character.
 
+use crate::object::visible::is_hidden;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -191,12 +192,6 @@ fn scalar(value: &Value) -> Cow<'_, str> {
 fn is_block(text: &str) -> bool {
     text.trim_end_matches('\n').contains('\n')
         && !text.chars().any(|c| is_hidden(c) && c != '\n' && c != '\t')
-}
-
-/// Characters that are never written as they are: controls, and those that reorder text.
-fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A text as a plain or double-quoted scalar.

@@ -14,6 +14,7 @@ mod place;
 pub mod pod;
 pub mod takeover;
 mod tree;
+pub(crate) mod visible;
 
 pub use error::{Error, Problem};
 pub use fingerprint::{Fingerprint, digest, fingerprint};

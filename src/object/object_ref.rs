@@ -1,5 +1,6 @@
 //! The identity of an object: group, kind, namespace and name, without the version.
 
+use super::visible::inline;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -65,13 +66,13 @@ impl fmt::Display for ObjectRef {
     /// `Deployment/web (staging)`, as messages name objects; the group only where it is not one of
     /// Kubernetes' own.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.kind)?;
+        f.write_str(&inline(&self.kind))?;
         if self.group.contains('.') && !self.group.ends_with(".k8s.io") {
-            write!(f, ".{}", self.group)?;
+            write!(f, ".{}", inline(&self.group))?;
         }
-        write!(f, "/{}", self.name)?;
+        write!(f, "/{}", inline(&self.name))?;
         match &self.namespace {
-            Some(namespace) => write!(f, " ({namespace})"),
+            Some(namespace) => write!(f, " ({})", inline(namespace)),
             None => Ok(()),
         }
     }

@@ -1,5 +1,6 @@
 //! Puts each object where it belongs: into a namespace or into the cluster, once.
 
+use super::visible::inline;
 use super::{Error, Gvk, Manifest, Object, Problem};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -66,10 +67,11 @@ fn drop_namespace(manifest: &mut Manifest) -> Option<String> {
 }
 
 fn unknown_kind(manifest: &Manifest, gvk: &Gvk) -> Problem {
-    let (name, kind) = (manifest.object.name(), &gvk.kind);
+    let (name, kind) = (inline(manifest.object.name()), inline(&gvk.kind));
+    let version = gvk.api_version();
     let message = format!(
         "{kind}/{name}: the server does not know kind {kind} of {}",
-        gvk.api_version()
+        inline(&version)
     );
     Problem::new(manifest.source.clone(), message)
         .hinted("install its CustomResourceDefinition first, or add it to the input")

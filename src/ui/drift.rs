@@ -7,6 +7,7 @@ use super::plan::{Shown, show_changes};
 use super::row::{Row, Tense, mark, sum};
 use crate::diff::{Change, FieldChange, FieldOp};
 use crate::inventory::Deploy;
+use crate::object::visible::is_hidden;
 use crate::plan::Wait;
 use serde_json::{Value, json};
 use std::fmt::Write;
@@ -142,9 +143,7 @@ fn short(value: &Value) -> String {
     if kept.len() < text.len() {
         kept.push('…');
     }
-    let steers =
-        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    kept.replace(steers, "?")
+    kept.replace(is_hidden, "?")
 }
 
 /// Who did it and when, as far as the server knows.

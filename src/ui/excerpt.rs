@@ -1,6 +1,7 @@
 //! Some lines of a text with their numbers and a caret: where something is wrong. It knows no
 //! errors, only places.
 
+use crate::object::visible::is_hidden;
 use std::fmt::Write;
 
 /// How many characters of a line are shown; of a longer one, those around the mark.
@@ -52,7 +53,7 @@ pub fn excerpt(file: &str, first: usize, lines: &[&str], mark: Mark) -> String {
 fn visible(character: char) -> char {
     match character {
         '\t' => '→',
-        c if c.is_control() => '\u{fffd}',
+        c if is_hidden(c) => '\u{fffd}',
         c => c,
     }
 }

@@ -1,5 +1,6 @@
 //! What a piece of text is, and how that looks. Meaning never hangs on the colour alone.
 
+use crate::object::visible;
 use anstyle::{AnsiColor, Style};
 
 /// What a piece of text is.
@@ -40,11 +41,12 @@ fn style(label: Label) -> Style {
     }
 }
 
-/// The text in the look of its label; unchanged without colour.
+/// The text in the look of its label, without anything else that would act on a terminal.
 #[must_use]
 pub fn paint(colored: bool, label: Label, text: &str) -> String {
+    let text = visible::lines(text);
     if !colored || label == Label::Plain {
-        return text.to_owned();
+        return text.into_owned();
     }
     let style = style(label);
     format!("{style}{text}{style:#}")

@@ -5,6 +5,7 @@ use super::plan::{about, fold, owner_notes};
 use super::row::{Row, Tense, concern_words, mark, sum, untried, warnings, word};
 use crate::diff::text::{LineKind, unified};
 use crate::diff::{Change, Op, concerns};
+use crate::object::visible::is_hidden;
 use std::fmt::Write;
 
 /// GitHub refuses comments of 65,536 characters; bytes are at least as many. The difference is for
@@ -210,7 +211,7 @@ pub(super) fn escaped(text: &str) -> String {
     for char in text.chars() {
         match char {
             ' ' | '-' | '.' | '/' | '(' | ')' | ',' | ':' | ';' | '=' => out.push(char),
-            char if char.is_control() => out.push(' '),
+            char if is_hidden(char) => out.push(' '),
             char if char.is_ascii_punctuation() => {
                 let _ = write!(out, "&#{};", u32::from(char));
             }

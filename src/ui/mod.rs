@@ -29,6 +29,7 @@ pub use requests::show_requests;
 pub use row::{Row, Tense, sum, summary};
 pub use table::{plain_table, seconds};
 
+use crate::object::visible;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 /// How many bytes of data are written at once, unless a piece is larger.
@@ -93,15 +94,16 @@ impl Ui {
     /// Writes a warning to stderr.
     pub fn warning(&self, text: &str) {
         let head = paint(self.colors.stderr, Label::Warning, "warning:");
-        self.note(&format!("{head} {text}"));
+        self.note(&format!("{head} {}", visible::lines(text)));
     }
 
     /// Writes the lines of an error to stderr, also when quiet. A line without a head is an excerpt.
     pub fn error(&self, lines: &[(&str, String)]) {
         let mut stderr = io::stderr().lock();
         for (head, text) in lines {
+            let text = visible::lines(text.trim_end());
             if head.is_empty() {
-                drop(writeln!(stderr, "{}", text.trim_end()));
+                drop(writeln!(stderr, "{text}"));
                 continue;
             }
             let label = if *head == "hint" {
@@ -110,7 +112,7 @@ impl Ui {
                 Label::Error
             };
             let head = paint(self.colors.stderr, label, &format!("{head}:"));
-            drop(writeln!(stderr, "{head} {}", text.trim_end()));
+            drop(writeln!(stderr, "{head} {text}"));
         }
     }
 

@@ -4,7 +4,7 @@
 use super::label::{Label, paint};
 use super::{Ui, seconds};
 use crate::event::{Actuation, Event, Reconcile, Sink};
-use crate::object::{ObjectRef, Source};
+use crate::object::{ObjectRef, Source, visible};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -97,10 +97,10 @@ impl Progress {
         match event {
             Event::Warning { message } => {
                 let head = paint(colored, Label::Warning, "warning:");
-                self.line(&format!("{head} {message}"));
+                self.line(&format!("{head} {}", visible::lines(message)));
             }
             Event::Stage { message } => match &self.spinner {
-                Some(spinner) => spinner.set_message(message.clone()),
+                Some(spinner) => spinner.set_message(visible::inline(message).into_owned()),
                 None => self.ui.detail(message),
             },
             Event::StepStarted { object, op } => {
@@ -146,7 +146,7 @@ impl Progress {
                 let head = paint(colored, Label::Dim, &head);
                 self.line(&format!("{head} {line}"));
             }
-            Event::Finished { message, .. } => self.line(message),
+            Event::Finished { message, .. } => self.line(&visible::lines(message)),
         }
     }
 
@@ -173,6 +173,7 @@ impl Progress {
                 seconds: passed,
             } => match &self.spinner {
                 Some(spinner) => {
+                    let message = visible::inline(message);
                     spinner.set_message(format!("{object}: {message} ({})", seconds(*passed)));
                 }
                 None if *passed < PATIENCE || message.is_empty() => {}
@@ -227,7 +228,10 @@ impl Progress {
             }
             _ => return self.text(event),
         };
-        self.line(&format!("::{level}::{}", workflow_text(&text)));
+        self.line(&format!(
+            "::{level}::{}",
+            workflow_text(&visible::lines(&text))
+        ));
     }
 }
 
@@ -274,7 +278,7 @@ fn row(head: &str, object: &str, note: &str) -> String {
     if note.is_empty() {
         format!("{head} {object}")
     } else {
-        format!("{head} {object}: {note}")
+        format!("{head} {object}: {}", visible::lines(note))
     }
 }
 

@@ -844,3 +844,17 @@ fn an_object_that_stands_twice_in_a_file() {
     error: twice.yaml:5: ConfigMap/a stands already in twice.yaml:1
     ");
 }
+
+#[test]
+fn what_a_text_of_others_would_do_to_a_terminal_or_a_ci_system() {
+    let failing = r#"{{ fail "\x1b[31mred\u202e\n\n::add-mask::x" }}"#;
+    insta::assert_snapshot!(render(failing, &[]), @r#"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: execution error at (web/templates/web.yaml:1:3): \u001b[31mred\u202e\n\n::add-mask::x
+        --> web/templates/web.yaml:1:4
+    > 1 | {{ fail "\x1b[31mred\u202e\n\n::add-mask::x" }}
+        |    ^
+    "#);
+}
