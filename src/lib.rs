@@ -25,6 +25,8 @@ pub mod deploy;
 #[cfg(feature = "online")]
 pub mod deps;
 #[cfg(feature = "online")]
+pub mod percent;
+#[cfg(feature = "online")]
 pub mod registry;
 
 #[cfg(feature = "online")]

@@ -216,7 +216,10 @@ fn online(work: impl Future<Output = Result<Exit, Error>>) -> Result<Exit, Error
         .enable_all()
         .build()
         .map_err(|error| Error::failed(format!("start the runtime: {error}")))?;
-    runtime.block_on(work)
+    let result = runtime.block_on(work);
+    // A command that fetches credentials may still be running when a signal ended the work.
+    runtime.shutdown_background();
+    result
 }
 
 /// Prints clap's own message; help and version are no errors.

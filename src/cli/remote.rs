@@ -1,5 +1,7 @@
 //! The address of a git repository: without its secrets, and the page for a pull request.
 
+use crate::percent::{decode, encode_path};
+
 /// An address, its credentials kept apart.
 #[derive(Clone, Debug)]
 pub(super) struct Address {
@@ -23,7 +25,8 @@ impl Address {
         {
             let (name, password) = user.split_once(':').unwrap_or(("", user));
             for secret in [user, password, name] {
-                secrets.extend([secret.to_owned(), decoded(secret)]);
+                secrets.push(secret.to_owned());
+                secrets.extend(decode(secret));
             }
             // A short one would blank out words that tell nothing about it.
             secrets.retain(|secret| secret.len() > 3 && secret != "oauth2");
@@ -60,7 +63,7 @@ impl Address {
     pub(super) fn pull_request(&self, base: &str, branch: &str) -> Option<String> {
         let (host, path) = self.host_and_path()?;
         let path = path.trim_matches('/').trim_end_matches(".git");
-        let (base, branch) = (encoded(base), encoded(branch));
+        let (base, branch) = (encode_path(base), encode_path(branch));
         let page = |rest: String| Some(format!("https://{host}/{path}/{rest}"));
         let is_of = |forge: &str| host.split('.').any(|label| label == forge);
         if is_of("github") {
@@ -110,37 +113,6 @@ pub(super) fn without_credentials(url: &str) -> String {
     };
     let path = path.split(['?', '#']).next().unwrap_or_default();
     format!("{scheme}://{host}{path}")
-}
-
-/// A text with `%41` as `A`.
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        if let (b'%', Some(byte)) = (first, byte) {
-            bytes.push(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// A name of a branch as a part of an address.
-fn encoded(text: &str) -> String {
-    let mut encoded = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.extend([format!("%{byte:02X}")]);
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

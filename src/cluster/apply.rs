@@ -1,10 +1,11 @@
 //! Writing: server-side apply, its dry run, and the few plain writes that records and locks need.
 
-use super::live::{encode, read_object};
+use super::live::read_object;
 use super::request::{Request, Verb};
 use super::{Cluster, Error, Kind, action};
 use crate::object::managed_fields::MANAGER;
 use crate::object::{Object, ObjectRef};
+use crate::percent::encode;
 use serde_json::Value;
 
 /// The media type of server-side apply; JSON is YAML.

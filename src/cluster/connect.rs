@@ -1,7 +1,7 @@
 //! From a kubeconfig (or a pod's own credentials) to a client. Sends nothing yet.
 
-use super::{Error, Options};
-use kube::client::{AuthError, ClientBuilder};
+use super::{Error, Options, transport};
+use kube::client::AuthError;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::error::Error as _;
 use std::path::PathBuf;
@@ -15,6 +15,8 @@ pub(super) struct Connection {
     pub(super) url: String,
     pub(super) context: String,
     pub(super) namespace: String,
+    /// Whether answers may be compressed.
+    pub(super) is_compressed: bool,
 }
 
 /// Reads the configuration and builds the client.
@@ -29,8 +31,6 @@ pub(super) async fn connect(options: &Options) -> Result<Connection, Error> {
         http::header::USER_AGENT,
         http::HeaderValue::from_static(USER_AGENT),
     ));
-    // Retries belong to `request.rs`, which knows what may be repeated.
-    config.default_retry = false;
     if let Some(namespace) = &options.namespace {
         config.default_namespace.clone_from(namespace);
     }
@@ -40,14 +40,21 @@ pub(super) async fn connect(options: &Options) -> Result<Connection, Error> {
         .trim_end_matches('/')
         .to_owned();
     let namespace = config.default_namespace.clone();
-    let client = ClientBuilder::try_from(config)
-        .map_err(|error| classify(error, &context, &url))?
-        .build();
+    let is_compressed = !config.disable_compression;
+    // A command that fetches credentials may take its time, in which signals are to be heard.
+    let client = tokio::task::spawn_blocking(move || transport::client(&config))
+        .await
+        .map_err(|error| Error::Credentials {
+            context: context.clone(),
+            reason: error.to_string(),
+        })?
+        .map_err(|error| classify(error, &context, &url))?;
     Ok(Connection {
         client,
         url,
         context,
         namespace,
+        is_compressed,
     })
 }
 
@@ -154,6 +161,14 @@ fn classify(error: kube::Error, context: &str, url: &str) -> Error {
             "the command that fetches them printed no ExecCredential document".to_owned(),
         ),
         kube::Error::Auth(error) => credentials(error.to_string()),
+        // The address may hold a password: only its scheme is shown.
+        kube::Error::ProxyProtocolUnsupported { proxy_url } => Error::Unreachable {
+            url: url.to_owned(),
+            reason: format!(
+                "the proxy of context `{context}` has the scheme `{}`; http, https and socks5 are known",
+                proxy_url.scheme_str().unwrap_or_default()
+            ),
+        },
         other => {
             let cause = other
                 .source()
@@ -163,5 +178,35 @@ fn classify(error: kube::Error, context: &str, url: &str) -> Error {
                 reason: cause,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, connect};
+
+    #[tokio::test]
+    async fn a_command_that_gives_a_token_runs_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("runs");
+        let path = folder.path().join("kubeconfig");
+        let credential = r#"{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"}}"#;
+        let script = format!("echo run >> {}; echo '{credential}'", runs.display());
+        let kubeconfig = serde_json::json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "a",
+            "contexts": [{"name": "a", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "users": [{"name": "u", "user": {"exec": {
+                "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
+                "command": "sh", "args": ["-c", script]
+            }}}]
+        });
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        let options = Options {
+            kubeconfig: Some(path),
+            ..Options::default()
+        };
+        connect(&options).await.unwrap();
+        assert_eq!(std::fs::read_to_string(runs).unwrap(), "run\n");
     }
 }

@@ -3,6 +3,7 @@
 use super::request::{Request, Verb};
 use super::{Cluster, Error, Kind, action, parse};
 use crate::object::{Object, ObjectRef};
+use crate::percent::encode;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -231,21 +232,6 @@ pub(super) fn read_object(action: &str, body: &[u8]) -> Result<Object, Error> {
         action: action.to_owned(),
         reason: "it is not an object".to_owned(),
     })
-}
-
-/// Percent-encodes for a query or one segment of a path.
-pub(super) fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            const HEX: &[u8; 16] = b"0123456789ABCDEF";
-            let digit = |half: u8| char::from(HEX[usize::from(half)]);
-            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What a pod has to say: its events and its log, the last lines or as it grows.
 
-use super::live::encode;
-use super::request::{Request, Verb};
+use super::request::{Request, Seat, Verb};
 use super::{Cluster, Error, Selector, error};
 use crate::object::{Object, ObjectRef};
+use crate::percent::encode;
 use http_body_util::BodyExt as _;
 
 /// A longer line is told in pieces.
@@ -23,6 +23,7 @@ pub struct LogStream {
     body: kube::client::Body,
     buffer: Vec<u8>,
     ended: bool,
+    _seat: Seat,
 }
 
 impl LogStream {
@@ -98,11 +99,8 @@ impl Cluster {
             options.follow,
             tail.unwrap_or_default(),
         );
-        let mut request = Request::get(Verb::Get, &action, path);
-        request
-            .headers
-            .push((http::header::ACCEPT_ENCODING, "identity"));
-        let response = self.open(&request).await?;
+        let request = Request::get(Verb::Get, &action, path);
+        let (response, seat) = self.open_stream(&request).await?;
         let status = response.status();
         let body = response.into_body();
         if status.is_success() {
@@ -110,6 +108,7 @@ impl Cluster {
                 body,
                 buffer: Vec::new(),
                 ended: false,
+                _seat: seat,
             });
         }
         let body = body

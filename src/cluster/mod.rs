@@ -11,6 +11,7 @@ mod live;
 mod logs;
 mod pace;
 mod request;
+mod transport;
 mod watch;
 
 pub use access::{Access, Rules};
@@ -51,6 +52,10 @@ struct Inner {
     context: String,
     namespace: String,
     cache_dir: Option<PathBuf>,
+    /// Whether answers may be compressed.
+    is_compressed: bool,
+    /// Counts the long streams that are open: one reference each beside this one.
+    seats: Arc<()>,
     meter: request::Meter,
     pace: pace::Pace,
     discovery: RwLock<Option<Arc<Discovery>>>,
@@ -72,6 +77,8 @@ impl Cluster {
                 context: connection.context,
                 namespace: connection.namespace,
                 cache_dir: options.cache_dir.clone(),
+                is_compressed: connection.is_compressed,
+                seats: Arc::default(),
                 meter: request::Meter::default(),
                 pace: pace::Pace::default(),
                 discovery: RwLock::default(),

@@ -1,10 +1,15 @@
 //! One request: sent, counted, repeated where that is safe, its failure named.
 
 use super::pace::Turn;
-use super::{Cluster, Error, error};
+use super::{Cluster, Error, error, transport};
+use flate2::read::GzDecoder;
+use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
+use kube::client::Body;
 use std::error::Error as _;
+use std::io::Read as _;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,6 +20,9 @@ const RETRY_FOR: Duration = Duration::from_secs(30);
 const FIRST_RETRY_FOR: Duration = Duration::from_secs(1);
 /// How long one attempt may take.
 const ATTEMPT: Duration = Duration::from_secs(60);
+/// How many long streams share the connection of the requests. API servers bear 100 streams on one connection, and a
+/// request beyond that waits until another ends, which a watch never does.
+const SHARED_STREAMS: usize = 50;
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(5);
 
@@ -167,6 +175,9 @@ impl Meter {
     }
 }
 
+/// One of the long streams that are open, as long as this lives.
+pub(super) struct Seat(Arc<()>);
+
 /// One request before it is sent.
 pub(super) struct Request<'a> {
     pub(super) verb: Verb,
@@ -287,37 +298,50 @@ impl Cluster {
 
     /// Sends once and reads the whole answer.
     async fn attempt(&self, request: &Request<'_>) -> Result<Answer, Error> {
-        let response = self.open(request).await?;
-        let (parts, body) = response.into_parts();
+        let form = if self.inner.is_compressed {
+            Form::Compressed
+        } else {
+            Form::Plain
+        };
+        let (parts, body) = self.open(request, form).await?.into_parts();
         let body = body
             .collect()
             .await
             .map_err(|error| self.broken(request, &error))?
             .to_bytes();
+        let body = match parts.headers.get(CONTENT_ENCODING) {
+            Some(coding) if coding == "gzip" => {
+                unpacked(&body).map_err(|error| Error::Unreachable {
+                    url: self.inner.url.clone(),
+                    reason: format!("its answer is broken: {error}"),
+                })?
+            }
+            _ => body.to_vec(),
+        };
         Ok(Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,
-            body: body.to_vec(),
+            body,
         })
     }
 
-    /// Sends once and gives back the answer with its body unread.
-    pub(super) async fn open(
+    /// Sends once and gives back the answer with its body unread, to be read for as long as it grows. It is never
+    /// compressed: some servers compress event by event. The seat is kept until the end.
+    pub(super) async fn open_stream(
         &self,
         request: &Request<'_>,
-    ) -> Result<http::Response<kube::client::Body>, Error> {
-        let mut builder = http::Request::builder()
-            .method(request.method.clone())
-            .uri(&request.path);
-        for (name, value) in &request.headers {
-            builder = builder.header(name, *value);
-        }
-        let message = builder
-            .body(kube::client::Body::from(request.body.clone()))
-            .map_err(|error| Error::Request {
-                action: request.action.to_owned(),
-                reason: error.to_string(),
-            })?;
+    ) -> Result<(http::Response<Body>, Seat), Error> {
+        let seat = Seat(Arc::clone(&self.inner.seats));
+        let form = if Arc::strong_count(&seat.0) > SHARED_STREAMS + 1 {
+            Form::Alone
+        } else {
+            Form::Plain
+        };
+        Ok((self.open(request, form).await?, seat))
+    }
+
+    async fn open(&self, request: &Request<'_>, form: Form) -> Result<http::Response<Body>, Error> {
+        let message = message(request, form)?;
         self.inner.meter.counts[request.verb as usize].fetch_add(1, Ordering::Relaxed);
         let begun = Instant::now();
         let sent = self.inner.client.send(message).await;
@@ -360,6 +384,42 @@ impl Cluster {
             Error::Unreachable { url, reason }
         }
     }
+}
+
+/// How the answer is to come.
+#[derive(Clone, Copy, PartialEq)]
+enum Form {
+    /// As the server likes it: compressed where that is worth it.
+    Compressed,
+    /// As it is.
+    Plain,
+    /// As it is, on a connection of its own.
+    Alone,
+}
+
+fn message(request: &Request<'_>, form: Form) -> Result<http::Request<Body>, Error> {
+    let mut message = http::Request::builder()
+        .method(request.method.clone())
+        .uri(&request.path);
+    for (name, value) in &request.headers {
+        message = message.header(name, *value);
+    }
+    message = match form {
+        Form::Compressed => message.header(ACCEPT_ENCODING, "gzip"),
+        Form::Plain => message,
+        Form::Alone => message.extension(transport::Alone),
+    };
+    let body = Body::from(request.body.clone());
+    message.body(body).map_err(|error| Error::Request {
+        action: request.action.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn unpacked(body: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut plain = Vec::new();
+    GzDecoder::new(body).read_to_end(&mut plain)?;
+    Ok(plain)
 }
 
 /// When to send the request again.

@@ -2,7 +2,7 @@
 //! forgotten where we were or has been silent for too long.
 
 use super::live::list_action;
-use super::request::{Request, Verb};
+use super::request::{Request, Seat, Verb};
 use super::{Cluster, Error, Kind, Selector, error};
 use crate::object::Object;
 use http_body_util::BodyExt as _;
@@ -42,6 +42,7 @@ pub struct Watch {
 struct Stream {
     body: kube::client::Body,
     buffer: Vec<u8>,
+    _seat: Seat,
 }
 
 impl Watch {
@@ -106,19 +107,16 @@ impl Watch {
             listed.resource_version,
             self.selector.query(),
         );
-        let mut request = Request::get(Verb::Watch, &action, path);
-        // Some servers compress event by event, which ends the stream for our decoder.
-        request
-            .headers
-            .push((http::header::ACCEPT_ENCODING, "identity"));
-        match self.cluster.open(&request).await {
-            Ok(response) if response.status().is_success() => {
+        let request = Request::get(Verb::Watch, &action, path);
+        match self.cluster.open_stream(&request).await {
+            Ok((response, seat)) if response.status().is_success() => {
                 self.stream = Some(Stream {
                     body: response.into_body(),
                     buffer: Vec::new(),
+                    _seat: seat,
                 });
             }
-            Ok(response) => {
+            Ok((response, _)) => {
                 let code = response.status().as_u16();
                 let body = response
                     .into_body()

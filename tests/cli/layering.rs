@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// What each folder of `src/` may use.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("file", &[]),
+    ("percent", &[]),
     ("event", &["object"]),
     ("object", &[]),
     ("config", &[]),
@@ -16,10 +17,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("status", &["object", "event", "kapp"]),
     ("plan", &["object", "event", "kapp", "diff", "status"]),
     ("inventory", &["object", "event"]),
-    ("registry", &["object", "event", "image", "file"]),
+    ("registry", &["object", "event", "image", "file", "percent"]),
     ("deps", &["image", "registry", "file"]),
     ("build", &["object", "event", "image"]),
-    ("cluster", &["object", "event", "inventory", "file"]),
+    (
+        "cluster",
+        &["object", "event", "inventory", "file", "percent"],
+    ),
     (
         "deploy",
         &[
@@ -51,6 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "object",
             "event",
             "file",
+            "percent",
             "config",
             "kapp",
             "image",

@@ -3,6 +3,7 @@
 //! Each test of the cluster works in a namespace of its own and removes it.
 
 mod build;
+mod connection;
 mod deletion;
 mod deploy;
 mod deps;

@@ -7,6 +7,7 @@
 use super::profile::Profile;
 use super::sign::Keys;
 use super::{ANONYMOUS, Aws, Error, Refusal, S3Error, xml};
+use crate::percent::encode;
 use crate::registry::retry::{Attempt, Busy, Pauses};
 use crate::registry::{Settings, failure, is_local};
 use reqwest::{Method, RequestBuilder, Url};
@@ -213,7 +214,7 @@ async fn take_role(
         ("WebIdentityToken", token.trim()),
     ];
     let body = form
-        .map(|(name, value)| format!("{name}={}", super::sign::encoded(value, b"")))
+        .map(|(name, value)| format!("{name}={}", encode(value)))
         .join("&");
     let ask = || {
         let request = desk.http.request(Method::POST, desk.sts.clone());

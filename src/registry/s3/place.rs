@@ -1,8 +1,8 @@
 //! Where objects are: addresses `s3://BUCKET/KEY`, and the servers and regions that have them.
 
 use super::profile::Profile;
-use super::sign::encoded;
 use super::{Aws, Error, S3_SCHEME, S3Error};
+use crate::percent::{decode, encode_path};
 use crate::registry::shown;
 use reqwest::Url;
 use std::fmt;
@@ -50,7 +50,7 @@ impl Object {
         if bucket.is_empty() || bucket.starts_with('.') || !bucket.chars().all(plain) {
             return Err(wrong("has no valid name of a bucket").into());
         }
-        let key = decoded(url.path().trim_start_matches('/'));
+        let key = decode(url.path().trim_start_matches('/'));
         let key = key.ok_or_else(|| wrong("its key is not UTF-8"))?;
         if key.chars().any(char::is_control)
             || key.split('/').any(|part| matches!(part, "." | ".."))
@@ -76,28 +76,6 @@ impl Object {
             key,
         }
     }
-}
-
-fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let hex = |at: usize| char::from(*tail.get(at)?).to_digit(16);
-        match (*first == b'%')
-            .then(|| Some(hex(0)? * 16 + hex(1)?))
-            .flatten()
-        {
-            Some(byte) => {
-                bytes.extend(u8::try_from(byte));
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The server and the region.
@@ -150,7 +128,7 @@ impl Place {
         region: &str,
     ) -> Result<(Url, String), Error> {
         let Object { bucket, key } = object;
-        let key = encoded(key, b"/");
+        let key = encode_path(key);
         // The certificates of AWS are for names without further dots.
         let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let (server, path) = match &self.endpoint {

@@ -10,9 +10,6 @@ use crate::image::Digest;
 use crate::object::{hex, hmac};
 use jiff::Timestamp;
 
-/// Bytes that stay as they are in paths and queries.
-const PLAIN: &[u8] = b"-._~";
-
 /// A pair of keys, and the token that temporary ones have. Its `Debug` text shows no secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Keys {
@@ -95,21 +92,10 @@ fn hash(bytes: &[u8]) -> String {
     Digest::of(bytes).hex().to_owned()
 }
 
-/// A text as a path or a part of a query has it; `kept` are bytes that stay, such as `/` in paths.
-pub(super) fn encoded(text: &str, kept: &[u8]) -> String {
-    let encode = |byte: u8| match byte.is_ascii_alphanumeric()
-        || PLAIN.contains(&byte)
-        || kept.contains(&byte)
-    {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    text.bytes().map(encode).collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Keys, Request, encoded, headers};
+    use super::{Keys, Request, headers};
+    use crate::percent::encode_path;
 
     /// A request of AWS's examples: 2013-05-24, bucket `examplebucket`.
     fn signature(
@@ -148,7 +134,7 @@ mod tests {
             ("date", "Fri, 24 May 2013 00:00:00 GMT"),
             ("x-amz-storage-class", "REDUCED_REDUNDANCY"),
         ];
-        let path = format!("/{}", encoded("test$file.text", b"/"));
+        let path = format!("/{}", encode_path("test$file.text"));
         assert_eq!(
             signature("PUT", (&path, ""), &more, b"Welcome to Amazon S3."),
             "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"
@@ -161,11 +147,5 @@ mod tests {
             signature("GET", ("/", "max-keys=2&prefix=J"), &[], b""),
             "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7"
         );
-    }
-
-    #[test]
-    fn paths_keep_what_is_unreserved_alone() {
-        assert_eq!(encoded("a/b+c d~é", b"/"), "a/b%2Bc%20d~%C3%A9");
-        assert_eq!(encoded("a/b", b""), "a%2Fb");
     }
 }
