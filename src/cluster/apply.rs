@@ -8,7 +8,7 @@ use crate::object::{Object, ObjectRef};
 use crate::percent::encode;
 use serde_json::Value;
 
-/// The media type of server-side apply; JSON is YAML.
+/// The media type of server-side apply: YAML, for servers of before 1.32 know no other.
 const APPLY: &str = "application/apply-patch+yaml";
 const MERGE: &str = "application/merge-patch+json";
 const JSON: &str = "application/json";
@@ -52,7 +52,7 @@ impl Cluster {
             path_of(kind, &target),
             dry_run(verb)
         );
-        let body = object.tree().to_string().into_bytes();
+        let body = object.apply_body().into_bytes();
         let mut request = Request::write(verb, &action, http::Method::PATCH, path, body);
         request.headers.push((http::header::CONTENT_TYPE, APPLY));
         let answer = self.send(request).await?;

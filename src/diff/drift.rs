@@ -10,7 +10,7 @@ use super::fields;
 use super::shown::shown;
 use super::{Change, FieldChange, FieldOp, FieldOwner, Masker, Op};
 use crate::object::managed_fields::{self, MANAGER};
-use crate::object::{Fingerprint, Object, ObjectRef, digest, fingerprint};
+use crate::object::{Fingerprint, Object, ObjectRef, desired_digest, fingerprint};
 use serde_json::Value;
 
 /// What is known of the last deploy of an object.
@@ -43,7 +43,7 @@ pub struct Parts {
 pub fn take_apart(change: Change, deployed: Deployed<'_>) -> Parts {
     let same_manifest = |desired: &Object| {
         let kept = deployed.fingerprint;
-        kept.is_some_and(|kept| kept.desired == digest(deployed.key, desired.tree()))
+        kept.is_some_and(|kept| kept.desired == desired_digest(deployed.key, desired))
     };
     match (change.op, &change.desired, &change.live) {
         (Op::Noop | Op::Exists, ..) => Parts::default(),

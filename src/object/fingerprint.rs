@@ -30,9 +30,16 @@ pub fn fingerprint(
     let owned = managed_fields::applied_by(live_after, manager)
         .map_or(Value::Null, |set| set.values(Some(live_after.tree())));
     Fingerprint {
-        desired: digest(key, desired.tree()),
+        desired: desired_digest(key, desired),
         owned: digest(key, &owned),
     }
+}
+
+/// The digest of a manifest: of the very text that is sent, so that a text that begins to be sent in
+/// another way counts as changed.
+#[must_use]
+pub fn desired_digest(key: &[u8], desired: &Object) -> String {
+    short(key, desired.apply_body().as_bytes())
 }
 
 /// Digests fill most of a record, so that half of them doubles the objects that an app may have.
@@ -42,7 +49,11 @@ const KEPT_BYTES: usize = 16;
 /// The first half of the HMAC-SHA256 of a tree, in hex. The keys of maps are sorted, so equal trees have equal digests.
 #[must_use]
 pub fn digest(key: &[u8], tree: &Value) -> String {
-    hex(&hmac(key, tree.to_string().as_bytes())[..KEPT_BYTES])
+    short(key, tree.to_string().as_bytes())
+}
+
+fn short(key: &[u8], text: &[u8]) -> String {
+    hex(&hmac(key, text)[..KEPT_BYTES])
 }
 
 /// HMAC-SHA256.
@@ -88,6 +99,17 @@ mod tests {
         assert_ne!(
             before.owned,
             fingerprint(b"key", &desired, &live(1, "b"), "windlass").owned
+        );
+    }
+
+    #[test]
+    fn what_is_sent_in_another_way_than_its_text_is_another_manifest() {
+        let plain = Object::new(json!({"a": "b"})).unwrap();
+        assert_eq!(desired_digest(b"key", &plain), digest(b"key", plain.tree()));
+        let special = Object::new(json!({"a": "b \u{85} c"})).unwrap();
+        assert_ne!(
+            desired_digest(b"key", &special),
+            digest(b"key", special.tree())
         );
     }
 

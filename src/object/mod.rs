@@ -17,7 +17,7 @@ mod tree;
 pub(crate) mod visible;
 
 pub use error::{Error, Problem};
-pub use fingerprint::{Fingerprint, digest, fingerprint};
+pub use fingerprint::{Fingerprint, desired_digest, digest, fingerprint};
 pub(crate) use fingerprint::{hex, hmac};
 pub use normalize::normalize;
 pub use object_ref::{Gvk, ObjectRef};

@@ -154,4 +154,53 @@ impl Object {
     pub fn set_namespace(&mut self, namespace: &str) {
         self.tree_mut()["metadata"]["namespace"] = Value::from(namespace);
     }
+
+    /// The text that is sent to be applied: JSON that YAML reads as the same. Servers take the body of
+    /// server-side apply for YAML (goyaml.v2 `readerc.go`, `scannerc.go`), which folds some characters
+    /// within quotes as line breaks and refuses others, where JSON leaves them alone.
+    #[must_use]
+    pub fn apply_body(&self) -> String {
+        let text = self.0.to_string();
+        if !text.contains(is_special_to_yaml) {
+            return text;
+        }
+        let mut body = String::with_capacity(text.len() + 64);
+        // Outside of quotes JSON has none of them.
+        for char in text.chars() {
+            if is_special_to_yaml(char) {
+                body.extend([format!("\\u{:04x}", u32::from(char))]);
+            } else {
+                body.push(char);
+            }
+        }
+        body
+    }
+}
+
+/// Whether YAML refuses or folds a character that JSON has as it is. None is beyond U+FFFF, where an
+/// escape of JSON would be two halves, which YAML refuses.
+fn is_special_to_yaml(char: char) -> bool {
+    matches!(
+        char,
+        '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_body_of_an_apply_escapes_what_yaml_reads_otherwise() {
+        let special = "a \u{85} b\u{7f}\u{9b}\u{2028}\u{2029}\u{feff}\u{fffe}\u{ffff}";
+        let object =
+            Object::new(json!({"k\u{85}": special, "as is": "é\u{a0}\u{fffd}😀\u{1ffff}\t"}));
+        let body = object.unwrap().apply_body();
+        insta::assert_snapshot!(body.replace('\u{a0}', "NBSP").replace('\u{1ffff}', "LAST"), @r##"{"as is":"éNBSP�😀LAST\t","k\u0085":"a \u0085 b\u007f\u009b\u2028\u2029\ufeff\ufffe\uffff"}"##);
+        assert_eq!(
+            serde_json::from_str::<Value>(&body).unwrap()["k\u{85}"],
+            special
+        );
+    }
 }

@@ -28,6 +28,7 @@ mod safety;
 mod secrets;
 mod sharing;
 mod support;
+mod texts;
 mod trouble;
 mod unanswered;
 mod unchanged;
