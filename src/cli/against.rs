@@ -4,7 +4,7 @@
 use super::files::{self, Side};
 use super::locking::Unlocked;
 use super::project::{self, Request};
-use super::{Context, Error, flags, git, repeat, stages};
+use super::{Context, Error, deps, flags, git, repeat, stages};
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::Options;
 use windlass_helm::template::World;
@@ -21,14 +21,14 @@ pub(super) fn objects(
     let request = project::resolve(&wish.project, &wish.locks, &context.environment)?;
     // The same time and randomness on both sides: what is made up is no difference.
     let world = repeat::world(&repeat::Flags::default(), context)?;
-    let new = rendered(&request, wish, &world, context)?;
+    let new = rendered(&request, wish, &world, None, context)?;
     let folder = std::env::current_dir()?.canonicalize()?;
     let repository = git::root(&folder).ok_or_else(|| {
         Error::usage(format!("{} is in no git repository", folder.display()))
             .hinted("`--files OLD NEW` compares files that git does not know")
     })?;
     let copy = tempfile::tempdir()?;
-    let tree = copy.path().join("tree");
+    let tree = copy.path().canonicalize()?.join("tree");
     git::unpack(&repository, rev, &tree).map_err(|reason| {
         Error::usage(format!("revision `{rev}`: {reason}")).hinted(
             "name a branch, tag or commit that is here; `git fetch --unshallow` brings those that a CI job leaves out",
@@ -50,6 +50,7 @@ fn rendered(
     request: &Request,
     wish: &flags::Wish,
     world: &World,
+    fence: Option<&Path>,
     context: &Context,
 ) -> Result<Side, Error> {
     if !wish.manifests.manifests.is_empty() {
@@ -57,6 +58,7 @@ fn rendered(
         let (desired, _) = stages::desired_of_files(paths, request, Unlocked::Foretold, context)?;
         return files::side(desired, context);
     }
+    deps::ensure_within(request, fence, context)?;
     let options = Options {
         skip_tests: true,
         ..stages::options(&wish.render)
@@ -105,7 +107,7 @@ impl Moved<'_> {
             namespace: request.namespace.clone(),
             ..resolved
         };
-        rendered(&resolved, &wish, world, &past)
+        rendered(&resolved, &wish, world, Some(self.tree), &past)
     }
 
     /// The same wish with its files taken from the revision.

@@ -87,6 +87,9 @@ pub(super) struct Reach {
     repository_config: Option<PathBuf>,
     #[command(flatten)]
     registry: Registry,
+    /// The folder of the project, without links, if it is known.
+    #[arg(skip)]
+    fence: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
@@ -176,6 +179,15 @@ pub(super) fn pass(file: &str, passing: &Passing, downloads: &Downloads) {
 /// Restores what a chart that is about to be rendered lacks, when it has a lock, and refuses archives that were
 /// changed. With `--dependency-update`, what is lacking is chosen anew, as Helm does.
 pub(super) fn ensure(request: &Request, context: &Context) -> Result<(), Error> {
+    ensure_within(request, None, context)
+}
+
+/// The same with the folder of the project, where nothing in it says that it is one.
+pub(super) fn ensure_within(
+    request: &Request,
+    fence: Option<&Path>,
+    context: &Context,
+) -> Result<(), Error> {
     let Some(chart) = request.chart.as_deref().filter(|chart| chart.is_dir()) else {
         return Ok(());
     };
@@ -185,6 +197,7 @@ pub(super) fn ensure(request: &Request, context: &Context) -> Result<(), Error> 
     }
     let reach = Reach {
         offline: request.offline,
+        fence: fence.map(Path::to_owned),
         registry: Registry {
             registry_verify_certs: true,
             ..Registry::default()
@@ -263,7 +276,8 @@ impl Reach {
     ) -> deps::Options<'a> {
         deps::Options {
             chart,
-            fence: (!self.allow_outside).then(|| fence(chart)),
+            fence: (!self.allow_outside)
+                .then(|| self.fence.clone().unwrap_or_else(|| fence(chart))),
             cache,
             network,
             now: context.now(),

@@ -5,6 +5,8 @@
 //! index are relative, so that the bucket can be served by http, too.
 
 use super::index::MAX_INDEX;
+use super::package::is_chart;
+use super::restore::archive_of;
 use super::{Error, MAX_ARCHIVE, Package, Pushed};
 use crate::image::Digest;
 use crate::registry::{self, Condition, Found, Object, S3, Settings};
@@ -65,46 +67,59 @@ impl Bucket {
             if let (Some(other), false) = (other, force) {
                 return Err(self.taken(&archive, other, &digest));
             }
-            // With force each time: who writes the index last wrote the archive last, too.
-            if (force || done == Pushed::Known) && self.put_archive(package, force).await? {
-                done = Pushed::New;
+            // With force both are written again: another one may be replacing them right now.
+            let is_listed = known.as_ref() == Some(&digest) && !force;
+            let put = self.put_archive(package, force).await?;
+            match put {
+                Some(false) if is_listed => return Ok(done),
+                Some(true) => done = Pushed::New,
+                _ => {}
             }
-            // With force it is written again: another one may be replacing the archive right now.
-            if known.as_ref() == Some(&digest) && !force {
-                return Ok(done);
-            }
-            index.add(metadata, &archive, &digest, &now.to_string());
-            if self.replace(&index, found.as_ref(), now).await? {
-                return Ok(done);
+            if put.is_some() && !is_listed {
+                index.add(metadata, &archive, &digest, &now.to_string());
+                let is_written = self.replace(&index, found.as_ref(), now).await?;
+                // A delete looks at the index after it removed the archive, and this the other way round.
+                if is_written && self.read(&self.place.join(&archive)).await?.is_some() {
+                    return Ok(done);
+                }
             }
             self.s3.pause(attempt).await;
         }
         Err(self.overtaken())
     }
 
-    /// Takes a version of a chart out of the index, and then its archive and provenance out of the bucket.
+    /// Takes a version of a chart out of the index, and then its archive and provenance out of the bucket. Where the
+    /// index has it no longer, as after a run that was cut short, what is left of it is removed.
     ///
     /// # Errors
     /// A version that is not there, and a bucket that does not allow it.
     pub async fn delete(&self, name: &str, version: &str, now: Timestamp) -> Result<(), Error> {
+        let archive = archive_of(name, version);
+        let (mut was_listed, mut is_removed) = (false, false);
         for attempt in 1..=TRIES {
             let (mut index, found) = self.index().await?;
-            if index.remove(name, version).is_none() {
-                return Err(Error::absent(&self.place, &index, name, version));
+            let is_listed = index.remove(name, version).is_some();
+            was_listed |= is_listed;
+            if is_listed && !self.replace(&index, found.as_ref(), now).await? {
+                self.s3.pause(attempt).await;
+                continue;
             }
-            if self.replace(&index, found.as_ref(), now).await? {
-                // Only what a push has put there: what else an index names may be anything.
-                let archive = format!("{name}-{version}.tgz");
-                for file in [format!("{archive}.prov"), archive] {
-                    let file = self.place.join(&file);
-                    self.s3
-                        .delete(&file)
-                        .await
-                        .map_err(|error| self.failed(error))?;
-                }
+            if is_removed && !is_listed {
                 return Ok(());
             }
-            self.s3.pause(attempt).await;
+            if !was_listed {
+                let left = self.read(&self.place.join(&archive)).await?;
+                if !left.is_some_and(|file| is_chart(&file, name, version)) {
+                    return Err(Error::absent(&self.place, &index, name, version));
+                }
+            }
+            // Only what a push has put there: what else an index names may be anything.
+            for file in [&format!("{archive}.prov"), &archive] {
+                let removed = self.s3.delete(&self.place.join(file)).await;
+                removed.map_err(|error| self.failed(error))?;
+            }
+            // The index is looked at again: a push that came between has an entry without an archive now.
+            is_removed = true;
         }
         Err(self.overtaken())
     }
@@ -148,28 +163,27 @@ impl Bucket {
         put.await.map_err(|error| self.failed(error))
     }
 
-    /// Puts the archive where none is, or any with force; tells whether it was put.
-    async fn put_archive(&self, package: &Package, force: bool) -> Result<bool, Error> {
+    /// Puts the archive where none is, or any with force, and its provenance beside it; tells whether the archive was put,
+    /// `None` when another one put one at the same time.
+    async fn put_archive(&self, package: &Package, force: bool) -> Result<Option<bool>, Error> {
         let archive = package.archive();
         let object = self.place.join(&archive);
-        // Servers that do not know conditions replace it in silence.
-        if !force && self.has(&object, package).await? {
-            return Ok(false);
-        }
         let condition = match force {
             true => Condition::Always,
             false => Condition::Absent,
         };
-        let kind = "application/gzip";
-        let put = self.s3.put(&object, &package.file, kind, condition);
-        if !put.await.map_err(|error| self.failed(error))? {
-            return match self.has(&object, package).await? {
-                true => Ok(false),
-                false => Err(self.overtaken()),
-            };
+        // Servers that do not know conditions replace it in silence.
+        let is_known = !force && self.has(&object, package).await?;
+        if !is_known {
+            let kind = "application/gzip";
+            let put = self.s3.put(&object, &package.file, kind, condition);
+            if !put.await.map_err(|error| self.failed(error))? {
+                return Ok(None);
+            }
         }
         let beside = self.place.join(&format!("{archive}.prov"));
         match &package.provenance {
+            // Also of an archive that was there: it may be what is missing.
             Some(text) => {
                 let put = self.s3.put(&beside, text, "text/plain", Condition::Always);
                 put.await.map_err(|error| self.failed(error))?;
@@ -181,20 +195,25 @@ impl Bucket {
             }
             None => {}
         }
-        Ok(true)
+        Ok(Some(!is_known))
     }
 
     /// Whether the archive is there; another content under its name is an error.
     async fn has(&self, object: &Object, package: &Package) -> Result<bool, Error> {
-        let found = self.s3.get(object, MAX_ARCHIVE, &|_| {}).await;
-        let Some(found) = found.map_err(|error| self.failed(error))? else {
+        let Some(found) = self.read(object).await? else {
             return Ok(false);
         };
-        let (there, own) = (Digest::of(&found.bytes), Digest::of(&package.file));
+        let (there, own) = (Digest::of(&found), Digest::of(&package.file));
         match there == own {
             true => Ok(true),
             false => Err(self.taken(&package.archive(), there.hex(), own.hex())),
         }
+    }
+
+    async fn read(&self, object: &Object) -> Result<Option<Vec<u8>>, Error> {
+        let found = self.s3.get(object, MAX_ARCHIVE, &|_| {}).await;
+        let found = found.map_err(|error| self.failed(error))?;
+        Ok(found.map(|found| found.bytes))
     }
 
     fn failed(&self, error: registry::Error) -> Error {
@@ -214,8 +233,8 @@ impl Bucket {
     fn overtaken(&self) -> Error {
         Error::Refused {
             request: self.shown("index.yaml"),
-            answer: format!("others wrote it {TRIES} times before this push could"),
-            hint: Some("try again when fewer push at once".to_owned()),
+            answer: format!("others wrote it {TRIES} times before this one could"),
+            hint: Some("try again when fewer change it at once".to_owned()),
         }
     }
 }

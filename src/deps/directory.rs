@@ -3,11 +3,13 @@
 //! Follows helm v4 `pkg/cmd/repo_index.go` and `IndexDirectory` of `pkg/repo/v1/index.go`. Pushing and deleting change
 //! one entry of the index and leave the others as they are. Two processes that change one directory take turns.
 
+use super::package::{beside, is_chart};
+use super::restore::archive_of;
 use super::{Error, Package, Pushed, stage};
 use crate::image::Digest;
 use jiff::Timestamp;
 use std::fs::{self, File};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use windlass_helm::chart::{Chart, IndexFile, Profile, url_of_archive};
 
 /// The file of a repository that names its charts.
@@ -70,7 +72,7 @@ pub fn push(
     if known != Some(true) {
         stage::write(&path, &package.file)?;
     }
-    let beside = folder.join(format!("{archive}.prov"));
+    let beside = beside(&path);
     match &package.provenance {
         Some(provenance) => stage::write(&beside, provenance)?,
         // It is of the archive that was replaced.
@@ -90,40 +92,47 @@ pub fn push(
     })
 }
 
-/// Removes a version of a chart, and its provenance, from a directory and its index.
+/// Removes a version of a chart, and its provenance, from a directory and its index; also one that the index has no
+/// longer. Of what the index names, only archives with the name of the chart in the directory are removed.
 ///
 /// # Errors
 /// A version that is not there, and what cannot be changed.
 pub fn delete(folder: &Path, name: &str, version: &str, now: Timestamp) -> Result<(), Error> {
     let _turn = turn(folder)?;
-    let file = folder.join(INDEX);
     let mut index = read_or_made(folder, now)?;
-    let Some(urls) = index.remove(name, version) else {
-        return Err(Error::absent(folder.display(), &index, name, version));
-    };
-    // Whoever reads meanwhile finds no archive that is not there.
-    write(&file, &index, now)?;
-    let own = |url: &String| {
-        let path = Path::new(url);
-        let normal = path
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        (normal && !url.contains("://")).then(|| folder.join(path))
-    };
-    let named = Path::new(&format!("{name}-{version}.tgz"))
-        .file_name()
-        .map(|n| folder.join(n));
-    for path in urls.iter().filter_map(own).chain(named) {
-        for path in [path.with_extension("tgz.prov"), path] {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(Error::file(&path, error));
-                }
-                _ => {}
+    let archive = archive_of(name, version);
+    let mut paths = vec![folder.join(&archive)];
+    match index.remove(name, version) {
+        Some(urls) => {
+            // Whoever reads meanwhile finds no archive that is not there.
+            write(&folder.join(INDEX), &index, now)?;
+            let below = urls.iter().filter_map(|url| within(folder, url, &archive));
+            paths.extend(below);
+        }
+        None => {
+            let left = stage::read(&paths[0]);
+            if !left.is_some_and(|file| is_chart(&file, name, version)) {
+                return Err(Error::absent(folder.display(), &index, name, version));
             }
         }
     }
+    for path in paths.iter().flat_map(|path| [beside(path), path.clone()]) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(Error::file(&path, error));
+            }
+            _ => {}
+        }
+    }
     Ok(())
+}
+
+/// The place of an archive that an index names, if it is of this name and in the directory, whatever links there are.
+fn within(folder: &Path, url: &str, archive: &str) -> Option<PathBuf> {
+    let path = folder.join(url);
+    let above = path.parent()?.canonicalize().ok()?;
+    let is_own = path.file_name()? == archive && above.starts_with(folder.canonicalize().ok()?);
+    is_own.then_some(path)
 }
 
 /// Waits until no other process changes the directory.

@@ -24,6 +24,14 @@ pub enum Error {
     /// Names of repositories that Helm's configuration does not have.
     #[error("no repository definition for {0}. Please add them via 'helm repo add'")]
     UnknownRepository(String),
+    /// What the chart asks for is not there.
+    #[error("found in Chart.yaml, but missing in charts/ directory: {names}")]
+    Missing {
+        /// The names.
+        names: String,
+        /// Whether a lock says in which version.
+        has_lock: bool,
+    },
     /// No version fits.
     #[error("can't get a valid version for {} subchart(s): {}. Make sure a matching chart version exists in the repo, or change the version constraint in Chart.yaml", .0.len(), .0.join(", "))]
     NoVersion(Vec<String>),
@@ -137,7 +145,7 @@ pub enum Error {
         cause: String,
     },
     /// All that failed.
-    #[error("{} of {of} dependencies not restored:\n{}", .errors.len(), told(.errors))]
+    #[error("{} errors with {of} dependencies:\n{}", .errors.len(), told(.errors))]
     Several {
         /// Each failure.
         errors: Vec<Self>,
@@ -184,8 +192,12 @@ impl Error {
                 "`windlass deps build` restores what was locked, while its source or the cache has it; if the change is meant, remove the line of {chart} from Chart.sum and run `windlass deps update`"
             ),
             Self::Unlisted { .. } => {
-                "`windlass deps build` fetches what the lock names, removes other archives and writes Chart.sum".to_owned()
+                "`windlass deps build` fetches what the lock names, removes other archives and writes Chart.sum; remove a folder that is in the way yourself".to_owned()
             }
+            Self::Missing { has_lock, .. } => match has_lock {
+                true => "`windlass deps build CHART` fetches what the lock names".to_owned(),
+                false => "`windlass deps update CHART` chooses versions and fetches them".to_owned(),
+            },
             Self::Offline { .. } => {
                 "leave it out, or run `windlass deps build` once where the network may be used"
                     .to_owned()

@@ -107,9 +107,17 @@ impl Museum {
     /// What the server says against it.
     pub async fn delete(&self, name: &str, version: &str) -> Result<(), Error> {
         let url = self.endpoint(&["charts", name, version])?;
-        let reply = self.server.change(Method::DELETE, &url, None).await;
-        let reply = reply.map_err(|error| Error::Upload(Box::new(error)))?;
-        match is_done(&reply, StatusCode::OK, "deleted") {
+        let ask = async |method: Method| {
+            let reply = self.server.change(method, &url, None).await;
+            reply.map_err(|error| Error::Upload(Box::new(error)))
+        };
+        let was_there = ask(Method::GET).await?.status == StatusCode::OK;
+        let reply = ask(Method::DELETE).await?;
+        // The answer to the request that did it may have been lost, so that it was sent again.
+        let is_gone =
+            async || Ok::<_, Error>(ask(Method::GET).await?.status == StatusCode::NOT_FOUND);
+        let may_be_done = was_there && reply.status == StatusCode::NOT_FOUND;
+        match is_done(&reply, StatusCode::OK, "deleted") || (may_be_done && is_gone().await?) {
             true => Ok(()),
             false => Err(refused(&Method::DELETE, &url, &reply)),
         }

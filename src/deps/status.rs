@@ -80,8 +80,8 @@ fn status(folder: &Path, dependency: &Dependency, chart: &Chart) -> &'static str
 /// Looks at a chart that is about to be used: whether it has a lock and `charts/` lacks something that it asks for, has
 /// it in another version, or holds what an interrupted run left. Only names are looked at where they suffice.
 ///
-/// With a `Chart.sum`, nothing is to be used that it does not name, but for folders: those in `charts/`, and archives
-/// that were made of `file://` dependencies.
+/// With a `Chart.sum`, nothing is to be used that it does not name, but for folders: those in `charts/` that are in the
+/// way of no chart from elsewhere, and archives that were made of `file://` dependencies.
 ///
 /// # Errors
 /// [`Error::Changed`] and [`Error::Unlisted`] for what is not as `Chart.sum` says.
@@ -121,11 +121,29 @@ pub fn check(folder: &Path) -> Result<bool, Error> {
 /// # Errors
 /// A chart that cannot be loaded.
 pub fn is_incomplete(folder: &Path) -> Result<bool, Error> {
+    Ok(!missing(folder)?.is_empty())
+}
+
+/// The charts that [`is_incomplete`] looks for and does not find.
+fn missing(folder: &Path) -> Result<Vec<String>, Error> {
     let chart = resolve::load(folder)?;
     let found = chart.dependencies.iter();
     let found: BTreeSet<&str> = found.map(|chart| chart.metadata.name.as_str()).collect();
-    let mut wanted = chart.requirements().iter();
-    Ok(wanted.any(|wanted| !found.contains(wanted.name.as_str())))
+    let wanted = chart.requirements().iter().map(|wanted| &wanted.name);
+    let missing = wanted.filter(|name| !found.contains(name.as_str()));
+    Ok(missing.cloned().collect())
+}
+
+/// Refuses what [`is_incomplete`], in Helm's words.
+pub(super) fn refuse_incomplete(folder: &Path) -> Result<(), Error> {
+    let missing = missing(folder)?;
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Missing {
+            names: missing.join(", "),
+            has_lock: LOCKS.iter().any(|lock| folder.join(lock).exists()),
+        }),
+    }
 }
 
 /// Compares the archives that have the names of charts in `Chart.sum`.
@@ -173,8 +191,7 @@ fn refuse_unlisted(locked: &[Dependency], there: &[PathBuf], sums: &Sums) -> Res
     let mut archives: BTreeSet<String> = BTreeSet::new();
     for one in locked {
         let Dependency { name, version, .. } = one;
-        let is_folder = one.repository.is_empty() || one.repository.starts_with("file://");
-        if !is_folder && sums.get(name, version).is_none() {
+        if is_remote(one) && sums.get(name, version).is_none() {
             return Err(Error::Unlisted {
                 what: format!("chart {name} {version} of the lock"),
                 known: known(name),
@@ -189,7 +206,13 @@ fn refuse_unlisted(locked: &[Dependency], there: &[PathBuf], sums: &Sums) -> Res
     );
     for path in there {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !name.ends_with(".tgz") || name.starts_with(['.', '_']) || archives.contains(&*name) {
+        if name.starts_with(['.', '_']) || archives.contains(&*name) {
+            continue;
+        }
+        if path.is_dir() {
+            refuse_folder(path, locked)?;
+        }
+        if !name.ends_with(".tgz") {
             continue;
         }
         let digest = stage::read(path).map(|file| Digest::of(&file).to_string());
@@ -200,6 +223,32 @@ fn refuse_unlisted(locked: &[Dependency], there: &[PathBuf], sums: &Sums) -> Res
         });
     }
     Ok(())
+}
+
+/// Refuses a folder in `charts/` that would be rendered in place of a chart that the lock takes from elsewhere.
+fn refuse_folder(path: &Path, locked: &[Dependency]) -> Result<(), Error> {
+    let Ok(chart) = resolve::head(path) else {
+        return Ok(());
+    };
+    let name = &chart.metadata.name;
+    match locked
+        .iter()
+        .find(|one| one.name == *name && is_remote(one))
+    {
+        None => Ok(()),
+        Some(Dependency { version, .. }) => Err(Error::Unlisted {
+            what: format!(
+                "folder {}, which is in the way of {name} {version} of the lock,",
+                path.display()
+            ),
+            known: None,
+        }),
+    }
+}
+
+/// Whether a dependency of a lock is neither part of the chart nor a folder of the project.
+fn is_remote(one: &Dependency) -> bool {
+    !one.repository.is_empty() && !one.repository.starts_with("file://")
 }
 
 /// The dependencies that a chart asks for, from the files that hold them alone.

@@ -1,6 +1,6 @@
 //! Dependencies from servers that hang, fail, lie or want a login, within one process: what takes long there is a setting.
 
-use super::{Cache, Error, Event, Network, Options, Report, Repositories, update};
+use super::{Cache, Error, Event, Museum, Network, Options, Report, Repositories, update};
 use crate::image::Digest;
 use crate::registry::{Access, Passing, Server, Settings};
 use jiff::Timestamp;
@@ -528,11 +528,44 @@ async fn failures_of_all_kinds_are_told_together() {
     ]);
     let error = case.update().await.unwrap_err().to_string();
     insta::assert_snapshot!(error.replace(&host, "HOST"), @"
-    3 of 3 dependencies not restored:
+    3 errors with 3 dependencies:
       looks like http://HOST/none is not a valid chart repository or cannot be reached: failed to fetch http://HOST/none/index.yaml : 404 Not Found
       db chart not found in repo http://HOST/good
       dependency mq: registry HOST has no repository charts/mq (404)
     ");
+}
+
+/// A proxy that loses the answer to a delete, so that it is asked again for what is gone.
+#[tokio::test]
+async fn a_delete_that_was_done_and_not_answered_is_done() {
+    let delete = async |has_it: bool, deletes: bool| {
+        let there = Mutex::new(has_it);
+        let (host, _) = serve(move |head, stream| {
+            let mut there = there.lock().unwrap();
+            match (head.starts_with("delete "), *there) {
+                (true, true) if deletes => {
+                    *there = false;
+                    send(stream, "502 Bad Gateway", "", b"");
+                }
+                (false, true) => send(stream, "200 OK", "", b"{\"name\": \"web\"}"),
+                _ => send(stream, "404 Not Found", "", b"{\"error\": \"not found\"}"),
+            }
+        });
+        let repositories = Repositories::default();
+        let repository = repositories.find(&format!("http://{host}")).unwrap();
+        let settings = Settings {
+            backoff: Duration::from_millis(1),
+            ..Settings::default()
+        };
+        let museum = Museum::open(&repository, Some(""), &settings).await;
+        museum.unwrap().delete("web", "1.0.0").await
+    };
+    assert_eq!(delete(true, true).await, Ok(()));
+    // One that was never there, and a server that deletes nothing.
+    for (has_it, deletes) in [(false, true), (true, false)] {
+        let error = delete(has_it, deletes).await.unwrap_err().to_string();
+        assert!(error.contains("404 Not Found"), "{error}");
+    }
 }
 
 /// Thousands of dependencies are looked through in a moment.

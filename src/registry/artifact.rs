@@ -104,8 +104,9 @@ impl Client {
         })
     }
 
-    /// Writes an artifact of a config and layers under the tag of `image`, and returns its digest. Mirrors are not
-    /// asked.
+    /// Writes an artifact of a config and layers under the tag of `image`, and returns its digest. One of the same config
+    /// and layers that has the tag already is left as it is, so that its digest stays: then it is returned with `true`.
+    /// Mirrors are not asked.
     ///
     /// # Errors
     ///
@@ -116,7 +117,7 @@ impl Client {
         config: (&str, &[u8]),
         layers: &[(&str, &[u8])],
         annotations: &Value,
-    ) -> Result<Digest, Error> {
+    ) -> Result<(Digest, bool), Error> {
         let place = &self.own_place(image)?;
         let describe = |(kind, file): (&str, &[u8])| {
             let digest = Digest::of(file);
@@ -129,6 +130,19 @@ impl Client {
             "layers": layers.iter().copied().map(describe).collect::<Vec<_>>(),
             "annotations": annotations,
         });
+        let path = format!("manifests/{}", image.tag_or_latest());
+        let there = self.ask(Method::GET, place, &path).await?;
+        if there.status.is_success()
+            && let Ok(known) = serde_json::from_slice::<Value>(&there.body)
+            && ["config", "layers"]
+                .iter()
+                .all(|part| known[part] == manifest[part])
+        {
+            return Ok((
+                digest_of(image, place, image.tag_or_latest(), &there)?,
+                true,
+            ));
+        }
         for (_, file) in layers.iter().copied().chain([config]) {
             self.put_blob(place, file).await?;
         }
@@ -138,12 +152,11 @@ impl Client {
             kind: MANIFEST,
             body: &body,
         };
-        let path = format!("manifests/{}", image.tag_or_latest());
         let put = self
             .request(Method::PUT, place, &path, Some(&upload))
             .await?;
         match put.status.is_success() {
-            true => Ok(digest),
+            true => Ok((digest, false)),
             false => {
                 let cause = format!("status {} for {image}", put.status.as_u16());
                 Err(protocol(place, cause))

@@ -128,6 +128,63 @@ fn the_render_of_the_working_tree_is_compared_with_that_of_a_revision() {
     );
 }
 
+/// As for a render, what is lacking is restored, and what was changed is refused.
+#[test]
+fn dependencies_of_both_sides_are_as_their_locks_say() {
+    let env = super::deps::umbrella(&super::deps::repository(super::deps::chart("web", "1.0.0")));
+    let chart = std::fs::read_to_string(env.path().join("um/Chart.yaml")).unwrap();
+    // A folder beside the chart is in the project, as it is in the working tree.
+    env.write(
+        "um/Chart.yaml",
+        &format!("{chart}- {{name: db, version: '*', repository: 'file://../lib/db'}}\n"),
+    );
+    env.write(
+        "lib/db/Chart.yaml",
+        "apiVersion: v2\nname: db\nversion: 1.0.0\n",
+    );
+    env.write(
+        "lib/db/templates/a.yaml",
+        "apiVersion: v1\nkind: A\nmetadata: {name: db}\n",
+    );
+    env.write("um/windlass.yaml", "version: 1\n");
+    env.write(".gitignore", "charts\n.cache\n");
+    git(&env, &["init", "--quiet"]);
+    assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
+    git(&env, &["add", "."]);
+    git(&env, &["commit", "--quiet", "-m", "first"]);
+    let diff = || {
+        env.run(&[
+            "diff",
+            "shop",
+            "um",
+            "--against",
+            "HEAD",
+            "--format=summary",
+        ])
+    };
+    let shown = diff();
+    assert_eq!(
+        (shown.code, shown.stdout.as_str()),
+        (0, "2 unchanged\n"),
+        "{}",
+        shown.all()
+    );
+    let archive = env.path().join("um/charts/web-1.0.0.tgz");
+    let good = std::fs::read(&archive).unwrap();
+    let bad = super::deps::chart("web", "1.0.1");
+    std::fs::write(&archive, &bad).unwrap();
+    let shown = diff();
+    assert_eq!(shown.code, 7, "{}", shown.all());
+    // Changed in the revision, and whole here.
+    git(&env, &["add", "--force", "um/charts/web-1.0.0.tgz"]);
+    git(&env, &["commit", "--quiet", "-m", "changed"]);
+    std::fs::write(&archive, good).unwrap();
+    let shown = diff();
+    assert_eq!(shown.code, 7, "{}", shown.all());
+    let told = "from HEAD:um/charts/web-1.0.0.tgz is not the one that was locked";
+    assert!(shown.stderr.contains(told), "{}", shown.all());
+}
+
 #[test]
 fn flags_name_files_of_both_sides() {
     let env = repository();

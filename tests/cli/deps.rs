@@ -412,7 +412,7 @@ fn all_failures_are_told_together() {
     let shown = env.run(&["deps", "update", "um"]);
     let told = shown.stderr.replace(&address, "HOST");
     insta::assert_snapshot!(told, @"
-    error: 2 of 2 dependencies not restored:
+    error: 2 errors with 2 dependencies:
       looks like http://HOST/one is not a valid chart repository or cannot be reached: failed to fetch http://HOST/one/index.yaml : 404 Not Found
       looks like http://HOST/two is not a valid chart repository or cannot be reached: failed to fetch http://HOST/two/index.yaml : 404 Not Found
     ");

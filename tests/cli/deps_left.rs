@@ -212,6 +212,27 @@ fn folders_need_no_sums() {
     assert_eq!(charts(&env), all);
 }
 
+/// A folder is rendered in place of an archive of the same chart, whatever the lock says.
+#[test]
+fn a_folder_in_the_way_of_a_locked_chart_is_refused() {
+    let env = umbrella(&repository(chart("web", "1.0.0")));
+    assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
+    let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n";
+    for folder in ["web", "other"] {
+        env.write(&format!("um/charts/{folder}/Chart.yaml"), head);
+        let shown = env.run(&["render", "rel", "um"]);
+        assert_eq!((shown.code, shown.stdout.as_str()), (7, ""), "{folder}");
+        let told = format!(
+            "error: folder um/charts/{folder}, which is in the way of web 1.0.0 of the lock, is not in Chart.sum\n"
+        );
+        assert!(shown.stderr.starts_with(&told), "{}", shown.all());
+        assert!(shown.stderr.contains("remove a folder"), "{}", shown.all());
+        fs::remove_dir_all(env.path().join("um/charts").join(folder)).unwrap();
+    }
+    env.write("um/charts/_web/Chart.yaml", head);
+    assert_eq!(env.run(&["render", "rel", "um"]).code, 0);
+}
+
 /// As `helm template --dependency-update`: only what is missing is a reason to choose again.
 #[test]
 fn a_render_chooses_again_what_is_missing_when_asked_to() {

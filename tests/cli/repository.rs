@@ -86,6 +86,85 @@ fn a_directory_takes_charts_and_gives_them_back() {
     assert!(index(&env).contains("- old-0.1.0.tgz"));
 }
 
+/// What an index names may be anything; what a push has put there has the name of the chart.
+#[test]
+fn a_delete_removes_archives_of_the_directory_alone() {
+    let env = TestEnv::new();
+    put(&env, "repo/web-1.0.0.tgz", "web", "1.0.0");
+    put(&env, "repo/more/web-1.0.0.tgz", "web", "1.0.0");
+    put(&env, "elsewhere/web-1.0.0.tgz", "web", "1.0.0");
+    env.write("repo/precious.txt", "");
+    env.write("elsewhere/keep.txt", "");
+    let link = env.path().join("repo/link");
+    std::os::unix::fs::symlink(env.path().join("elsewhere"), link).unwrap();
+    let urls = "[precious.txt, more/web-1.0.0.tgz, link/keep.txt, link/web-1.0.0.tgz, ../elsewhere/web-1.0.0.tgz]";
+    let entry = format!("  - {{name: web, version: 1.0.0, urls: {urls}}}\n");
+    env.write(
+        "repo/index.yaml",
+        &format!("apiVersion: v1\nentries:\n  web:\n{entry}"),
+    );
+    let delete = ["chart", "delete", "web", "1.0.0", "repo"];
+    well(&env.run(&delete));
+    for (file, stays) in [
+        ("repo/precious.txt", true),
+        ("elsewhere/keep.txt", true),
+        ("elsewhere/web-1.0.0.tgz", true),
+        ("repo/more/web-1.0.0.tgz", false),
+        ("repo/web-1.0.0.tgz", false),
+    ] {
+        assert_eq!(env.path().join(file).exists(), stays, "{file}");
+    }
+    // What a run that was cut short left is removed, what is no such chart stays.
+    put(&env, "repo/web-1.0.0.tgz", "web", "1.0.0");
+    well(&env.run(&delete));
+    assert!(!env.path().join("repo/web-1.0.0.tgz").exists());
+    put(&env, "repo/web-1.0.0.tgz", "other", "1.0.0");
+    let shown = env.run(&delete);
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("chart web 1.0.0 is not there"),
+        "{}",
+        shown.all()
+    );
+    assert!(env.path().join("repo/web-1.0.0.tgz").exists());
+}
+
+/// What is published is what is rendered: with all that it needs, as its sums say.
+#[test]
+fn charts_go_out_with_their_dependencies_or_not_at_all() {
+    let env = super::deps::umbrella(&super::deps::repository(chart("web", "1.0.0")));
+    env.write("repo/.keep", "");
+    let both = |code: i32, told: &str| {
+        for command in [
+            &["package", "um", "-d", "out"],
+            &["push", "um", "repo", "-f"],
+        ] {
+            let shown = env.run(&[&["chart"], &command[..]].concat());
+            assert_eq!(shown.code, code, "{}", shown.all());
+            assert!(shown.stderr.contains(told), "{told}: {}", shown.all());
+        }
+        let written = ["out/um-1.0.0.tgz", "repo/um-1.0.0.tgz"];
+        let written = written.map(|file| fs::remove_file(env.path().join(file)).is_ok());
+        assert_eq!(written, [code == 0; 2]);
+    };
+    both(
+        1,
+        "error: found in Chart.yaml, but missing in charts/ directory: web\n\
+         hint: `windlass deps update CHART`",
+    );
+    well(&env.run(&["deps", "update", "um"]));
+    both(0, "");
+    let archive = env.path().join("um/charts/web-1.0.0.tgz");
+    fs::write(&archive, chart("web", "1.0.1")).unwrap();
+    both(7, "Chart.sum has sha256:");
+    fs::remove_file(&archive).unwrap();
+    both(1, "hint: `windlass deps build CHART`");
+    // A newer lock came, and charts/ is still the old one.
+    well(&env.run(&["deps", "build", "um"]));
+    fs::rename(&archive, archive.with_file_name("web-1.5.0.tgz")).unwrap();
+    both(1, "its charts/ is not what its lock says");
+}
+
 #[test]
 fn an_index_is_of_the_archives_that_are_charts() {
     let env = TestEnv::new();

@@ -275,6 +275,8 @@ fn an_index_is_helms_byte_for_byte() {
     let requirements = "dependencies:\n- {name: db, version: ^9, repository: https://a.io, tags: [x], condition: a.b, \
                         alias: d, import-values: [a, {child: b, parent: c}]}\n";
     env.write("src/old/requirements.yaml", requirements);
+    let db = "apiVersion: v1\nname: db\nversion: 9.1.0\n";
+    env.write("src/old/charts/db/Chart.yaml", db);
     well(&env.run(&["chart", "package", "src/old", "-d", "packages"]));
     env.write("packages/none.tgz", "no chart");
     for (from, to) in [("web-1.0.0", "more/web-1.0.0"), ("db-9.1.0", "more/a b c")] {

@@ -420,6 +420,77 @@ fn ten_who_push_at_once_lose_no_entry() {
     well(&server.run(&env, &["deps", "update", "um"]));
 }
 
+/// What a run that was cut short left undone is done by the same command again.
+#[test]
+fn what_was_cut_short_is_finished_by_the_next_run() {
+    let (server, env) = (Server::start(), TestEnv::new());
+    chart(&env, "web", "1.0.0", "a");
+    well(&env.run(&["chart", "package", "web"]));
+    let push = |told: &str| {
+        let shown = server.run(&env, &["chart", "push", "web-1.0.0.tgz", "s3://charts/t"]);
+        assert!(shown.stdout.starts_with(told), "{}", shown.all());
+    };
+    let [archive, provenance] =
+        ["t/web-1.0.0.tgz", "t/web-1.0.0.tgz.prov"].map(|key| server.object(key));
+    // The provenance came later, or was not written any more.
+    push("Pushed: ");
+    env.write("web-1.0.0.tgz.prov", "signed");
+    push("Already there: ");
+    assert!(provenance.is_file());
+    // The index names an archive that is not there.
+    fs::remove_file(&archive).unwrap();
+    push("Pushed: ");
+    assert!(archive.is_file());
+    // The archive is there, and the index does not name it.
+    let empty = "apiVersion: v1\nentries: {}\n";
+    fs::write(server.object("t/index.yaml"), empty).unwrap();
+    let delete = || server.run(&env, &["chart", "delete", "web", "1.0.0", "s3://charts/t"]);
+    well(&delete());
+    assert!(!archive.exists() && !provenance.exists());
+    let shown = delete();
+    assert_eq!(shown.code, 1, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("chart web 1.0.0 is not there"),
+        "{}",
+        shown.all()
+    );
+    // An archive of another chart, whose name is the same in the end, stays.
+    fs::write(&archive, "other").unwrap();
+    assert_eq!(delete().code, 1);
+    assert!(archive.exists());
+}
+
+/// Whoever comes last: an index never names an archive that is not there.
+#[test]
+fn pushes_and_deletes_of_one_version_leave_nothing_half() {
+    let (server, env) = (Server::start(), TestEnv::new());
+    chart(&env, "web", "1.0.0", "a");
+    let push = ["chart", "push", "web", "s3://charts/t"];
+    let delete = ["chart", "delete", "web", "1.0.0", "s3://charts/t"];
+    let start = |arguments: &[&str]| {
+        let mut command = env.command(arguments);
+        command.envs(server.variables(SECRET));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    for round in 0..8 {
+        well(&server.run(&env, &push));
+        let both = [start(&delete), start(&push), start(&delete), start(&push)];
+        for one in both {
+            let shown = Shown::new(&one.wait_with_output().unwrap(), env.path());
+            // Of two deletes one may find nothing.
+            assert!(
+                shown.code == 0 || shown.stderr.contains("is not there"),
+                "{}",
+                shown.all()
+            );
+        }
+        let is_listed = server.index("t").contains("version: 1.0.0");
+        let is_there = server.object("t/web-1.0.0.tgz").exists();
+        assert_eq!(is_listed, is_there, "round {round}");
+    }
+}
+
 #[test]
 fn a_hostile_index_gets_nothing() {
     let (server, env) = (Server::start(), TestEnv::new());

@@ -7,9 +7,10 @@ mod pull;
 
 use super::lock::resolving::{self, Registry};
 use super::{Context, Error, Exit, deps as dependencies, online, stages};
+use crate::deps;
 use crate::registry::{self, Client};
 use std::path::{Path, PathBuf};
-use windlass_helm::chart::{self, Chart, Metadata, Package, Profile};
+use windlass_helm::chart::{self, Chart, Metadata, Profile};
 
 /// Pack charts, push them to repositories, pull and delete them
 #[derive(clap::Args, Debug)]
@@ -101,10 +102,8 @@ fn show(args: &Show, context: &Context) -> Result<Exit, Error> {
 
 fn package(args: &Pack, context: &Context) -> Result<Exit, Error> {
     let (version, app_version) = (args.version.as_deref(), args.app_version.as_deref());
-    let Package {
-        metadata, bytes, ..
-    } = chart::package(&args.chart, version, app_version)?;
-    let file = write(&args.destination, &metadata, &bytes)?;
+    let package = deps::pack(&args.chart, version, app_version)?;
+    let file = write(&args.destination, &package.metadata, &package.file)?;
     context
         .ui
         .data(format!("{}\n", file.display()).as_bytes())?;

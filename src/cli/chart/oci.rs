@@ -3,19 +3,19 @@
 use super::place::Access;
 use super::{client, failed};
 use crate::cli::{Context, Error};
-use crate::deps::{CHART_CONFIG, CHART_LAYERS, PROVENANCE_LAYER, Package, chart_reference};
+use crate::deps::{CHART_CONFIG, CHART_LAYERS, PROVENANCE_LAYER, Package, Pushed, chart_reference};
 use crate::image::Digest;
 use serde_json::{Map, Value, json};
 use windlass_helm::chart::Metadata;
 use windlass_helm::yaml;
 
-/// Pushes a chart, with its provenance as a layer of its own, and returns what it is called there.
+/// Pushes a chart, with its provenance as a layer of its own, and returns what became of it and what it is called there.
 pub(super) async fn push(
     package: &Package,
     place: &str,
     access: &Access,
     context: &Context,
-) -> Result<(String, Digest), Error> {
+) -> Result<(Pushed, String, Digest), Error> {
     let metadata = &package.metadata;
     let image = chart_reference(place, &metadata.name, &metadata.version).map_err(failed)?;
     let client = client(&access.registry, context)?;
@@ -26,8 +26,12 @@ pub(super) async fn push(
     let layers: Vec<_> = layers.into_iter().chain(provenance).collect();
     let annotations = annotations(metadata, context);
     let put = client.put_artifact(&image, (CHART_CONFIG, &config), &layers, &annotations);
-    let digest = Box::pin(put).await.map_err(failed)?;
-    Ok((image.to_string(), digest))
+    let (digest, is_known) = Box::pin(put).await.map_err(failed)?;
+    let done = match is_known {
+        true => Pushed::Known,
+        false => Pushed::New,
+    };
+    Ok((done, image.to_string(), digest))
 }
 
 /// What a registry keeps of `Chart.yaml`, as JSON.

@@ -59,10 +59,7 @@ pub(super) struct Reindex {
 pub(super) async fn push(args: &Push, context: &Context) -> Result<Exit, Error> {
     let package = Package::read(&args.chart)?;
     let (done, at, digest) = match Place::find(&args.to, &args.access, context).await? {
-        Place::Oci(place) => {
-            let (image, digest) = oci::push(&package, &place, &args.access, context).await?;
-            (Pushed::New, image, digest)
-        }
+        Place::Oci(place) => oci::push(&package, &place, &args.access, context).await?,
         Place::Museum(museum) => {
             let done = Box::pin(museum.push(&package, args.force)).await?;
             (
