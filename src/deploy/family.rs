@@ -83,7 +83,7 @@ pub async fn family(
         }
         let made = below.get(relative.seen.live.uid());
         next.extend(made.into_iter().flatten().rev().map(|object| Relative {
-            seen: seen((*object).clone()),
+            seen: seen((*object).clone(), None),
             owner: Some(relative.seen.target.clone()),
             depth: relative.depth + 1,
         }));

@@ -355,7 +355,7 @@ type Makers = BTreeSet<(String, String)>;
 /// Where the pods of an app are: namespace and label selector, and by whom they are made.
 async fn places(cluster: &Cluster, app: &App) -> Result<BTreeMap<(String, String), Makers>, Error> {
     let mut places: BTreeMap<(String, String), Makers> = BTreeMap::new();
-    for object in look::live(cluster, app).await? {
+    for object in look::live(cluster, app).await?.1 {
         let Some(namespace) = object.namespace() else {
             continue;
         };

@@ -2,9 +2,9 @@
 
 use super::{App, Error, found, lock, store};
 use crate::cluster::Cluster;
-use crate::inventory::{self, Deploy, DeployResult};
+use crate::inventory::{self, Deploy, DeployResult, Parent};
 use crate::object::{Object, ObjectRef};
-use crate::status::{self, Status};
+use crate::status::{self, Rule, Status};
 
 /// An app in a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,30 +66,36 @@ pub async fn list(
     Ok((listed, broken))
 }
 
-/// The live objects of an app, by kind and name.
+/// The live objects of an app, by kind and name; how they are is told by the rules of its last deploy.
 ///
 /// # Errors
 /// When the app does not exist or the server refuses.
 pub async fn inspect(cluster: &Cluster, app: &App) -> Result<Vec<Seen>, Error> {
-    Ok(live(cluster, app).await?.into_iter().map(seen).collect())
+    let (parent, live) = live(cluster, app).await?;
+    let rules = parent.record.rules();
+    let seen = |live: Object| {
+        let rule = rules.get(&live.reference()).copied();
+        seen(live, rule)
+    };
+    Ok(live.into_iter().map(seen).collect())
 }
 
-/// How an object is.
-pub(super) fn seen(live: Object) -> Seen {
+/// How an object is, by the rule for it, where it has one.
+pub(super) fn seen(live: Object, rule: Option<&Rule>) -> Seen {
     Seen {
         target: live.reference(),
-        status: status::of(&live),
+        status: status::by(rule, &live),
         created: live.text(&["metadata", "creationTimestamp"]).to_owned(),
         live,
     }
 }
 
-/// The live objects of an app.
-pub(super) async fn live(cluster: &Cluster, app: &App) -> Result<Vec<Object>, Error> {
+/// The parent of an app, and its live objects.
+pub(super) async fn live(cluster: &Cluster, app: &App) -> Result<(Parent, Vec<Object>), Error> {
     let (discovery, parent) = store::begin(cluster, app, None).await?;
     let parent = parent.ok_or_else(|| not_deployed(app))?;
     let found = found::find(cluster, &discovery, &parent, &[]).await?;
-    Ok(found.in_order())
+    Ok((parent, found.in_order()))
 }
 
 /// The last deploys of an app, the newest last. One that runs by its record, but holds no lock any

@@ -239,11 +239,12 @@ async fn plan_of(
     let at = (cluster, &*discovery);
     let compared = compare(at, &parent, &mut request, &found, versioned, masker).await?;
     warnings.extend(compared.warnings);
-    let ready_when = ready::rules(&request);
+    let mut ready_when = ready::rules(&request);
     let mut plan = plan::order(compared.changes, phase, &request.rules)?;
     ready::wait_by(&ready_when, &mut plan);
     let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
     let idle = idle(&plan, &found, &parent.id());
+    ready::keep(&mut ready_when, &parent.record, &idle);
     let members: Vec<ObjectRef> = plan
         .steps
         .iter()
@@ -251,8 +252,8 @@ async fn plan_of(
         .map(|step| step.change.target.clone())
         .chain(idle.iter().cloned())
         .collect();
-    if grows(&parent, &members) {
-        parent.has_room_for(&members)?;
+    if grows(&parent, &members, &ready_when) {
+        parent.has_room_for(&members, &ready_when)?;
     }
     Ok(Prepared {
         app: request.app,
@@ -424,7 +425,7 @@ pub async fn prepare_delete(
         risks,
         unpruned: Vec::new(),
         idle: Vec::new(),
-        rules: BTreeMap::new(),
+        rules: ready::recorded(&parent.record),
         delete_hooks: parent.record.hooks.clone(),
         parent,
         fingerprints: BTreeMap::new(),
@@ -490,9 +491,10 @@ async fn check_namespace(
 }
 
 /// Whether the record will hold more than it does.
-fn grows(parent: &Parent, members: &[ObjectRef]) -> bool {
+fn grows(parent: &Parent, members: &[ObjectRef], rules: &BTreeMap<ObjectRef, Rule>) -> bool {
     let known = parent.record.fingerprints();
     members.iter().any(|member| !known.contains_key(member))
+        || rules.len() > parent.record.rules().len()
 }
 
 /// Members of the set that the plan has no step for.

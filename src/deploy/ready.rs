@@ -1,7 +1,8 @@
-//! Which objects of a plan have a rule of their own that says when they are ready.
+//! Which objects have a rule of their own that says when they are ready.
 
 use super::prepare::Request;
 use crate::diff::Op;
+use crate::inventory::Record;
 use crate::object::ObjectRef;
 use crate::plan::{self, Plan, Wait};
 use crate::status::{self, Rule, State};
@@ -53,4 +54,24 @@ pub(super) fn rules(request: &Request) -> BTreeMap<ObjectRef, Rule> {
         }
     }
     rules
+}
+
+/// The rules that a record holds.
+pub(super) fn recorded(record: &Record) -> BTreeMap<ObjectRef, Rule> {
+    let rules = record.rules().into_iter();
+    rules
+        .map(|(object, rule)| (object.clone(), rule.clone()))
+        .collect()
+}
+
+/// Adds the recorded rules of objects whose manifests are not at hand.
+pub(super) fn keep(rules: &mut BTreeMap<ObjectRef, Rule>, record: &Record, idle: &[ObjectRef]) {
+    let recorded = record.rules();
+    for (object, rule) in idle
+        .iter()
+        .filter_map(|object| recorded.get_key_value(object))
+    {
+        let rule = || (*rule).clone();
+        rules.entry((*object).clone()).or_insert_with(rule);
+    }
 }

@@ -59,6 +59,7 @@ fn begin(prepared: &Prepared, options: &Options, parent: &mut Parent) {
     };
     deploy.set_changes(changed(prepared, None));
     parent.record.push(deploy);
+    parent.record.set_rules(&prepared.rules);
 }
 
 /// Whether nobody deployed the app since its parent was read. Fingerprints may have come in.
@@ -71,12 +72,18 @@ fn is_same(live: &Parent, read: &Parent) -> bool {
 }
 
 /// Keeps the fingerprints of objects that only a dry run found unchanged, so that the next deploy
-/// needs none. Does nothing for a plan that writes: its run records them anyway. A record that cannot be written costs the next deploy the same dry runs, no more.
+/// needs none, and rules of readiness that are new. Does nothing for a plan that writes: its run
+/// records them anyway. A record that cannot be written costs the next deploy the same dry runs, no
+/// more.
 pub async fn remember(cluster: &Cluster, prepared: &Prepared) {
-    if prepared.writes() || prepared.fingerprints.is_empty() {
+    if prepared.writes() {
         return;
     }
     let mut parent = prepared.parent.clone();
+    parent.record.set_rules(&prepared.rules);
+    if prepared.fingerprints.is_empty() && parent.record.ready == prepared.parent.record.ready {
+        return;
+    }
     let mut new = prepared.fingerprints.clone();
     for member in &mut parent.record.objects {
         if let Some(fingerprint) = new.remove(&member.object) {

@@ -8,5 +8,6 @@ mod record;
 pub use label::{GroupKind, ID, PART_OF, TOOLING, set_id};
 pub use parent::{Error, PREFIX, Parent};
 pub use record::{
-    Changed, Deploy, Dropped, ImageSource, LockFile, Member, Origin, Record, Result as DeployResult,
+    Changed, Deploy, Dropped, ImageSource, LockFile, Member, Origin, Ready, Record,
+    Result as DeployResult,
 };

@@ -4,10 +4,11 @@ use super::label::{GROUP_KINDS, ID, NAMESPACES, TOOLING, parse_kinds, write_kind
 use super::record::FORMAT;
 use super::{GroupKind, Member, Record, set_id};
 use crate::object::{Fingerprint, Object, ObjectRef, digest};
+use crate::status::Rule;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 
 /// What the name of a parent begins with; the name of the app follows.
@@ -215,12 +216,16 @@ impl Parent {
         })
     }
 
-    /// Makes sure that the record has room for these members: to be asked before the first of them
-    /// is written.
+    /// Makes sure that the record has room for these members and the rules that say when they are
+    /// ready: to be asked before the first of them is written.
     ///
     /// # Errors
     /// [`Error::TooLarge`].
-    pub fn has_room_for(&self, members: &[ObjectRef]) -> Result<(), Error> {
+    pub fn has_room_for(
+        &self,
+        members: &[ObjectRef],
+        rules: &BTreeMap<ObjectRef, Rule>,
+    ) -> Result<(), Error> {
         let names = |object: &ObjectRef| {
             let namespace = object.namespace.as_deref().unwrap_or_default();
             object.group.len() + object.kind.len() + namespace.len() + object.name.len()
@@ -229,7 +234,7 @@ impl Parent {
             .iter()
             .map(|object| names(object) + MEMBER_BYTES)
             .sum();
-        if bound < LARGEST_PACKED / 2 {
+        if bound < LARGEST_PACKED / 2 && rules.is_empty() {
             return Ok(());
         }
         let mut record = self.record.clone();
@@ -239,6 +244,7 @@ impl Parent {
             .iter()
             .map(|object| rehearsed(record.key(), object))
             .collect();
+        record.set_rules(rules);
         let failed = |reason: String| Error::Record {
             name: self.reference().name,
             namespace: self.record_namespace.clone(),
@@ -371,6 +377,7 @@ fn unpack(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::{ConditionRule, Meaning};
 
     fn member(name: &str) -> Member {
         let object = ObjectRef {
@@ -427,7 +434,7 @@ mod tests {
     fn has_room_for_thousands_of_objects() {
         let mut parent = sample(0);
         let targets = many(5000);
-        parent.has_room_for(&targets).unwrap();
+        parent.has_room_for(&targets, &BTreeMap::new()).unwrap();
         parent.record.objects = targets
             .iter()
             .map(|object| rehearsed(parent.record.key(), object))
@@ -440,7 +447,8 @@ mod tests {
 
     #[test]
     fn says_before_that_there_is_no_room() {
-        let error = sample(0).has_room_for(&many(40_000)).unwrap_err();
+        let none = BTreeMap::new();
+        let error = sample(0).has_room_for(&many(40_000), &none).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("the record of app `web` would take "),
@@ -450,6 +458,36 @@ mod tests {
             text.ends_with(" KiB for 40000 objects, more than the 976 KiB that a Secret has room for: deploy it as several apps"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn rules_take_room_too() {
+        // Words that no compression makes short.
+        let rule = |seed: u64| {
+            let next =
+                |number: &u64| Some(number.wrapping_mul(0x2545_f491_4f6c_dd1d) ^ (number >> 29));
+            let numbers = std::iter::successors(Some(seed + 1), next).take(1500);
+            let condition = ConditionRule {
+                kind: numbers.map(|number| format!("{number:016x}")).collect(),
+                status: "True".to_owned(),
+                meaning: Meaning::Success,
+                observed_generation: false,
+            };
+            Rule {
+                observed_generation: false,
+                conditions: vec![condition],
+            }
+        };
+        let room_for = |seed: &dyn Fn(u64) -> u64| {
+            let rules = many(100).into_iter().zip(0..);
+            let rules = rules.map(|(target, index)| (target, rule(seed(index))));
+            sample(0).has_room_for(&many(100), &rules.collect())
+        };
+        assert_eq!(room_for(&|_| 0), Ok(()));
+        assert!(matches!(
+            room_for(&|index| index),
+            Err(Error::TooLarge { .. })
+        ));
     }
 
     #[test]

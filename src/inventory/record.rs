@@ -1,11 +1,13 @@
-//! What deploys left behind: fingerprints of the objects and a short history. Holds no value of
-//! any object but hooks of the deletion, which are needed when the chart is no longer at hand.
+//! What deploys left behind: fingerprints of the objects, rules that say when they are ready, and a
+//! short history. Holds no value of any object but hooks of the deletion, which are needed when the
+//! chart is no longer at hand.
 
 use crate::object::{Fingerprint, ObjectRef};
+use crate::status::Rule;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How many deploys are remembered.
 const KEPT: usize = 50;
@@ -35,6 +37,9 @@ pub struct Record {
     /// The hooks that run when the app is deleted. No Secrets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hooks: Vec<Value>,
+    /// When objects are ready that have a rule of their own. Older records have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ready: Vec<Ready>,
     /// The last deploys, the newest last.
     pub history: Vec<Deploy>,
 }
@@ -47,6 +52,15 @@ pub struct Member {
     /// What it was right after it was applied; `None` when it was not applied to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+}
+
+/// A rule that says when objects are ready, and for which objects it does.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The rule.
+    pub rule: Rule,
+    /// The objects.
+    pub objects: Vec<ObjectRef>,
 }
 
 /// One deploy.
@@ -228,6 +242,7 @@ impl Record {
             key: key.iter().map(|byte| format!("{byte:02x}")).collect(),
             objects: Vec::new(),
             hooks: Vec::new(),
+            ready: Vec::new(),
             history: Vec::new(),
         }
     }
@@ -245,6 +260,29 @@ impl Record {
             .iter()
             .filter_map(|member| Some((&member.object, member.fingerprint.as_ref()?)))
             .collect()
+    }
+
+    /// The rules that say when objects are ready, by object.
+    #[must_use]
+    pub fn rules(&self) -> HashMap<&ObjectRef, &Rule> {
+        let each = self.ready.iter().flat_map(|ready| {
+            let objects = ready.objects.iter();
+            objects.map(|object| (object, &ready.rule))
+        });
+        each.collect()
+    }
+
+    /// Sets the rules that say when objects are ready. One that many share is kept once.
+    pub fn set_rules(&mut self, rules: &BTreeMap<ObjectRef, Rule>) {
+        let mut shared: BTreeMap<&Rule, Vec<ObjectRef>> = BTreeMap::new();
+        for (object, rule) in rules {
+            shared.entry(rule).or_default().push(object.clone());
+        }
+        let each = shared.into_iter().map(|(rule, objects)| Ready {
+            rule: rule.clone(),
+            objects,
+        });
+        self.ready = each.collect();
     }
 
     /// The last deploy.
@@ -297,6 +335,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::{ConditionRule, Meaning};
 
     fn deploy(revision: u64) -> Deploy {
         Deploy {
@@ -375,6 +414,36 @@ mod tests {
     }
 
     #[test]
+    fn rules_that_objects_share_are_kept_once_and_read_again() {
+        let rule = |kind: &str, meaning| Rule {
+            observed_generation: false,
+            conditions: vec![ConditionRule {
+                kind: kind.to_owned(),
+                status: "True".to_owned(),
+                meaning,
+                observed_generation: true,
+            }],
+        };
+        let objects = changes(3).into_iter().map(|changed| changed.object);
+        let objects: Vec<ObjectRef> = objects.collect();
+        let given = [
+            rule("Ready", Meaning::Success),
+            rule("Slow", Meaning::FailureAfter { seconds: 90 }),
+            rule("Ready", Meaning::Success),
+        ];
+        let rules: BTreeMap<_, _> = objects.into_iter().zip(given).collect();
+        let mut record = Record::new("web", "prod", b"k");
+        record.set_rules(&rules);
+        assert_eq!(record.ready.len(), 2);
+        let text = serde_json::to_string(&record).unwrap();
+        insta::assert_snapshot!(serde_json::to_string(&record.ready[1].rule).unwrap(), @r#"{"conditions":[{"type":"Slow","status":"True","meaning":{"failureAfter":{"seconds":90}},"observedGeneration":true}]}"#);
+        let read: Record = serde_json::from_str(&text).unwrap();
+        let read = read.rules();
+        assert_eq!(read.len(), 3);
+        assert!(rules.iter().all(|(object, rule)| read[object] == rule));
+    }
+
+    #[test]
     fn records_of_before_are_read() {
         let text = r#"{"formatVersion":1,"app":"web","namespace":"prod","key":"00","objects":[],
             "history":[{"revision":1,"result":"succeeded","started":"2026-11-01T10:00:00Z",
@@ -384,6 +453,7 @@ mod tests {
         let deploy = record.last().unwrap();
         assert_eq!(deploy.origin.images[0].lock, "l.yml:4");
         assert!(deploy.changes.is_empty() && deploy.dropped.is_nothing());
+        assert!(record.rules().is_empty());
     }
 
     #[test]

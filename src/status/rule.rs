@@ -6,43 +6,52 @@
 use super::{Condition, Doom, Status, condition};
 use crate::kapp;
 use crate::object::Object;
-use std::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// The annotation, on an object or on the definition of its kind, that names the condition to wait
 /// for, for example `Ready`.
 const WAIT_FOR: &str = "windlass.dev/wait-for";
 
 /// When an object is ready. Follows kapp's `waitRules` (`pkg/kapp/resourcesmisc/custom_waiting_resource.go`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// Whether `status.observedGeneration` must be that of the object.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed_generation: bool,
     /// The conditions, in order.
     pub conditions: Vec<ConditionRule>,
 }
 
 /// What a condition means.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ConditionRule {
     /// Its type.
+    #[serde(rename = "type")]
     pub kind: String,
     /// Its status: `True`, `False` or `Unknown`.
     pub status: String,
     /// What it means when it has that status.
     pub meaning: Meaning,
     /// Whether it counts only when its own `observedGeneration` is that of the object.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub observed_generation: bool,
 }
 
 /// What a condition means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Meaning {
     /// The object is ready.
     Success,
     /// It will not become ready.
     Failure,
     /// It will not become ready when this lasts for so long.
-    FailureAfter(Duration),
+    FailureAfter {
+        /// So many seconds.
+        seconds: u64,
+    },
     /// It is not ready, but what comes after it may begin.
     Unblocks,
 }
@@ -54,9 +63,12 @@ impl Rule {
         let mut rules = rules.iter();
         let rule = rules.find(|rule| kapp::matches_any(&rule.of, object))?;
         let each = |condition: &kapp::Condition| {
+            let lasting = condition.timeout.map(|borne| Meaning::FailureAfter {
+                seconds: borne.as_secs(),
+            });
             let meanings = [
                 (condition.failure && condition.timeout.is_none()).then_some(Meaning::Failure),
-                condition.timeout.map(Meaning::FailureAfter),
+                lasting,
                 condition.success.then_some(Meaning::Success),
                 condition.unblocks.then_some(Meaning::Unblocks),
             ];
@@ -123,12 +135,10 @@ pub(super) fn status(rule: &Rule, object: &Object) -> Status {
     if let Some((_, failed)) = found(|meaning| meaning == Meaning::Failure) {
         return Status::failed(failed.text());
     }
-    let lasting = found(|meaning| matches!(meaning, Meaning::FailureAfter(_)));
-    if let Some((Meaning::FailureAfter(borne), lasting)) = lasting {
+    let lasting = found(|meaning| matches!(meaning, Meaning::FailureAfter { .. }));
+    if let Some((Meaning::FailureAfter { seconds }, lasting)) = lasting {
         return Status {
-            doomed: Some(Doom::Lasts {
-                seconds: borne.as_secs(),
-            }),
+            doomed: Some(Doom::Lasts { seconds }),
             ..Status::in_progress(lasting.text())
         };
     }

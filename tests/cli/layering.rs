@@ -16,7 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("diff", &["object", "event", "kapp"]),
     ("status", &["object", "event", "kapp"]),
     ("plan", &["object", "event", "kapp", "diff", "status"]),
-    ("inventory", &["object", "event"]),
+    ("inventory", &["object", "event", "status"]),
     ("registry", &["object", "event", "image", "file", "percent"]),
     ("deps", &["image", "registry", "file"]),
     ("build", &["object", "event", "image"]),

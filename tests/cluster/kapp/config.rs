@@ -4,8 +4,9 @@ use super::{deploy, deploy_by, rules, told};
 use crate::program::Case;
 use crate::support::{Lab, config_map, connect, deployment, lab, reference};
 use serde_json::{Value, json};
-use windlass::deploy::{Error, Request};
+use windlass::deploy::{Error, Request, inspect, remember};
 use windlass::inventory::DeployResult;
+use windlass::status::State;
 
 #[test]
 fn fields_copied_from_the_live_object_are_left_alone() {
@@ -177,6 +178,69 @@ changeGroupBindings:
         assert!(!prepared.is_noop());
         let report = lab.run(&prepared).await.unwrap();
         assert_eq!(report.result, DeployResult::Failed);
+        lab.delete_well("app").await;
+    });
+}
+
+/// How the resource is, as `inspect` tells from another process.
+async fn inspected(lab: &Lab) -> (State, String) {
+    let cluster = connect(&lab.namespace).await;
+    let seen = inspect(&cluster, &lab.app("app")).await.unwrap();
+    let db = seen.into_iter().find(|seen| seen.target.kind == "Db");
+    let status = db.unwrap().status;
+    (status.state, status.message)
+}
+
+#[test]
+fn wait_rules_are_remembered_for_whoever_looks_later() {
+    lab(async |mut lab| {
+        let (group, definition) = definition(&lab);
+        deploy(&mut lab, std::slice::from_ref(&definition)).await;
+        lab.cluster = connect(&lab.namespace).await;
+        let objects = [definition, db(&group, None)];
+        let told = |state, message: &str| (state, message.to_owned());
+        let request = |lab: &Lab, kind: &str| {
+            Request {
+            rules: rules(&format!(
+                "waitRules:
+- conditionMatchers: [{{type: {kind}, status: 'True', success: true}}, {{type: Broken, status: 'True', failure: true}}]
+  resourceMatchers: [{{customResourceMatcher: {{}}}}]
+"
+            )),
+            ..lab.request("app", &objects)
+        }
+        };
+        let prepared = lab.prepare(request(&lab, "Filled")).await.unwrap();
+        let another = lab.another().await;
+        let (cluster, namespace) = (another.cluster.clone(), lab.namespace.clone());
+        let controller = async {
+            let target = reference(&group, "Db", Some(&namespace), "main");
+            while cluster.get(&target).await.unwrap().is_none() {
+                tokio::task::yield_now().await;
+            }
+            // While it is waited for, others are told the same.
+            let waits = told(State::InProgress, "no condition Filled yet");
+            assert_eq!(inspected(&another).await, waits);
+            set_condition(&cluster, &group, &namespace, "Filled").await;
+        };
+        let (report, ()) = tokio::join!(lab.run(&prepared), controller);
+        assert_eq!(report.unwrap().result, DeployResult::Succeeded);
+        assert_eq!(inspected(&lab).await, told(State::Current, "Test"));
+        let namespace = lab.namespace.clone();
+        set_condition(&lab.cluster, &group, &namespace, "Broken").await;
+        assert_eq!(inspected(&lab).await, told(State::Failed, "Test"));
+
+        // Another rule is all that is new: it costs one write, and then none.
+        for writes in [1, 0] {
+            let another = lab.another().await;
+            set_condition(&lab.cluster, &group, &namespace, "Full").await;
+            lab.cluster = another.cluster;
+            let prepared = lab.prepare(request(&lab, "Full")).await.unwrap();
+            assert!(prepared.is_noop());
+            remember(&lab.cluster, &prepared).await;
+            assert_eq!(lab.cluster.requests().writes(), writes);
+            assert_eq!(inspected(&lab).await, told(State::Current, "Test"));
+        }
         lab.delete_well("app").await;
     });
 }
