@@ -157,7 +157,8 @@ fn text(deploy: &Deploy, app: &str) -> String {
     let fields = fields.filter(|(_, value)| !value.is_empty());
     let changed = |change: &Changed| {
         let object = change.object.to_string();
-        vec![change.op.clone(), object, change.state.clone()]
+        let op = if change.hook { "run" } else { &change.op };
+        vec![op.to_owned(), object, change.state.clone()]
     };
     let mut blocks = vec![
         format!("Deploy {} of {app}\n", deploy.revision),

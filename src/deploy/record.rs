@@ -102,15 +102,23 @@ pub async fn remember(cluster: &Cluster, prepared: &Prepared) {
     }
 }
 
+/// `1 create, 2 update, 1 hook`: what is done to how many objects. Hooks run again at every deploy and
+/// are counted apart.
 fn summary(prepared: &Prepared) -> String {
     let mut counts: BTreeMap<Op, usize> = BTreeMap::new();
-    for change in prepared.changes() {
+    for change in prepared.changes().filter(|change| !change.is_run()) {
         *counts.entry(change.op).or_default() += 1;
     }
-    let each = counts
-        .iter()
-        .map(|(op, count)| format!("{count} {}", word(*op)));
-    each.collect::<Vec<_>>().join(", ")
+    let each = counts.iter();
+    let mut parts: Vec<String> = each
+        .map(|(op, count)| format!("{count} {}", op.word()))
+        .collect();
+    match prepared.changes().filter(|change| change.is_run()).count() {
+        0 => {}
+        1 => parts.push("1 hook".to_owned()),
+        count => parts.push(format!("{count} hooks")),
+    }
+    parts.join(", ")
 }
 
 /// The changes as the record keeps them; before the run none has ended badly.
@@ -118,7 +126,8 @@ fn changed(prepared: &Prepared, report: Option<&Report>) -> Vec<Changed> {
     let steps = prepared.plan.steps.iter().enumerate();
     let changes = steps.filter(|(_, step)| step.change.op != Op::Noop);
     let each = changes.map(|(index, step)| Changed {
-        op: word(step.change.op).to_owned(),
+        op: step.change.op.word().to_owned(),
+        hook: step.change.is_run(),
         object: step.change.target.clone(),
         state: report
             .map_or("", |report| state(&report.outcomes[index]))
@@ -134,19 +143,6 @@ fn state(outcome: &Outcome) -> &'static str {
         (Actuation::Pending | Actuation::Skipped, _) => "skipped",
         (_, Reconcile::Failed | Reconcile::Timeout) => "not ready",
         _ => "",
-    }
-}
-
-/// The word for an op in events and records.
-pub(super) fn word(op: Op) -> &'static str {
-    match op {
-        Op::Create => "create",
-        Op::Update => "update",
-        Op::Replace => "replace",
-        Op::Delete => "delete",
-        Op::Exists => "exists",
-        Op::Keep => "keep",
-        Op::Noop => "noop",
     }
 }
 

@@ -6,7 +6,6 @@ use super::beside::Seen;
 use super::lock::{self, Lock};
 use super::logs::Logs;
 use super::prepare::Prepared;
-use super::record::word;
 use super::run::{Options, Outcome};
 use super::wait::Waiting;
 use super::watches::{Place, Watches};
@@ -155,7 +154,7 @@ impl<'a> Runner<'a> {
             }
             let change = &self.prepared.plan.steps[step].change;
             if change.op != Op::Noop {
-                let op = word(change.op).to_owned();
+                let op = change.op.word().to_owned();
                 self.sink.emit(Event::StepStarted {
                     object: change.target.clone(),
                     op,
@@ -194,7 +193,7 @@ impl<'a> Runner<'a> {
         self.outcomes[step].reason.clone_from(&reason);
         self.last_news = Instant::now();
         if change.op != Op::Noop {
-            let (object, op) = (change.target.clone(), word(change.op).to_owned());
+            let (object, op) = (change.target.clone(), change.op.word().to_owned());
             self.sink.emit(Event::StepFinished {
                 object,
                 source: change.source.clone(),
@@ -273,7 +272,7 @@ impl<'a> Runner<'a> {
                 self.sink.emit(Event::StepFinished {
                     object,
                     source,
-                    op: word(outcome.op).to_owned(),
+                    op: outcome.op.word().to_owned(),
                     actuation: Actuation::Skipped,
                     reason,
                 });

@@ -79,7 +79,7 @@ pub struct Deploy {
     /// What was deployed, by whom.
     #[serde(default)]
     pub origin: Origin,
-    /// What was done, for example `2 create, 1 update`.
+    /// What was done, for example `2 create, 1 update, 1 hook`.
     #[serde(default)]
     pub summary: String,
     /// What was done to which object. Of a deploy that was killed: what was about to be done.
@@ -95,6 +95,9 @@ pub struct Deploy {
 pub struct Changed {
     /// `create`, `update`, `replace`, `delete`, …
     pub op: String,
+    /// Whether it is a hook that runs. Older records do not tell.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hook: bool,
     /// The object.
     pub object: ObjectRef,
     /// How it ended when it did not end well: `failed`, `skipped` or `not ready`.
@@ -353,6 +356,7 @@ mod tests {
     fn changes(count: usize) -> Vec<Changed> {
         let changed = |number| Changed {
             op: "update".to_owned(),
+            hook: false,
             object: ObjectRef {
                 group: "apps".to_owned(),
                 kind: "Deployment".to_owned(),

@@ -332,6 +332,18 @@ fn hooks_that_run_again_and_what_the_server_was_not_asked_about_are_told() {
         (&json!(1), &json!(1))
     );
     assert_eq!(json["changes"][0]["hook"], true, "{json:#}");
+
+    ok(&case.deploy(&["--set", "color=red"]));
+    let history = case.run(&["history", "shop", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&ok(&history).stdout).expect("a document");
+    let told = |number: usize| json["deploys"][number]["summary"].clone();
+    assert_eq!([told(0), told(1)], ["1 create, 1 hook", "1 update, 1 hook"]);
+    let show = case.run(&["history", "show", "2", "shop"]);
+    assert!(
+        ok(&show).stdout.contains("run     Job/migrate"),
+        "{}",
+        show.all()
+    );
 }
 
 #[test]
