@@ -7,7 +7,7 @@ use super::{Context, Error, Exit, deps, flags, repeat, source_map, stages, tree}
 use crate::ui::count;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use windlass_helm::chart::{Options, Release};
+use windlass_helm::chart::{self, Options, Release};
 use windlass_helm::sprig;
 use windlass_helm::template::{self, Templates, World};
 use windlass_helm::value::Value;
@@ -201,7 +201,7 @@ fn write_stream(files: &[ManifestFile], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// Prints what each template wrote, as Helm does when it is no YAML: an empty line when a template failed,
-/// and nothing when none ran.
+/// and nothing when none ran or `--show-only` names something else.
 fn debug(
     mut world: World,
     args: &Args,
@@ -223,6 +223,9 @@ fn debug(
     }
     let mut text = text.trim_ascii().to_vec();
     text.push(b'\n');
+    let Ok(text) = chart::show_only(text, &args.show_only, options.profile) else {
+        return Ok(());
+    };
     stages::emit(args.output.output.as_deref(), &text, context)
 }
 

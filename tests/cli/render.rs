@@ -514,10 +514,28 @@ fn what_is_no_yaml_is_printed_for_debugging() {
         "---\n# Source: web/templates/a.yaml\nkind: [shop\n\n\
          ---\n# Source: web/templates/seen.yaml\nkind: Other\n"
     );
+    for (named, printed) in [
+        (
+            "templates/a.yaml",
+            "---\n# Source: web/templates/a.yaml\nkind: [shop\n\n\n",
+        ),
+        (
+            "templates/s*",
+            "---\n# Source: web/templates/seen.yaml\nkind: Other\n\n",
+        ),
+        ("templates/NOTES.txt", ""),
+        ("templates/none.yaml", ""),
+    ] {
+        let shown = env.run(&["render", "--debug", "--show-only", named]);
+        assert_eq!((shown.code, shown.stdout.as_str()), (1, printed), "{named}");
+        assert!(shown.stderr.contains("YAML parse error"), "{}", shown.all());
+    }
     for (template, printed) in [("{{ fail `x` }}", "\n"), ("{{ end }}", "\n")] {
         env.write("chart/templates/a.yaml", template);
         let failed = env.run(&["render", "--debug"]);
         assert_eq!((failed.code, failed.stdout.as_str()), (1, printed));
+        let named = env.run(&["render", "--debug", "--show-only", "templates/seen.yaml"]);
+        assert_eq!((named.code, named.stdout.as_str()), (1, ""));
     }
     env.write("chart/values.schema.json", r#"{"required": ["x"]}"#);
     assert_eq!(env.run(&["render", "--debug"]).stdout, "");

@@ -47,6 +47,6 @@ pub use metadata::{Dependency, Lock, Maintainer, Metadata};
 pub use package::{Package, package};
 pub use profile::Profile;
 pub use render::{Options, Prepared, Release, execute, prepare, render};
-pub use rendered::{Document, Rendered, Text};
+pub use rendered::{Document, Rendered, Text, show_only};
 pub use tree::{Chart, File};
 pub use values::{Overrides, compose, set_file_paths};

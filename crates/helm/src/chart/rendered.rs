@@ -204,28 +204,7 @@ impl Rendered {
     /// # Errors
     /// A pattern matches nothing.
     pub fn to_selected_text(&self, profile: Profile) -> Result<Vec<u8>, Error> {
-        let text = self.to_text();
-        if self.show_only.is_empty() {
-            return Ok(text);
-        }
-        let parts = documents(&text, profile);
-        let mut out = Vec::new();
-        for pattern in &self.show_only {
-            let mut missing = true;
-            for part in parts.iter().map(|range| &text[range.clone()]) {
-                let path = source_path(part);
-                if path.is_some_and(|path| path_match(pattern, &path).unwrap_or(false)) {
-                    out.extend_from_slice(b"---\n");
-                    out.extend_from_slice(part);
-                    out.push(b'\n');
-                    missing = false;
-                }
-            }
-            if missing {
-                return Err(Error::ShowOnly(pattern.clone()));
-            }
-        }
-        Ok(out)
+        show_only(self.to_text(), &self.show_only, profile)
     }
 
     /// The documents of the templates that `--show-only` names; all when it names none.
@@ -252,6 +231,35 @@ impl Rendered {
         let one = |document: &Document| (document.template.clone(), document.printed());
         self.documents.iter().map(one).collect()
     }
+}
+
+/// Of a text that `helm template` prints, the documents that `--show-only` names, told by their first
+/// `# Source:` line; all of it when there is no pattern.
+///
+/// # Errors
+/// A pattern matches nothing.
+pub fn show_only(text: Vec<u8>, patterns: &[String], profile: Profile) -> Result<Vec<u8>, Error> {
+    if patterns.is_empty() {
+        return Ok(text);
+    }
+    let parts = documents(&text, profile);
+    let mut out = Vec::new();
+    for pattern in patterns {
+        let mut missing = true;
+        for part in parts.iter().map(|range| &text[range.clone()]) {
+            let path = source_path(part);
+            if path.is_some_and(|path| path_match(pattern, &path).unwrap_or(false)) {
+                out.extend_from_slice(b"---\n");
+                out.extend_from_slice(part);
+                out.push(b'\n');
+                missing = false;
+            }
+        }
+        if missing {
+            return Err(Error::ShowOnly(pattern.clone()));
+        }
+    }
+    Ok(out)
 }
 
 /// The path after the chart's name in the first `# Source:` line that has one.
