@@ -2,6 +2,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
@@ -187,6 +188,73 @@ pub(crate) fn reference(group: &str, kind: &str, namespace: Option<&str>, name: 
         namespace: namespace.map(str::to_owned),
         name: name.to_owned(),
     }
+}
+
+/// What the audit log of the API server tells from some moment on. A cluster that somebody brought along
+/// has none, and then it tells nothing.
+pub(crate) struct Audit {
+    log: Option<PathBuf>,
+    from: usize,
+}
+
+impl Audit {
+    pub(crate) fn begin() -> Self {
+        let log = std::env::var("WINDLASS_TEST_AUDIT_LOG").ok();
+        let log = log.filter(|path| !path.is_empty()).map(PathBuf::from);
+        let text = log.as_ref().map(|log| std::fs::read(log).unwrap());
+        Self {
+            log,
+            from: text.map_or(0, |text| text.len()),
+        }
+    }
+
+    /// Whether nothing can be told.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.log.is_none()
+    }
+
+    /// What windlass asked the server to write, or to try, in the namespace of the test and to
+    /// objects that are named after it.
+    pub(crate) async fn writes(self, lab: &Lab) -> Vec<String> {
+        let Some(log) = &self.log else {
+            return Vec::new();
+        };
+        let last = reference("", "ConfigMap", Some(&lab.namespace), "the-last-request");
+        assert!(lab.cluster.get(&last).await.unwrap().is_none());
+        for _ in 0..1000 {
+            let text = std::fs::read(log).unwrap();
+            let text = String::from_utf8_lossy(&text[self.from..]).into_owned();
+            let lines = text
+                .split_inclusive('\n')
+                .filter(|line| line.ends_with('\n'));
+            let entries = lines.map(|line| serde_json::from_str(line).unwrap());
+            let entries: Vec<Value> = entries
+                .filter(|entry: &Value| of_test(entry, &lab.namespace))
+                .collect();
+            let uri = |entry: &Value| entry["requestURI"].as_str().unwrap().to_owned();
+            if entries.iter().any(|entry| uri(entry).contains(&last.name)) {
+                let is_read = |entry: &&Value| {
+                    matches!(entry["verb"].as_str(), Some("get" | "list" | "watch"))
+                };
+                let writes = entries.iter().filter(|entry| !is_read(entry));
+                return writes.map(uri).collect();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the audit log does not tell of the last request");
+    }
+}
+
+/// Whether an entry of the audit log is windlass's, and about the namespace of a test.
+fn of_test(entry: &Value, namespace: &str) -> bool {
+    let agent = entry["userAgent"].as_str().unwrap_or_default();
+    let uri = entry["requestURI"].as_str().unwrap_or_default();
+    // The name of another namespace may begin with this one's.
+    let mut after = uri.match_indices(namespace).map(|(at, name)| {
+        let rest = &uri[at + name.len()..];
+        rest.chars().next()
+    });
+    agent.starts_with("windlass") && after.any(|next| !next.is_some_and(|c| c.is_ascii_digit()))
 }
 
 impl Lab {

@@ -5,7 +5,8 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
-use crate::support::{Lab, connect, deployment, lab, scale};
+use crate::folder::TestEnv;
+use crate::support::{Audit, Lab, connect, deployment, kubeconfig, lab, scale};
 use serde_json::{Value, json};
 use windlass::cluster::Verb;
 use windlass::deploy;
@@ -122,6 +123,7 @@ fn large_definition(namespace: &str) -> Value {
 /// Deploys the same again from a new connection: nothing may be written or tried.
 async fn again_is_nothing(lab: &mut Lab, objects: &[Value]) {
     lab.cluster = connect(&lab.namespace).await;
+    let audit = Audit::begin();
     let request = lab.request("web", objects);
     let prepared = lab.prepare(request).await.unwrap();
     let changes: Vec<_> = prepared.changes().collect();
@@ -133,6 +135,33 @@ async fn again_is_nothing(lab: &mut Lab, objects: &[Value]) {
         (0, 0),
         "{requests}"
     );
+    assert_eq!(audit.writes(lab).await, Vec::<String>::new());
+}
+
+#[test]
+fn a_second_deploy_of_the_demo_writes_nothing() {
+    lab(|lab| async move {
+        let env = TestEnv::copy_of("config-repository");
+        let kubeconfig = kubeconfig().display().to_string();
+        let run = |arguments: &[&str]| {
+            let place = ["--yes", "-n", &lab.namespace];
+            let arguments = [arguments, &place].concat();
+            let shown = env.run_with(&arguments, &[("KUBECONFIG", &kubeconfig)]);
+            assert_eq!(shown.code, 0, "{}", shown.all());
+            shown
+        };
+        // Its images are locked when the demo begins.
+        let deploy = ["deploy", "--frozen=false", "--wait-timeout", "60s"];
+        let audit = Audit::begin();
+        run(&deploy);
+        assert!(audit.is_silent() || audit.writes(&lab).await.len() > 13);
+        let audit = Audit::begin();
+        let again = run(&deploy);
+        let told = "No changes to my-app: 13 objects as desired.";
+        assert!(again.stderr.contains(told), "{}", again.all());
+        assert_eq!(audit.writes(&lab).await, Vec::<String>::new());
+        run(&["delete"]);
+    });
 }
 
 #[test]
@@ -212,6 +241,31 @@ fn replicas_are_left_to_the_autoscaler_of_the_app() {
         lab.deploy_well("web", &[web, scaler]).await;
         let live = lab.get("apps", "Deployment", "web").await.unwrap();
         assert_eq!(live.int(&["spec", "replicas"]), Some(3));
+    });
+}
+
+#[test]
+fn replicas_that_the_controller_of_an_autoscaler_set_are_as_desired() {
+    lab(|mut lab| async move {
+        let scaler = json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"},
+            "spec": {"minReplicas": 2, "maxReplicas": 5,
+                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}});
+        let objects = [deployment("web", ""), scaler];
+        lab.deploy_well("web", &objects).await;
+        // Without metrics it raises the number to the least, when it first looks.
+        let mut scaled = false;
+        for _ in 0..600 {
+            let live = lab.get("apps", "Deployment", "web").await.unwrap();
+            scaled = live.int(&["spec", "replicas"]) == Some(2)
+                && live.int(&["status", "availableReplicas"]) == Some(2);
+            if scaled {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert!(scaled);
+        again_is_nothing(&mut lab, &objects).await;
+        lab.delete_well("web").await;
     });
 }
 
