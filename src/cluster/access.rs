@@ -3,6 +3,7 @@
 use super::request::{Request, Verb};
 use super::{Cluster, Error, parse};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// One thing that one may want to do.
@@ -43,6 +44,25 @@ impl Rules {
     pub fn allow(&self, access: &Access) -> bool {
         self.resource_rules.iter().any(|rule| rule.allows(access))
     }
+
+    /// The rules of a role; those that are about no resources are passed over.
+    #[must_use]
+    pub fn of_role(rules: &[Value]) -> Self {
+        let rules = rules.iter().map(Rule::deserialize);
+        Self {
+            resource_rules: rules.filter_map(Result::ok).collect(),
+        }
+    }
+}
+
+/// A user as the server knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct User {
+    /// The name.
+    pub username: String,
+    /// The groups that the user is in.
+    pub groups: Vec<String>,
 }
 
 impl Rule {
@@ -80,12 +100,9 @@ impl Cluster {
             "verb": access.verb,
             "name": access.name,
         });
-        let status = self
-            .review(
-                "SelfSubjectAccessReview",
-                &json!({"resourceAttributes": attributes}),
-            )
-            .await?;
+        let spec = json!({"resourceAttributes": attributes});
+        let status = self.review(AUTHORIZATION, "SelfSubjectAccessReview", spec);
+        let status = status.await?;
         let is_unsure = status["evaluationError"]
             .as_str()
             .is_some_and(|error| !error.is_empty());
@@ -97,22 +114,24 @@ impl Cluster {
     /// # Errors
     /// When the server does not tell.
     pub async fn rules(&self, namespace: &str) -> Result<Rules, Error> {
-        let status = self
-            .review("SelfSubjectRulesReview", &json!({"namespace": namespace}))
-            .await?;
-        serde_json::from_value(status).map_err(|error| Error::Answer {
-            action: ASK.to_owned(),
-            reason: error.to_string(),
-        })
+        let spec = json!({"namespace": namespace});
+        let status = self.review(AUTHORIZATION, "SelfSubjectRulesReview", spec);
+        read(status.await?)
+    }
+
+    /// Who the user is.
+    ///
+    /// # Errors
+    /// When the server does not tell.
+    pub async fn user(&self) -> Result<User, Error> {
+        let status = self.review("authentication.k8s.io/v1", "SelfSubjectReview", json!({}));
+        read(status.await?["userInfo"].take())
     }
 
     /// The status of a review.
-    async fn review(&self, kind: &str, spec: &Value) -> Result<Value, Error> {
-        let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": spec});
-        let path = format!(
-            "/apis/authorization.k8s.io/v1/{}s",
-            kind.to_ascii_lowercase()
-        );
+    async fn review(&self, group: &str, kind: &str, spec: Value) -> Result<Value, Error> {
+        let review = json!({"apiVersion": group, "kind": kind, "spec": spec});
+        let path = format!("/apis/{group}/{}s", kind.to_ascii_lowercase());
         let mut request = Request::get(Verb::Get, ASK, path);
         request.method = http::Method::POST;
         request.body = review.to_string().into_bytes();
@@ -125,6 +144,14 @@ impl Cluster {
 }
 
 const ASK: &str = "ask what the user may do";
+const AUTHORIZATION: &str = "authorization.k8s.io/v1";
+
+fn read<T: DeserializeOwned>(status: Value) -> Result<T, Error> {
+    serde_json::from_value(status).map_err(|error| Error::Answer {
+        action: ASK.to_owned(),
+        reason: error.to_string(),
+    })
+}
 
 #[cfg(test)]
 mod tests {

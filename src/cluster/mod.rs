@@ -14,7 +14,7 @@ mod request;
 mod transport;
 mod watch;
 
-pub use access::{Access, Rules};
+pub use access::{Access, Rules, User};
 pub use discovery::{Discovery, Kind};
 pub use error::{Error, FieldConflict, problems_text};
 pub use live::Selector;

@@ -2,14 +2,14 @@
 
 use super::owner::is_left_by_clients;
 use super::predict::predict;
-use super::{Contested, Error, policy};
+use super::prepare::Prepared;
+use super::{Contested, Error, given, policy, rights};
 use crate::cluster::{self, Cluster, Kind};
 use crate::diff::{self, Change, Masker, Op};
 use crate::inventory::PART_OF;
 use crate::object::{Manifest, Object, ObjectRef, Source, takeover};
 use crate::status;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -18,6 +18,8 @@ const NEW_KIND: Duration = Duration::from_secs(30);
 /// How often an object may change between a look and a write.
 const MOST_LOOKS: usize = 10;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long rights that come with the run may take to be known everywhere.
+const NEW_RIGHTS: Duration = Duration::from_secs(5);
 
 /// Sends changes.
 #[derive(Clone, Copy)]
@@ -26,8 +28,8 @@ pub(super) struct Sender<'a> {
     pub(super) masker: &'a Masker,
     /// Whether fields are taken from other managers.
     pub(super) force: bool,
-    /// Objects that the app takes in with this run.
-    pub(super) taken: &'a BTreeSet<ObjectRef>,
+    /// The plan that the changes are of.
+    pub(super) prepared: &'a Prepared,
     /// How long to wait for an object to be gone, or to appear, before going on with it.
     pub(super) patience: Duration,
 }
@@ -35,7 +37,24 @@ pub(super) struct Sender<'a> {
 impl Sender<'_> {
     /// Makes a change; gives back the object as it is then, `None` when it is on its way out.
     pub(super) async fn send(&self, change: &Change) -> Result<Option<Object>, Error> {
-        let sent = match change.op {
+        let started = Instant::now();
+        loop {
+            match self.once(change).await {
+                Err(Error::Cluster(cluster::Error::Forbidden { message, .. }))
+                    if rights::lacks_rights(&message)
+                        && given::is_given(self.prepared.changes())
+                        && started.elapsed() < NEW_RIGHTS =>
+                {
+                    // The server obeys new roles and bindings a moment later.
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                sent => return sent.map_err(|error| error.scrubbed(self.masker)),
+            }
+        }
+    }
+
+    async fn once(&self, change: &Change) -> Result<Option<Object>, Error> {
+        match change.op {
             Op::Noop => Ok(change.live.clone()),
             Op::Create => self.apply(change.desired.as_ref()).await,
             Op::Update => self.update(change).await,
@@ -43,8 +62,7 @@ impl Sender<'_> {
             Op::Delete => self.delete(change).await,
             Op::Keep => self.let_go(change).await,
             Op::Exists => self.appear(change).await,
-        };
-        sent.map_err(|error| error.scrubbed(self.masker))
+        }
     }
 
     async fn apply(&self, desired: Option<&Object>) -> Result<Option<Object>, Error> {
@@ -62,7 +80,7 @@ impl Sender<'_> {
             return self.apply(change.desired.as_ref()).await;
         };
         let kind = self.cluster.kind(&desired.gvk(), NEW_KIND).await?;
-        let is_taken = self.taken.contains(&change.target);
+        let is_taken = self.prepared.taken.contains(&change.target);
         let mut live = shown.clone();
         let mut force = self.force;
         for _ in 0..MOST_LOOKS {

@@ -11,6 +11,7 @@ mod drift;
 mod error;
 mod family;
 mod found;
+mod given;
 mod grace;
 mod hooks;
 mod lock;

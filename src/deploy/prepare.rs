@@ -7,7 +7,7 @@ use super::policy::FieldPolicy;
 use super::risk::{self, Risk};
 use super::store::Recorded;
 use super::trial::{Learned, Trials};
-use super::{App, Error, claims, hooks, ready, rights, store, unanswered, versions};
+use super::{App, Error, claims, given, hooks, ready, rights, store, unanswered, versions};
 use crate::cluster::{Cluster, Discovery};
 use crate::diff::{self, Change, Masker, Op};
 use crate::event::{Event, Sink};
@@ -373,6 +373,7 @@ async fn compare(
     let changes = std::mem::take(&mut ran.changes).into_iter();
     ran.changes = changes.map(Change::running).collect();
     tried.extend(ran);
+    given::excuse(cluster, discovery, &mut tried).await;
     Ok(Compared {
         changes: tried.changes,
         fingerprints: tried.fingerprints,

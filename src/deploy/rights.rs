@@ -2,6 +2,7 @@
 //! that would give it.
 
 use super::cause::makes_pods;
+use super::given::Given;
 use super::prepare::Prepared;
 use super::run::Options;
 use super::{App, Error};
@@ -40,9 +41,14 @@ pub(super) fn is_forbidden(error: &Error) -> bool {
         Error::Cluster(cluster::Error::Forbidden { .. }) => true,
         Error::Refused(refusals) => refusals
             .iter()
-            .any(|refusal| refusal.message.contains("is forbidden: User ")),
+            .any(|refusal| lacks_rights(&refusal.message)),
         _ => false,
     }
+}
+
+/// Whether these words of the server are about a role that the user lacks.
+pub(super) fn lacks_rights(message: &str) -> bool {
+    message.contains("is forbidden: User ")
 }
 
 /// What has to be allowed: to what it is done (without a name), and to which objects, `None` for the
@@ -199,12 +205,32 @@ pub(super) async fn check(
     if lacking.is_empty() {
         return Ok(());
     }
+    // The record and the lock are written before everything else.
+    let given = Given::of(cluster, prepared.changes()).await;
+    let is_later = |access: &Access| !is_of_record(access, prepared) && given.allows(access);
+    let (later, lacking): (Vec<Access>, Vec<Access>) = lacking.into_iter().partition(is_later);
+    if !later.is_empty() {
+        let later = words(&later);
+        sink.emit(Event::Warning {
+            message: format!("the user may not {later} yet: a role of this deploy is to allow it"),
+        });
+    }
+    if lacking.is_empty() {
+        return Ok(());
+    }
     Err(Error::Lacking {
         cause: Box::new(Error::MayNot {
             lacking: words(&lacking),
         }),
         roles: roles(&format!("windlass-{}", prepared.app.name), &lacking),
     })
+}
+
+/// Whether something is done to the record of the app or to its lock, or to their like beside them.
+fn is_of_record(access: &Access, prepared: &Prepared) -> bool {
+    let resource = (access.group.as_str(), access.resource.as_str());
+    access.namespace.as_deref() == Some(prepared.app.record_namespace())
+        && [("", "secrets"), LEASES].contains(&resource)
 }
 
 /// The namespaces that are not there yet, or of which nobody knows whether they are.
@@ -242,13 +268,6 @@ fn of_run(prepared: &Prepared, options: &Options, discovery: &Discovery) -> Need
         needs.add(leases, &["get", "update"], Some(&name));
     }
     for change in prepared.changes() {
-        let verbs: &[&'static str] = match change.op {
-            Op::Create => &["create", "patch"],
-            Op::Replace => &["create", "delete", "patch"],
-            Op::Update | Op::Keep => &["patch"],
-            Op::Delete => &["delete"],
-            Op::Noop | Op::Exists => &[],
-        };
         let is_known = matches!(change.op, Op::Create | Op::Update)
             && prepared.learned.tried.contains(&change.target);
         if is_known {
@@ -259,9 +278,34 @@ fn of_run(prepared: &Prepared, options: &Options, discovery: &Discovery) -> Need
         };
         let target = &change.target;
         let place = (target.namespace.as_deref(), gvk.group.as_str(), plural);
-        needs.add(place, verbs, Some(&target.name));
+        needs.add(place, verbs_of(change.op), Some(&target.name));
     }
     needs
+}
+
+/// What writing a change needs; nothing where its kind is not known yet.
+pub(super) fn of_change(change: &Change, discovery: &Discovery) -> Vec<Access> {
+    let Some((gvk, plural)) = kind(change, discovery) else {
+        return Vec::new();
+    };
+    let access = |verb: &&'static str| Access {
+        namespace: change.target.namespace.clone(),
+        group: gvk.group.clone(),
+        resource: plural.to_owned(),
+        verb,
+        name: Some(change.target.name.clone()),
+    };
+    verbs_of(change.op).iter().map(access).collect()
+}
+
+const fn verbs_of(op: Op) -> &'static [&'static str] {
+    match op {
+        Op::Create => &["create", "patch"],
+        Op::Replace => &["create", "delete", "patch"],
+        Op::Update | Op::Keep => &["patch"],
+        Op::Delete => &["delete"],
+        Op::Noop | Op::Exists => &[],
+    }
 }
 
 /// The kinds that make pods and are written and waited for, and where.

@@ -164,7 +164,7 @@ impl<'a> Runner<'a> {
                 cluster: self.cluster,
                 masker: self.masker,
                 force: self.prepared.force || self.prepared.forced.contains(&change.target),
-                taken: &self.prepared.taken,
+                prepared: self.prepared,
                 patience: self.options.wait_timeout,
             };
             let lock = self.lock;

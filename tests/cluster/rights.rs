@@ -159,6 +159,70 @@ fn what_no_trial_shows_is_asked_for() {
     });
 }
 
+/// A role for ConfigMaps, and a binding that gives a role to a user.
+fn role(name: &str) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name},
+        "rules": [{"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "patch"]}]})
+}
+
+fn binding(role: &str, user: &str) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "more"},
+        "subjects": [{"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}],
+        "roleRef": {"kind": "Role", "name": role, "apiGroup": "rbac.authorization.k8s.io"}})
+}
+
+/// What lets a user deploy who may give rights to everybody, and has few.
+fn granting() -> Value {
+    let verbs = [ALL.as_slice(), &["escalate", "bind"]].concat();
+    json!([
+        {"apiGroups": [""], "resources": ["secrets"], "verbs": ALL},
+        {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ALL},
+        {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get", "list"]},
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles", "rolebindings"],
+            "verbs": verbs}])
+}
+
+#[test]
+fn rights_that_come_with_a_deploy_are_not_missing() {
+    lab(|mut lab| async move {
+        as_user(&mut lab, &granting()).await;
+        let maps = ["a", "b"].map(|name| config_map(name, "1"));
+        let mut objects = vec![role("more"), binding("more", "nobody")];
+        objects.extend(maps);
+        lab.deploy_well("web", &objects).await;
+        let warnings = format!("{:?}", lab.events);
+        let told = format!(
+            "the user may not create, patch configmaps in namespace {} yet",
+            lab.namespace
+        );
+        assert!(warnings.contains(&told), "{warnings}");
+        let request = lab.request("web", &objects);
+        assert!(lab.prepare(request).await.unwrap().is_noop());
+    });
+}
+
+#[test]
+fn a_role_that_is_there_gives_rights_to_whom_a_deploy_binds_it() {
+    lab(|mut lab| async move {
+        let mut outer = role("outer");
+        outer["metadata"]["namespace"] = lab.namespace.clone().into();
+        apply(&lab.cluster, outer).await;
+        as_user(&mut lab, &granting()).await;
+        for (user, comes) in [("somebody", false), ("nobody", true)] {
+            let objects = [binding("outer", user), config_map("a", "1")];
+            let request = lab.request("web", &objects);
+            let prepared = lab.prepare(request).await;
+            match (prepared, comes) {
+                (Err(Error::Refused(refused)), false) => {
+                    assert_eq!(refused[0].target.name, "a");
+                }
+                (Ok(_), true) => drop(lab.deploy_well("web", &objects).await),
+                (other, _) => panic!("{user}: {other:#?}"),
+            }
+        }
+    });
+}
+
 #[test]
 fn rights_cost_one_request_where_something_is_written_and_none_elsewhere() {
     lab(|mut lab| async move {
