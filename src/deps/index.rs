@@ -4,6 +4,7 @@
 //! asked for are kept and read, where the form of the file allows it: the one that Helm and ChartMuseum write. How the
 //! bytes come is not known here.
 
+use super::index_json;
 use crate::registry::Sink;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,15 +28,6 @@ pub(super) struct Entry {
     pub(super) urls: Vec<String>,
     /// The SHA-256 of the archive, if it is stated.
     pub(super) digest: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Json {
-    #[serde(default)]
-    api_version: String,
-    #[serde(default)]
-    entries: BTreeMap<String, Option<Vec<Option<Entry>>>>,
 }
 
 /// The versions of each chart that is found, the newest first.
@@ -104,19 +96,15 @@ pub(super) fn read(text: &[u8], names: &[&str]) -> Result<Found, String> {
         return Err("empty index.yaml file".to_owned());
     }
     if is_json(text)
-        && let Ok(mut index) = serde_json::from_slice::<Json>(text)
+        && let Ok((version, found)) = index_json::read(text, names)
     {
-        if index.api_version.is_empty() {
-            return Err("no API version specified".to_owned());
-        }
-        let mut found = Found::new();
-        for name in names {
-            if let Some(entries) = index.entries.remove(*name) {
-                let entries = entries.into_iter().flatten().flatten();
-                found.insert((*name).to_owned(), sorted(entries));
-            }
-        }
-        return Ok(found);
+        return match version.is_empty() {
+            true => Err("no API version specified".to_owned()),
+            false => Ok(found
+                .into_iter()
+                .map(|(name, list)| (name, sorted(list)))
+                .collect()),
+        };
     }
     let mut lines = Lines::new(names);
     lines.push(text);
@@ -154,6 +142,10 @@ struct Lines<'a> {
     parts: BTreeMap<&'a str, String>,
     /// That a chart is there twice.
     twice: Option<String>,
+    /// Whether the index says of which version its form is.
+    has_version: bool,
+    /// Whether there may be charts that are written in another form.
+    is_odd: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -173,6 +165,8 @@ impl<'a> Lines<'a> {
             current: None,
             parts: BTreeMap::new(),
             twice: None,
+            has_version: false,
+            is_odd: false,
         }
     }
 
@@ -180,50 +174,70 @@ impl<'a> Lines<'a> {
     fn push(&mut self, lines: &[u8]) {
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             self.number += 1;
-            match (std::str::from_utf8(line), self.place) {
-                (Err(_), _) => self.give_up(),
-                (Ok(line), Place::Before) if line.trim_end() == "entries:" => {
-                    self.place = Place::Entries(None);
-                }
-                (Ok(line), Place::Entries(indent)) => self.entries(line, indent),
-                _ => {}
+            match std::str::from_utf8(line) {
+                Ok(line) => self.line(line),
+                Err(_) => self.give_up(),
             }
         }
     }
 
-    /// Takes a line below `entries:`.
-    fn entries(&mut self, line: &str, indent: Option<usize>) {
+    fn line(&mut self, line: &str) {
+        if let Place::Entries(indent) = self.place
+            && self.is_entry(line, indent)
+        {
+            return;
+        }
+        if let Some(version) = line.strip_prefix("apiVersion:") {
+            self.has_version |= !matches!(version.trim(), "" | "null" | "~");
+        }
+        // What is in another document does not count.
+        self.is_odd |= self.number > 1 && (line.starts_with("---") || line.starts_with("..."));
+        if matches!(self.place, Place::Before) && line.trim_end() == "entries:" {
+            self.place = Place::Entries(None);
+        }
+    }
+
+    /// Takes a line below `entries:`, if it is one.
+    fn is_entry(&mut self, line: &str, indent: Option<usize>) -> bool {
         let bare = line.trim_start_matches(' ');
         if bare.trim().is_empty() || bare.starts_with('#') {
-            return;
+            return true;
         }
+        self.is_odd |= bare.starts_with('\t');
         let depth = line.len() - bare.len();
-        let indent = indent.unwrap_or(depth);
-        self.place = Place::Entries(Some(indent));
+        let indent = indent.unwrap_or(depth.max(1));
         if depth < indent {
             self.place = Place::After;
-            return;
+            return false;
         }
+        self.place = Place::Entries(Some(indent));
         if depth == indent && !bare.starts_with('-') {
-            let (key, rest) = bare.trim_end().split_once(':').unwrap_or((bare, ""));
-            let key = key.trim_matches(['"', '\'']);
-            self.current = self.names.get(key).copied();
-            if (self.current).is_some_and(|name| self.parts.contains_key(name)) {
-                self.twice = Some(format!(
-                    "error converting YAML to JSON: yaml: unmarshal errors:\n  line {}: key {key:?} already set in map",
-                    self.number
-                ));
-                self.place = Place::After;
-                return;
-            }
-            // Another form of YAML: all of it is read then.
-            if !rest.is_empty() {
-                self.current = None;
-            }
+            self.begin(bare);
         }
         if let Some(name) = self.current {
             self.parts.entry(name).or_default().push_str(line);
         }
+        true
+    }
+
+    /// Begins a chart.
+    fn begin(&mut self, line: &str) {
+        let (key, rest) = line.trim_end().split_once(':').unwrap_or((line, "?"));
+        let key = key.trim_matches(['"', '\'']);
+        self.current = self.names.get(key).copied();
+        if (self.current).is_some_and(|name| self.parts.contains_key(name)) {
+            self.twice = Some(format!(
+                "error converting YAML to JSON: yaml: unmarshal errors:\n  line {}: key {key:?} already set in map",
+                self.number
+            ));
+            self.current = None;
+        }
+        // Another form of YAML: all of it is read then.
+        if !rest.is_empty() {
+            self.current = None;
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        self.is_odd |= !rest.is_empty() || !key.bytes().all(plain);
     }
 
     /// Finds nothing, whatever else comes: this is not the usual form.
@@ -231,16 +245,21 @@ impl<'a> Lines<'a> {
         self.place = Place::After;
         self.parts.clear();
         self.twice = None;
+        self.is_odd = true;
     }
 
-    /// The charts that were found, and those that were not.
+    /// The charts that were found, and those that may be there in another form.
     fn finish(self) -> Result<(Found, Vec<&'a str>), String> {
         if let Some(error) = self.twice {
             return Err(error);
         }
         let (mut found, mut missing) = (Found::new(), Vec::new());
+        let is_usual = self.has_version && !self.is_odd && !matches!(self.place, Place::Before);
         for name in self.names {
-            let part = self.parts.get(name);
+            let part = self.parts.get(name).filter(|_| self.has_version);
+            if part.is_none() && is_usual {
+                continue;
+            }
             let part = part.and_then(|part| yaml::from_yaml_map(part.as_bytes()).ok());
             match part.and_then(|map| of(&map, name)) {
                 Some(entries) => drop(found.insert(name.to_owned(), entries)),
@@ -255,7 +274,8 @@ fn of(entries: &Map, name: &str) -> Option<Vec<Entry>> {
     let value = entries.get(name)?;
     let list = value.as_list().map(|list| list.items().to_vec());
     let list = list.unwrap_or_default();
-    Some(sorted(list.iter().filter_map(Value::as_map).map(entry)))
+    let entries = list.iter().filter_map(Value::as_map).map(entry);
+    Some(sorted(entries.collect()))
 }
 
 fn entry(map: &Map) -> Entry {
@@ -271,10 +291,8 @@ fn entry(map: &Map) -> Entry {
 }
 
 /// Without what is no version, the newest first; of the same version the first stays the first.
-fn sorted(entries: impl Iterator<Item = Entry>) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = entries
-        .filter(|entry| semver::is_version(&entry.version))
-        .collect();
+fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.retain(|entry| semver::is_version(&entry.version));
     entries.sort_by(|a, b| semver::order(&b.version, &a.version));
     entries
 }
@@ -328,6 +346,50 @@ mod tests {
         assert!(!error("<html>: <").is_empty());
         let twice = "apiVersion: v1\nentries:\n  web:\n  - a\n  db:\n  - b\n  \"web\":\n  - c\n";
         assert!(error(twice).ends_with("line 7: key \"web\" already set in map"));
+    }
+
+    #[test]
+    fn a_chart_that_the_usual_form_lacks_is_not_there() {
+        let text =
+            |more: &str| format!("apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n{more}");
+        let read = |more: &str| streamed(text(more).as_bytes(), &["db"], 40, &[7]);
+        assert_eq!(read("generated: x\n"), Ok(Some(Found::new())));
+        for odd in [
+            "  other: []\n",
+            "  \"d\\x62\":\n",
+            "  <<: *a\n",
+            "  ? db\n",
+            "\tdb:\n",
+            "...\n",
+        ] {
+            assert_eq!(read(odd), Ok(None), "{odd}");
+        }
+        let nameless = text("").replace("apiVersion: v1\n", "");
+        assert_eq!(streamed(nameless.as_bytes(), &["web"], 20, &[7]), Ok(None));
+        assert_eq!(
+            super::read(nameless.as_bytes(), &["web"]).unwrap_err(),
+            "no API version specified"
+        );
+        let beside = b"apiVersion: v1\nentries:\nweb:\n- version: 1.0.0\n";
+        assert_eq!(streamed(beside, &["web"], 40, &[7]), Ok(Some(Found::new())));
+    }
+
+    #[test]
+    fn json_keeps_what_is_asked_for_alone() {
+        let many = "{},null,".repeat(1 << 16);
+        let text = format!(
+            r#"{{"entries":{{"a":[{many}{{}}],"web":[{many}{{"version":"1.0.0","x":[1]}}],"db":null}},"apiVersion":"v1"}}"#
+        );
+        let found = read(text.as_bytes(), &["web", "db"]).unwrap();
+        assert_eq!(
+            (
+                found["web"].len(),
+                found["web"].capacity() < 99,
+                found["db"].len()
+            ),
+            (1, true, 0)
+        );
+        assert_eq!(found.len(), 2);
     }
 
     /// What is left of an index that comes in chunks of these sizes, again and again, when so much is kept whole.

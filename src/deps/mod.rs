@@ -11,6 +11,7 @@ mod error;
 mod event;
 mod files;
 mod index;
+mod index_json;
 mod keyring;
 mod museum;
 mod origin;
