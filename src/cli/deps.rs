@@ -154,7 +154,7 @@ async fn restored(
 }
 
 /// Shows what happens.
-fn tell(event: &deps::Event<'_>, downloads: &Downloads) {
+pub(super) fn tell(event: &deps::Event<'_>, downloads: &Downloads) {
     use deps::Event as E;
     match event {
         E::Note(text) => downloads.note(text),
@@ -169,7 +169,7 @@ fn tell(event: &deps::Event<'_>, downloads: &Downloads) {
 }
 
 /// Shows how one file gets on.
-pub(super) fn pass(file: &str, passing: &Passing, downloads: &Downloads) {
+fn pass(file: &str, passing: &Passing, downloads: &Downloads) {
     match passing {
         Passing::Bytes { there, of } => downloads.bytes(file, *there, *of),
         Passing::Again { cause, wait } => downloads.again(file, &cause.to_string(), *wait),

@@ -208,7 +208,7 @@ impl From<chart::Error> for Error {
             ),
             E::Chart(message) if message.contains("missing in charts/") => (
                 Exit::Failed,
-                Some("fetch them: `windlass deps update CHART`".to_owned()),
+                Some("fetch them: `windlass deps build CHART`".to_owned()),
             ),
             E::Schema(_) => (
                 Exit::Failed,

@@ -198,6 +198,9 @@ impl Error {
                 true => "`windlass deps build CHART` fetches what the lock names".to_owned(),
                 false => "`windlass deps update CHART` chooses versions and fetches them".to_owned(),
             },
+            Self::Offline { what } if what.starts_with("the list of versions") => {
+                "leave it out: versions are not chosen without the network".to_owned()
+            }
             Self::Offline { .. } => {
                 "leave it out, or run `windlass deps build` once where the network may be used"
                     .to_owned()
@@ -211,13 +214,7 @@ impl Error {
                 "`gpg --export KEY > FILE` writes one; name it with `--keyring FILE`".to_owned()
             }
             Self::Refused { hint, .. } => return hint.clone(),
-            Self::Upload(source) => match &**source {
-                registry::Error::Unauthorized { .. } => {
-                    "name a login by `HELM_REPO_USERNAME` and `HELM_REPO_PASSWORD`, or `helm repo add` one".to_owned()
-                }
-                source => return source.hint(),
-            },
-            Self::Registry { source, .. } => return source.hint(),
+            Self::Upload(source) | Self::Registry { source, .. } => return source.hint(),
             Self::Several { errors, .. } => return errors.iter().find_map(Self::hint),
             _ => return None,
         })

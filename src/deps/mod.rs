@@ -35,7 +35,7 @@ pub use error::Error;
 pub use event::{Event, Tell};
 pub use keyring::Keyring;
 pub use museum::Museum;
-pub use origin::{Network, OCI_SCHEME, chart_reference, oci_provenance};
+pub use origin::{Network, OCI_SCHEME, chart_reference};
 pub use package::{Package, Pushed, beside, pack};
 pub use provenance::{Verifier, Verify};
 pub use pull::{Pulled, pull};

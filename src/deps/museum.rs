@@ -4,7 +4,9 @@
 //! plugin finds it: below the path at which the server is mounted, `api`, then the tenant. Charts are read from it as
 //! from every chart repository.
 
+use super::event::Tell;
 use super::index::MAX_INDEX;
+use super::origin::warn_if_open;
 use super::repositories::Repository;
 use super::{Error, Package, Pushed};
 use crate::image::Digest;
@@ -35,6 +37,7 @@ impl Museum {
         repository: &Repository,
         mounted: Option<&str>,
         settings: &Settings,
+        tell: Tell<'_>,
     ) -> Result<Self, Error> {
         let wrong = |url: String, cause: String| Error::Repository { url, cause };
         let mut base = Url::parse(&repository.url)
@@ -43,6 +46,7 @@ impl Museum {
         base.set_fragment(None);
         let of_server = |error| Error::Upload(Box::new(error));
         let server = Server::new(&base, repository.access.clone(), settings).map_err(of_server)?;
+        warn_if_open(&base, &repository.access, settings, tell);
         let mounted = match mounted {
             Some(path) => path.trim_matches('/').to_owned(),
             None if base.path().trim_matches('/').is_empty() => String::new(),

@@ -8,7 +8,8 @@ use super::repositories::Repository;
 use super::{CHART_LAYERS, Error, MAX_ARCHIVE, PROVENANCE_LAYER, Repositories};
 use crate::image::{Digest, Reference};
 use crate::registry::{
-    self, Client, Object, S3, S3_SCHEME, Server, Settings, Watch, is_local, shown,
+    self, Access, Client, Object, S3, S3_SCHEME, Server, Settings, Watch, is_local, shown,
+    shown_text,
 };
 use reqwest::Url;
 use std::collections::BTreeMap;
@@ -19,6 +20,8 @@ use windlass_helm::sprig::semver;
 
 /// What addresses of OCI registries begin with.
 pub const OCI_SCHEME: &str = "oci://";
+/// The length of a SHA-256 digest in an index.
+const HEX_DIGITS: usize = 64;
 
 /// Where one dependency comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,12 +97,9 @@ impl Network {
         names: &[&str],
         tell: Tell<'_>,
     ) -> Result<Listed, Error> {
-        let (base, files) = self.files(repository).await?;
+        let (base, files) = self.files(repository, tell).await?;
         let wrong = |cause: String| unusable(shown(&base), cause);
         let index = resolved(&base, "index.yaml").map_err(wrong)?;
-        if let Some(warning) = self.open_to_all(&base, repository) {
-            tell(Event::Warning(&warning));
-        }
         let file = format!("index of {}", shown(&base));
         let empty = Incoming::new(names);
         let get = async |watch: Watch<'_>| {
@@ -122,26 +122,15 @@ impl Network {
         })
     }
 
-    /// What to say of a repository whose answers anybody on the way can change.
-    fn open_to_all(&self, base: &Url, repository: &Repository) -> Option<String> {
-        let host = base.host_str().unwrap_or_default();
-        let cause = match base.scheme() {
-            "http" if !is_local(host) => "it is asked over plain http",
-            "https" if repository.access.insecure || !self.settings.verify_certificates => {
-                "its certificate is not checked"
-            }
-            _ => return None,
-        };
-        let base = shown(base);
-        Some(format!(
-            "{base}: {cause}; anybody on the way can change what comes from there"
-        ))
-    }
-
     /// The address of a repository, and where its files are read.
-    pub(super) async fn files(&self, repository: &Repository) -> Result<(Url, Files), Error> {
+    pub(super) async fn files(
+        &self,
+        repository: &Repository,
+        tell: Tell<'_>,
+    ) -> Result<(Url, Files), Error> {
         let base = Url::parse(&repository.url);
         let base = base.map_err(|e| unusable(repository.name.clone(), e.to_string()))?;
+        warn_if_open(&base, &repository.access, &self.settings, tell);
         let failed = |error: registry::Error| unreadable(&base, &error);
         let files = if repository.url.starts_with(S3_SCHEME) {
             Files::Bucket {
@@ -160,7 +149,7 @@ impl Network {
     /// The repository of an address or a name.
     pub(super) fn repository(&self, address: &str) -> Result<Repository, Error> {
         let found = self.repositories.find(address);
-        found.ok_or_else(|| Error::UnknownRepository(address.to_owned()))
+        found.ok_or_else(|| Error::UnknownRepository(shown_text(address)))
     }
 
     /// The client of S3.
@@ -201,15 +190,31 @@ impl Network {
         image: &Reference,
         watch: Watch<'_>,
     ) -> Result<Fetched, registry::Error> {
-        let limit = usize::try_from(MAX_ARCHIVE).unwrap_or(usize::MAX);
         let client = self.client().await?;
-        let artifact = client.artifact(image, &CHART_LAYERS, limit, watch);
+        let artifact = client.artifact(image, &CHART_LAYERS, MAX_ARCHIVE, watch);
         let artifact = artifact.await?;
         Ok(Fetched {
             url: format!("{OCI_SCHEME}{image}"),
             file: artifact.file,
             manifest: Some(artifact.digest),
         })
+    }
+
+    /// Fetches what an address `oci://HOST/PATH/NAME` names by tag or digest, and its provenance on request.
+    pub(super) async fn pull_exact(
+        &self,
+        address: &str,
+        with_provenance: bool,
+        watch: Watch<'_>,
+    ) -> Result<(Fetched, Option<Vec<u8>>), registry::Error> {
+        let mut image = reference_at(&address.replace('+', "_"))?;
+        let fetched = self.pull_image(&image, watch).await?;
+        image.digest.clone_from(&fetched.manifest);
+        let provenance = match with_provenance {
+            true => self.provenance_of(&image).await?.1,
+            false => None,
+        };
+        Ok((fetched, provenance))
     }
 
     /// Fetches the provenance of a chart from a registry: a layer of the manifest that the chart itself came with.
@@ -226,12 +231,18 @@ impl Network {
         self.provenance_of(&image).await.map_err(of_registry)
     }
 
-    /// Fetches the provenance of an image that is a chart, if it has one.
+    /// Fetches the provenance of an image that is a chart: a layer of its manifest, `None` when it has none.
     async fn provenance_of(
         &self,
         image: &Reference,
     ) -> Result<(String, Option<Vec<u8>>), registry::Error> {
-        let found = oci_provenance(self.client().await?, image).await?;
+        let client = self.client().await?;
+        let found = client.artifact(image, &[PROVENANCE_LAYER], MAX_PROVENANCE, &|_| {});
+        let found = match found.await {
+            Ok(found) => Some(found.file),
+            Err(registry::Error::NoLayer { .. }) => None,
+            Err(error) => return Err(error),
+        };
         Ok((format!("{OCI_SCHEME}{image}"), found))
     }
 
@@ -262,7 +273,7 @@ impl Network {
         listed: &Listed,
         name: &str,
         version: &str,
-        watch: Watch<'_>,
+        (tell, watch): (Tell<'_>, Watch<'_>),
     ) -> Result<Fetched, Error> {
         let of_server = |source| of(name, source);
         let Some(entry) = listed.entry(name, version) else {
@@ -272,6 +283,11 @@ impl Network {
         let address = &entry.urls[0];
         let url = resolved(&listed.base, address);
         let url = url.map_err(|cause| unusable(shown(&listed.base), cause))?;
+        let stated = entry.digest.trim_start_matches("sha256:");
+        let is_downgrade = url.scheme() == "http" && listed.base.scheme() != "http";
+        if is_downgrade && stated.len() != HEX_DIGITS {
+            warn_if_open(&url, &Access::default(), &self.settings, tell);
+        }
         let fetched = match address.strip_prefix(OCI_SCHEME) {
             Some(image) => {
                 let image = Reference::parse(image).map_err(|e| of_server(e.into()))?;
@@ -283,10 +299,9 @@ impl Network {
                 manifest: None,
             },
         };
-        let stated = entry.digest.trim_start_matches("sha256:");
         let actual = Digest::of(&fetched.file);
         let actual = actual.hex();
-        if stated.len() == actual.len() && !stated.eq_ignore_ascii_case(actual) {
+        if stated.len() == HEX_DIGITS && !stated.eq_ignore_ascii_case(actual) {
             return Err(Error::WrongDigest {
                 chart: format!("{name} {version}"),
                 url: fetched.url,
@@ -331,36 +346,28 @@ fn unusable(url: String, cause: String) -> Error {
     Error::Repository { url, cause }
 }
 
-/// Fetches the provenance of an image that is a chart: a layer of its manifest, `None` when it has none.
-///
-/// # Errors
-/// A registry that does not answer, or has no such image.
-pub async fn oci_provenance(
-    client: &Client,
-    image: &Reference,
-) -> Result<Option<Vec<u8>>, registry::Error> {
-    let limit = usize::try_from(MAX_PROVENANCE).unwrap_or(usize::MAX);
-    let found = client.artifact(image, &[PROVENANCE_LAYER], limit, &|_| {});
-    match found.await {
-        Ok(found) => Ok(Some(found.file)),
-        Err(registry::Error::NoLayer { .. }) => Ok(None),
-        Err(error) => Err(error),
+/// What a server says comes with what to do about it.
+fn unreadable(base: &Url, error: &registry::Error) -> Error {
+    let url = shown(base);
+    Error::Refused {
+        request: format!("looks like {url} is not a valid chart repository or cannot be reached"),
+        answer: error.to_string(),
+        hint: error.hint(),
     }
 }
 
-/// What S3 says comes with what to do about it.
-fn unreadable(base: &Url, error: &registry::Error) -> Error {
-    let url = shown(base);
-    match error {
-        registry::Error::S3(error) => Error::Refused {
-            request: format!(
-                "looks like {url} is not a valid chart repository or cannot be reached"
-            ),
-            answer: error.to_string(),
-            hint: error.hint(),
-        },
-        _ => unusable(url, error.to_string()),
-    }
+/// Warns of a server whose answers anybody on the way can change.
+pub(super) fn warn_if_open(base: &Url, access: &Access, settings: &Settings, tell: Tell<'_>) {
+    let cause = match base.scheme() {
+        "http" if !is_local(base.host_str().unwrap_or_default()) => "it is asked over plain http",
+        "https" if access.insecure || !settings.verify_certificates => {
+            "its certificate is not checked"
+        }
+        _ => return,
+    };
+    let base = shown(base);
+    let warning = format!("{base}: {cause}; anybody on the way can change what comes from there");
+    tell(Event::Warning(&warning));
 }
 
 fn of(name: &str, source: registry::Error) -> Error {
@@ -373,7 +380,7 @@ fn of(name: &str, source: registry::Error) -> Error {
 /// An address out of an index, relative to its repository.
 ///
 /// Follows helm v4 `pkg/repo/v1/chartrepo.go`, `ResolveReferenceURL`.
-fn resolved(base: &Url, address: &str) -> Result<Url, String> {
+pub(super) fn resolved(base: &Url, address: &str) -> Result<Url, String> {
     if let Ok(url) = Url::parse(address) {
         return Ok(url);
     }
@@ -382,7 +389,10 @@ fn resolved(base: &Url, address: &str) -> Result<Url, String> {
     let mut url = folder
         .join(address)
         .map_err(|error| format!("failed to parse {address} as URL: {error}"))?;
-    url.set_query(base.query());
+    // A token for the repository is for no other host.
+    if url.origin() == base.origin() {
+        url.set_query(base.query());
+    }
     Ok(url)
 }
 
@@ -395,14 +405,18 @@ pub fn chart_reference(
     name: &str,
     version: &str,
 ) -> Result<Reference, registry::Error> {
-    let place = place.strip_prefix(OCI_SCHEME).unwrap_or(place);
-    let path = format!("{}/{name}", place.trim_end_matches('/'));
-    let (host, repository) = path.split_once('/').unwrap_or(("", &path));
     let tag = version.replace('+', "_");
+    reference_at(&format!("{}/{name}:{tag}", place.trim_end_matches('/')))
+}
+
+/// The reference of an address `oci://HOST/PATH`, with a tag or digest.
+fn reference_at(address: &str) -> Result<Reference, registry::Error> {
+    let path = address.strip_prefix(OCI_SCHEME).unwrap_or(address);
+    let (host, repository) = path.split_once('/').unwrap_or(("", path));
     // A host without a dot is a host here, not a folder on Docker Hub.
     let text = match host.contains(['.', ':']) || host == "localhost" {
-        true => format!("{path}:{tag}"),
-        false => format!("{host}:443/{repository}:{tag}"),
+        true => path.to_owned(),
+        false => format!("{host}:443/{repository}"),
     };
     let mut image = Reference::parse(&text)?;
     if !host.contains(['.', ':']) {
@@ -430,6 +444,7 @@ mod tests {
                 "https://a.io/x/c/web.tgz?t=1",
             ),
             ("https://a.io/x/", "/web.tgz", "https://a.io/web.tgz"),
+            ("https://a.io/x?t=1", "//b.io/w.tgz", "https://b.io/w.tgz"),
             (
                 "https://a.io",
                 "https://b.io/web.tgz",

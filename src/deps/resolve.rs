@@ -6,6 +6,7 @@ use super::Error;
 use super::origin::{Listed, OCI_SCHEME, Origin};
 use super::restore::Options;
 use super::{stage, status};
+use crate::registry::shown_text;
 use futures::StreamExt as _;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -49,7 +50,7 @@ pub(super) fn origins(
             }
             Origin::Repository(Box::new(found))
         } else {
-            unknown.push(repository);
+            unknown.push(shown_text(&repository));
             continue;
         };
         wanted.push(Wanted { dependency, origin });
@@ -250,6 +251,7 @@ pub(super) async fn choose(
         let is_part = one.origin == Origin::Unpacked;
         let fits = |candidate: &&String| is_part || semver::satisfies(version, candidate);
         let Some(chosen) = versions.iter().find(fits) else {
+            let repository = shown_text(repository);
             missing.push(format!(
                 "{name:?} (repository {repository:?}, version {version:?})"
             ));
@@ -296,7 +298,8 @@ async fn versions(
             let Some(listed) = indexes.get(&found.url) else {
                 return Ok(None);
             };
-            let unknown = || Error::Chart(format!("{name} chart not found in repo {repository}"));
+            let place = shown_text(repository);
+            let unknown = || Error::Chart(format!("{name} chart not found in repo {place}"));
             listed.versions(name).ok_or_else(unknown).map(Some)
         }
     }
@@ -307,7 +310,7 @@ async fn versions(
 pub struct Newer {
     /// Its name.
     pub name: String,
-    /// Where it comes from.
+    /// Where it comes from, without secrets.
     pub repository: String,
     /// The range of versions that `Chart.yaml` asks for.
     pub range: String,
@@ -373,7 +376,7 @@ pub async fn newer(options: &Options<'_>) -> Result<Vec<Newer>, Error> {
         let locked = of_name.find(|lock| semver::satisfies(version, &lock.version));
         found.push(Newer {
             name: name.clone(),
-            repository: repository.clone(),
+            repository: shown_text(repository),
             range: version.clone(),
             locked: locked.map(|lock| lock.version.clone()),
             wanted: newest(version),

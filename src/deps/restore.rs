@@ -407,7 +407,11 @@ async fn one_of(
     let get = async |watch: Watch<'_>| match origin {
         Origin::Oci(place) => network.pull(place, name, version, watch).await,
         Origin::Repository(repository) => match indexes.get(&repository.url) {
-            Some(listed) => network.download(listed, name, version, watch).await,
+            Some(listed) => {
+                network
+                    .download(listed, name, version, (options.tell, watch))
+                    .await
+            }
             None => Err(Error::Chart(format!("{name} chart not found in {source}"))),
         },
         Origin::Unpacked | Origin::Folder(_) => Err(Error::Chart(format!("{name} is not fetched"))),

@@ -557,7 +557,7 @@ async fn a_delete_that_was_done_and_not_answered_is_done() {
             backoff: Duration::from_millis(1),
             ..Settings::default()
         };
-        let museum = Museum::open(&repository, Some(""), &settings).await;
+        let museum = Museum::open(&repository, Some(""), &settings, &|_| {}).await;
         museum.unwrap().delete("web", "1.0.0").await
     };
     assert_eq!(delete(true, true).await, Ok(()));

@@ -10,6 +10,7 @@ use super::restore::{Options, archive_of};
 use super::stage::{self, Stage};
 use super::{Error, Sums, Verifier, Verify};
 use crate::image::Digest;
+use crate::registry::shown_text;
 use futures::StreamExt as _;
 use std::collections::BTreeMap;
 use windlass_helm::chart::Dependency;
@@ -137,7 +138,7 @@ async fn of_network(
         Origin::Oci(place) => network.provenance(place, name, version, manifest).await,
         Origin::Repository(repository) => match indexes.get(&repository.url) {
             Some(listed) => network.provenance_beside(listed, name, version).await,
-            None => Ok((repository.url.clone(), None)),
+            None => Ok((shown_text(&repository.url), None)),
         },
         Origin::Unpacked | Origin::Folder(_) => Ok((String::new(), None)),
     }

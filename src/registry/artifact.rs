@@ -31,7 +31,7 @@ impl Client {
         &self,
         image: &Reference,
         kinds: &[&str],
-        limit: usize,
+        limit: u64,
         watch: Watch<'_>,
     ) -> Result<Artifact, Error> {
         let reading = Reading { limit, watch };
@@ -197,7 +197,7 @@ impl Client {
     }
 
     /// Where a repository itself is, not one of its mirrors.
-    fn own_place(&self, image: &Reference) -> Result<Endpoint, Error> {
+    pub(super) fn own_place(&self, image: &Reference) -> Result<Endpoint, Error> {
         let mirrors = &self.settings.mirrors;
         let mut places = mirrors.endpoints(&image.registry, &image.repository, true)?;
         let place = places.pop();

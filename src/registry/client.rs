@@ -3,17 +3,17 @@
 
 use super::challenge::{self, Challenge};
 use super::docker_config::{Credential, Keychain, Lookup};
+use super::download::{body, sent};
 use super::mirrors::Endpoint;
 use super::retry::{Attempt, Busy, Pauses};
-use super::settings::{Http, WHOLE};
+use super::settings::{Http, WHOLE, unredirected};
 use super::token::{self, Outcome};
 use super::watch::Reading;
-use super::{Error, Passing, Settings, failure, is_local};
+use super::{Error, Settings, failure, is_local};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, WWW_AUTHENTICATE};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Method, StatusCode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Mutex, OnceCell};
 
 /// The kinds of manifests that are accepted, an index before a single platform.
@@ -22,7 +22,7 @@ const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json";
 /// The largest answer that is read (the distribution specification asks for at least 4 MiB).
-pub(super) const MAX_BODY: usize = 8 << 20;
+pub(super) const MAX_BODY: u64 = 8 << 20;
 
 /// A connection to all registries: their credentials, tokens and open connections.
 #[derive(Debug)]
@@ -200,9 +200,20 @@ impl Client {
             scope,
             credential,
         };
-        let http = self.http.of(&place.registry, place.insecure);
-        let limit = self.settings.timeout;
-        let ask = async || token::request(http, &place.registry, limit, &request).await;
+        let mut http = self.http.of(&place.registry, place.insecure);
+        let settings = &self.settings;
+        let bare;
+        // Along a redirect a body goes to other hosts, too.
+        if let Some(Credential::Refresh(_)) = credential {
+            let verify_certificates = settings.verify_certificates && !place.insecure;
+            let settings = Settings {
+                verify_certificates,
+                ..settings.clone()
+            };
+            bare = unredirected(&settings, !is_local(&place.registry))?;
+            http = &bare;
+        }
+        let ask = async || token::request(http, &place.registry, settings, &request).await;
         let retried = (self.pauses).retry(&place.registry, &self.settings, &|_| {}, ask);
         match retried.await? {
             Outcome::Token(token) => Ok(token),
@@ -227,19 +238,19 @@ impl Client {
             if let Some(value) = authorization {
                 request = request.header(AUTHORIZATION, value);
             }
-            if reading.limit > MAX_BODY {
+            let sending = upload.map_or(0, |upload| upload.body.len());
+            if reading.limit > MAX_BODY || sending > 0 {
                 request = request.timeout(WHOLE);
             }
-            let patience = self.settings.timeout;
-            let failed = |error| failure::classify(&place.registry, &error, patience);
-            let response = tokio::time::timeout(patience, request.send()).await;
-            let response = response.map_err(|_| late(place, patience))?;
-            let response = response.map_err(failed)?;
+            let patience = self.settings.patience(sending);
+            let response = sent(request, &place.registry, patience).await?;
             if let Some(busy) = Busy::of(response.status(), response.headers()) {
                 return Ok(Attempt::Busy(busy));
             }
             let (status, headers) = (response.status(), response.headers().clone());
-            let body = read(place, response, reading, patience, &failed).await?;
+            let shown = (place.registry.as_str(), url);
+            let Reading { limit, watch } = reading;
+            let body = body(response, shown, limit, &self.settings, watch).await?;
             Ok(Attempt::Done(Answer {
                 status,
                 headers,
@@ -281,39 +292,6 @@ impl Client {
             }
         };
         cell.get_or_try_init(probe).await.copied()
-    }
-}
-
-async fn read(
-    place: &Endpoint,
-    mut response: Response,
-    reading: Reading<'_>,
-    patience: Duration,
-    failed: &impl Fn(reqwest::Error) -> Error,
-) -> Result<Vec<u8>, Error> {
-    let Reading { limit, watch } = reading;
-    let of = response.content_length();
-    let mut body = Vec::new();
-    loop {
-        let chunk = tokio::time::timeout(patience, response.chunk()).await;
-        let chunk = chunk.map_err(|_| late(place, patience))?;
-        let Some(chunk) = chunk.map_err(failed)? else {
-            return Ok(body);
-        };
-        if body.len() + chunk.len() > limit {
-            let cause = format!("its answer is larger than {limit} bytes");
-            return Err(protocol(place, cause));
-        }
-        body.extend_from_slice(&chunk);
-        let there = body.len() as u64;
-        watch(Passing::Bytes { there, of });
-    }
-}
-
-fn late(place: &Endpoint, limit: Duration) -> Error {
-    Error::Timeout {
-        registry: place.registry.clone(),
-        limit,
     }
 }
 

@@ -49,7 +49,7 @@ impl std::fmt::Debug for Credential {
 
 /// What the search for credentials gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lookup {
+pub(super) struct Lookup {
     /// The credential, if there is one.
     pub credential: Option<Credential>,
     /// Where it comes from (`the credentials in …`), or why there is none, for an error message.
@@ -98,7 +98,7 @@ type Helpers = BTreeMap<(String, String), Arc<OnceCell<Helped>>>;
 
 /// The credentials of variables and of several configuration files, the first with a match counting.
 #[derive(Debug, Default)]
-pub struct Keychain {
+pub(super) struct Keychain {
     variables: Variables,
     files: Vec<(PathBuf, File)>,
     /// How long a helper program may take.
@@ -114,7 +114,7 @@ impl Keychain {
     ///
     /// [`Error::File`] for a file that cannot be read or is not JSON of the right form. Its text
     /// shows nothing of the content.
-    pub fn load(settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn load(settings: &Settings) -> Result<Self, Error> {
         let mut files = Vec::new();
         for path in &settings.docker_configs {
             let text = match std::fs::read(path) {
@@ -141,7 +141,7 @@ impl Keychain {
 
     /// Looks for the credential of a repository: variables, and in each file its helper programs,
     /// then the longest path that it names, then the registry.
-    pub async fn find(&self, registry: &str, repository: &str) -> Lookup {
+    pub(super) async fn find(&self, registry: &str, repository: &str) -> Lookup {
         if let Some((credential, name)) = self.variables.find(registry) {
             return Lookup {
                 credential: Some(credential.clone()),

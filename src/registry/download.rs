@@ -1,16 +1,18 @@
 //! Files of plain http servers, such as chart repositories: with a login of their own, bounded, tried again
 //! while the server is busy.
 //!
-//! A login goes to the host that it is for and to no other one: not to an address elsewhere in an index, and
-//! not along a redirect.
+//! The login of a server goes to no other one, where that is not meant: not to an address elsewhere in an index, and
+//! not along a redirect. Logins of docker's configuration are for the host that is asked, and are not sent over plain
+//! http to other machines.
 
 use super::docker_config::{Credential, Keychain};
 use super::retry::{Attempt, Busy, Pauses};
 use super::settings::{WHOLE, http_client};
 use super::{Error, Passing, Settings, Sink, Watch, failure, is_local};
-use reqwest::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use reqwest::header::WWW_AUTHENTICATE;
 use reqwest::{StatusCode, Url};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// How one server is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,19 +48,19 @@ impl Server {
     /// [`Error::File`] for a file of certificates or logins that cannot be used.
     pub fn new(base: &Url, access: Access, settings: &Settings) -> Result<Self, Error> {
         drop(rustls::crypto::ring::default_provider().install_default());
-        let mut settings = settings.clone();
-        settings.ca_files.extend(access.ca_file.clone());
-        settings.verify_certificates &= !access.insecure;
+        let mut own = settings.clone();
+        own.ca_files.extend(access.ca_file.clone());
+        own.verify_certificates &= !access.insecure;
         let identity = access.identity.as_ref();
         let identity = identity.map(|(cert, key)| identity_of(cert, key));
         let proxied = !is_local(base.host_str().unwrap_or_default());
         Ok(Self {
             base: base.clone(),
             access,
-            http: http_client(&settings, proxied, identity.transpose()?)?,
-            keychain: Keychain::load(&settings)?,
+            http: http_client(&own, proxied, identity.transpose()?)?,
+            keychain: Keychain::load(settings)?,
             pauses: Pauses::default(),
-            settings,
+            settings: settings.clone(),
         })
     }
 
@@ -89,86 +91,115 @@ impl Server {
                 scheme: url.scheme().to_owned(),
             });
         }
-        let own = url.origin() == self.base.origin();
-        let login = match &self.access.login {
-            Some(login) if own || self.access.pass_to_all => Some(login.clone()),
-            _ => None,
-        };
-        let host = host(url);
-        let ask = async || self.send(url, login.as_ref(), limit, watch, empty).await;
-        match self.retry(&host, watch, ask).await? {
-            Got::File(file) => Ok(file),
-            Got::LoginWanted if login.is_none() => {
-                let found = self.keychain.find(&host, url.path()).await;
-                let refused = Error::Unauthorized {
-                    registry: host.clone(),
-                    repository: shown(url),
-                    tried: found.if_refused(),
-                };
-                let Some(login) = found.credential else {
-                    return Err(refused);
-                };
-                let ask = async || self.send(url, Some(&login), limit, watch, empty).await;
-                match self.retry(&host, watch, ask).await? {
-                    Got::File(file) => Ok(file),
-                    Got::LoginWanted => Err(refused),
-                }
+        let other;
+        let server = match url.origin() == self.base.origin() {
+            true => self,
+            false => {
+                other = self.elsewhere(url)?;
+                &other
             }
-            Got::LoginWanted => Err(Error::Unauthorized {
-                registry: host,
-                repository: shown(url),
-                tried: "the login of the repository is not accepted".to_owned(),
-            }),
-        }
+        };
+        let ask =
+            async |login: Option<&Credential>| server.send(url, login, (limit, watch), empty).await;
+        server.logged_in(url, watch, ask).await
     }
 
-    async fn retry<T>(
+    /// The server of an address elsewhere. Its certificate is checked, and it is told who asks only where that is
+    /// meant, and never over plain http when the server itself is not asked in this way.
+    fn elsewhere(&self, url: &Url) -> Result<Self, Error> {
+        let as_safe = url.scheme() == "https" || self.base.scheme() == "http";
+        let mut access = self.access.clone();
+        access.insecure = false;
+        if !access.pass_to_all || !as_safe {
+            (access.login, access.identity) = (None, None);
+        }
+        Self::new(url, access, &self.settings)
+    }
+
+    /// Asks with the login of the server, else with what the keychain has for it. An `ask` that ends with `None` wants
+    /// another login.
+    pub(super) async fn logged_in<T>(
         &self,
-        host: &str,
+        url: &Url,
         watch: Watch<'_>,
-        ask: impl AsyncFn() -> Result<Attempt<Got<T>>, Error>,
-    ) -> Result<Got<T>, Error> {
-        (self.pauses).retry(host, &self.settings, watch, ask).await
+        ask: impl AsyncFn(Option<&Credential>) -> Result<Attempt<Option<T>>, Error>,
+    ) -> Result<T, Error> {
+        let host = host(url);
+        let attempt = async |login: Option<&Credential>| {
+            let ask = async || ask(login).await;
+            (self.pauses).retry(&host, &self.settings, watch, ask).await
+        };
+        let own = self.access.login.as_ref();
+        if let Some(done) = attempt(own).await? {
+            return Ok(done);
+        }
+        let in_address = !url.username().is_empty() || url.password().is_some();
+        let tried = if own.is_some() || in_address {
+            "the login of the repository is not accepted".to_owned()
+        } else if url.scheme() != "https" && !is_local(&host) {
+            "logins of docker are not sent over plain http".to_owned()
+        } else {
+            let path = url.path().trim_start_matches('/');
+            let found = self.keychain.find(&host, path).await;
+            // What a refresh token is for is the token server of a registry.
+            let login = found.credential.as_ref();
+            let login = login.filter(|login| !matches!(login, Credential::Refresh(_)));
+            if login.is_some()
+                && let Some(done) = attempt(login).await?
+            {
+                return Ok(done);
+            }
+            found.if_refused()
+        };
+        Err(Error::Unauthorized {
+            registry: host.clone(),
+            repository: shown(url),
+            tried,
+        })
     }
 
     async fn send<T: Sink>(
         &self,
         url: &Url,
         login: Option<&Credential>,
-        limit: u64,
-        watch: Watch<'_>,
+        (limit, watch): (u64, Watch<'_>),
         empty: &T,
-    ) -> Result<Attempt<Got<T>>, Error> {
+    ) -> Result<Attempt<Option<T>>, Error> {
         let host = host(url);
-        let failed =
-            |error: reqwest::Error| failure::classify(&host, &error, self.settings.timeout);
         let request = self.http.get(url.clone()).timeout(WHOLE);
-        let request = with_login(request, login);
-        let late = |_| Error::Timeout {
-            registry: host.clone(),
-            limit: self.settings.timeout,
-        };
-        let wait = self.settings.timeout;
-        let response = tokio::time::timeout(wait, request.send()).await;
-        let response = response.map_err(late)?.map_err(failed)?;
-        if let Some(busy) = Busy::of(response.status(), response.headers()) {
+        let response = sent(with_login(request, login), &host, self.settings.timeout).await?;
+        let status = response.status();
+        if let Some(busy) = Busy::of(status, response.headers()) {
             return Ok(Attempt::Busy(busy));
         }
-        let wants_login = response.status() == StatusCode::UNAUTHORIZED;
-        if wants_login && response.headers().contains_key(WWW_AUTHENTICATE) {
-            return Ok(Attempt::Done(Got::LoginWanted));
+        let shown = shown(url);
+        if status == StatusCode::UNAUTHORIZED && response.headers().contains_key(WWW_AUTHENTICATE) {
+            return Ok(Attempt::Done(None));
         }
-        if !response.status().is_success() {
+        if !status.is_success() {
             return Err(Error::Status {
-                url: shown(url),
-                status: response.status().to_string(),
+                url: shown,
+                status: status.to_string(),
             });
         }
-        let shown = shown(url);
         let place = (host.as_str(), shown.as_str());
         let file = body_into(response, place, limit, &self.settings, watch, empty.clone());
-        Ok(Attempt::Done(Got::File(file.await?)))
+        Ok(Attempt::Done(Some(file.await?)))
     }
+}
+
+/// The head of the answer to a request, in time.
+pub(super) async fn sent(
+    request: reqwest::RequestBuilder,
+    host: &str,
+    limit: Duration,
+) -> Result<reqwest::Response, Error> {
+    let response = tokio::time::timeout(limit, request.send()).await;
+    let response = response.map_err(|_| Error::Timeout {
+        registry: host.to_owned(),
+        limit,
+    })?;
+    response.map_err(|error| failure::classify(host, &error, limit))
 }
 
 /// The body of an answer, of at most `limit` bytes, each part of it in time; `place` is the host and what is read.
@@ -228,17 +259,9 @@ pub(super) fn with_login(
 ) -> reqwest::RequestBuilder {
     match login {
         Some(Credential::Basic { user, password }) => request.basic_auth(user, Some(password)),
-        Some(Credential::Bearer(token) | Credential::Refresh(token)) => {
-            request.header(AUTHORIZATION, format!("Bearer {token}"))
-        }
-        None => request,
+        Some(Credential::Bearer(token)) => request.bearer_auth(token),
+        Some(Credential::Refresh(_)) | None => request,
     }
-}
-
-/// What a request gave.
-enum Got<T> {
-    File(T),
-    LoginWanted,
 }
 
 /// The client's certificate and key.
@@ -271,8 +294,50 @@ pub fn shown(url: &Url) -> String {
     // Addresses without a host cannot have a login.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    if url.query().is_some() {
-        url.set_query(Some("…"));
+    let has_query = url.query().is_some();
+    url.set_query(None);
+    url.set_fragment(None);
+    match has_query {
+        true => format!("{url}?…"),
+        false => url.into(),
     }
-    url.into()
+}
+
+/// The same of a text that should be an address; what holds no secret stays as it is written.
+#[must_use]
+pub fn shown_text(address: &str) -> String {
+    let has_login = |url: &Url| !url.username().is_empty() || url.password().is_some();
+    match Url::parse(address) {
+        Ok(url) if has_login(&url) || url.query().is_some() => shown(&url),
+        Ok(_) => address.to_owned(),
+        // What looks like a login in it may be one.
+        Err(_) => {
+            let (address, _) = address.split_once('?').unwrap_or((address, ""));
+            match (address.split_once("://"), address.rsplit_once('@')) {
+                (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+                _ => address.to_owned(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown_text;
+
+    #[test]
+    fn logins_and_tokens_of_addresses_are_not_shown() {
+        for (address, shown) in [
+            ("https://user:hunter2@a.io/x", "https://a.io/x"),
+            ("http:user:hunter2@a.io", "http://a.io/"),
+            ("https://a.io/x?sig=hunter2#y", "https://a.io/x?…"),
+            ("https://me:hunter2@a.io:no/?t=1", "https://a.io:no/"),
+            ("https://a.io", "https://a.io"),
+            ("oci://a.io/web@sha256:ab", "oci://a.io/web@sha256:ab"),
+            ("@stable/web", "@stable/web"),
+            ("../web", "../web"),
+        ] {
+            assert_eq!(shown_text(address), shown);
+        }
+    }
 }

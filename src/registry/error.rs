@@ -1,6 +1,6 @@
 //! Why a registry did not give a digest, each cause with its own words and a hint.
 
-use super::S3Error;
+use super::{S3Error, failure};
 use crate::image::ReferenceError;
 use std::time::Duration;
 use thiserror::Error;
@@ -132,7 +132,9 @@ pub enum Error {
         limit: u64,
     },
     /// The address is of no server that is asked.
-    #[error("{url}: addresses of `{scheme}` are not fetched, only those of http, https and oci")]
+    #[error(
+        "{url}: addresses of `{scheme}` are not fetched, only those of http, https, s3 and oci"
+    )]
     Scheme {
         /// The address, without secrets.
         url: String,
@@ -305,9 +307,15 @@ impl Error {
             Self::Tls { cause, .. } if cause.contains("does not speak TLS") => {
                 "`--registry-insecure` allows plain http".to_owned()
             }
+            Self::Tls { cause, .. } if cause.contains(failure::OF_AUTHORITY) => {
+                "trust the authority and give the server a certificate that it signed, or make the server's own one without CA:TRUE".to_owned()
+            }
             Self::Tls { .. } => {
                 "`--registry-ca-cert-path FILE` trusts the authority of the registry's certificate"
                     .to_owned()
+            }
+            Self::Unauthorized { repository, .. } if repository.contains("://") => {
+                "`helm repo add NAME URL --username USER` stores a login; pushing also takes `HELM_REPO_USERNAME` and `HELM_REPO_PASSWORD`".to_owned()
             }
             Self::Unauthorized { registry, .. } | Self::Forbidden { registry, .. } => format!(
                 "`docker login {registry}` stores credentials; also check the spelling of the repository"

@@ -50,6 +50,8 @@ pub(super) fn may_speak_http(error: &Error) -> bool {
     }
 }
 
+/// What is wrong with most certificates that somebody signed for themselves.
+pub(super) const OF_AUTHORITY: &str = "is that of an authority (CA:TRUE), not of a server";
 const NOT_TLS: &str = "the server does not speak TLS";
 
 /// The causes of an error, the outermost first, also those that `io::Error` wraps without naming
@@ -94,6 +96,10 @@ fn tls_words(error: &rustls::Error) -> String {
             }
             Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
                 "its certificate is for another host".to_owned()
+            }
+            // webpki's word, which rustls wraps.
+            other if other.to_string().contains("CaUsedAsEndEntity") => {
+                format!("its certificate {OF_AUTHORITY}")
             }
             other => format!("its certificate is not valid: {other}"),
         },

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 /// How long a whole file may take, however steadily it comes.
 pub(super) const WHOLE: Duration = Duration::from_secs(600);
+/// The slowest connection by which files are written, in bytes a second.
+const SLOWEST: u64 = 64 << 10;
 /// How many redirects one request follows.
 const MAX_REDIRECTS: usize = 5;
 
@@ -65,6 +67,13 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// How long the answer to a request with so many bytes may take.
+    pub(super) fn patience(&self, bytes: usize) -> Duration {
+        self.timeout + Duration::from_secs(bytes as u64 / SLOWEST)
+    }
+}
+
 /// The connections to registries.
 #[derive(Debug)]
 pub(super) struct Http {
@@ -114,15 +123,23 @@ pub(super) fn http_client(
     proxied: bool,
     identity: Option<reqwest::Identity>,
 ) -> Result<reqwest::Client, Error> {
-    let builder = http_builder(settings, proxied, identity)?;
+    built(http_builder(settings, proxied, identity)?)
+}
+
+/// The same, without redirects.
+pub(super) fn unredirected(settings: &Settings, proxied: bool) -> Result<reqwest::Client, Error> {
+    let builder = http_builder(settings, proxied, None)?;
+    built(builder.redirect(reqwest::redirect::Policy::none()))
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Error> {
     builder.build().map_err(|error| Error::File {
         file: "certificates of the system".to_owned(),
         cause: error.to_string(),
     })
 }
 
-/// The same, before it is built.
-pub(super) fn http_builder(
+fn http_builder(
     settings: &Settings,
     proxied: bool,
     identity: Option<reqwest::Identity>,

@@ -9,8 +9,10 @@ use reqwest::header::{CONTENT_TYPE, LINK};
 
 /// How many tags one page is asked for; registries may give fewer.
 const PAGE: usize = 1000;
-/// How many pages are read at most, so that a registry cannot keep us for ever.
+/// How many pages are read at most, so that a registry cannot keep us for ever, with how many tags and bytes in all.
 const MAX_PAGES: usize = 500;
+const MAX_TAGS: usize = 1_000_000;
+const MAX_LIST: usize = 64 << 20;
 /// How many tags like a missing one are named.
 const SIMILAR_TAGS: usize = 3;
 
@@ -31,10 +33,7 @@ impl Client {
     ///
     /// An [`Error`] that says why a tag was not written, after retries where they may help.
     pub async fn tag(&self, image: &Reference, tags: &[String]) -> Result<(), Error> {
-        let mirrors = &self.settings.mirrors;
-        let places = mirrors.endpoints(&image.registry, &image.repository, true)?;
-        let place = places.last();
-        let place = place.expect("invariant: a repository has a place of its own");
+        let place = &self.own_place(image)?;
         let Some(digest) = &image.digest else {
             return Err(protocol(place, format!("{image} has no digest")));
         };
@@ -63,6 +62,7 @@ impl Client {
     async fn tags_at(&self, place: &Endpoint) -> Result<Vec<String>, Error> {
         let mut tags = Vec::new();
         let mut path = format!("tags/list?n={PAGE}");
+        let mut bytes = 0;
         for _ in 0..MAX_PAGES {
             let answer = self.ask(Method::GET, place, &path).await?;
             match answer.status.as_u16() {
@@ -70,18 +70,17 @@ impl Client {
                 404 => return Err(no_repository(place)),
                 status => return Err(protocol(place, format!("status {status} for its tags"))),
             }
+            bytes += answer.body.len();
             tags.extend(names(&answer.body).ok_or_else(|| {
                 protocol(place, "its list of tags is not the JSON of one".to_owned())
             })?);
             match next_page(place, &answer)? {
+                Some(_) if tags.len() > MAX_TAGS || bytes > MAX_LIST => break,
                 Some(next) if next != path => path = next,
                 _ => return Ok(tags),
             }
         }
-        Err(protocol(
-            place,
-            format!("its list of tags has more than {MAX_PAGES} pages"),
-        ))
+        Err(protocol(place, "its list of tags is too long".to_owned()))
     }
 
     /// Tells a missing tag from a missing repository, by the list of tags.

@@ -3,13 +3,15 @@
 //! Follows the token and OAuth 2 specifications of `distribution/distribution` (docs/content/spec/auth).
 
 use super::docker_config::Credential;
+use super::download::{body, sent};
 use super::retry::{Attempt, Busy};
-use super::{Error, failure, is_local};
+use super::{Error, Settings, is_local};
 use serde::Deserialize;
-use std::time::Duration;
 
 /// The name by which token servers know this program.
 const CLIENT_ID: &str = "windlass";
+/// The largest answer that is read, in bytes.
+const MAX_ANSWER: u64 = 1 << 20;
 
 #[derive(Deserialize)]
 struct Answer {
@@ -47,7 +49,7 @@ pub(super) enum Outcome {
 pub(super) async fn request(
     http: &reqwest::Client,
     registry: &str,
-    limit: Duration,
+    settings: &Settings,
     request: &Request<'_>,
 ) -> Result<Attempt<Outcome>, Error> {
     let protocol = |cause: String| Error::Protocol {
@@ -64,7 +66,7 @@ pub(super) async fn request(
             "its token server {host} is not reached by https"
         )));
     }
-    let response = match request.credential {
+    let asking = match request.credential {
         Some(Credential::Refresh(token)) => {
             let mut form = vec![("grant_type", "refresh_token"), ("client_id", CLIENT_ID)];
             form.extend([("refresh_token", token.as_str()), ("scope", &request.scope)]);
@@ -85,10 +87,8 @@ pub(super) async fn request(
                 _ => http.get(url),
             }
         }
-    }
-    .send()
-    .await
-    .map_err(|error| failure::classify(&host, &error, limit))?;
+    };
+    let response = sent(asking, &host, settings.timeout).await?;
     if let Some(busy) = Busy::of(response.status(), response.headers()) {
         return Ok(Attempt::Busy(busy));
     }
@@ -101,9 +101,10 @@ pub(super) async fn request(
             )));
         }
     }
-    let answer: Answer = response
-        .json()
-        .await
+    let name = format!("the answer of token server {host}");
+    let place = (host.as_str(), name.as_str());
+    let answer = body(response, place, MAX_ANSWER, settings, &|_| {}).await?;
+    let answer: Answer = serde_json::from_slice(&answer)
         .map_err(|_| protocol(format!("its token server {host} does not answer with JSON")))?;
     let token = if answer.token.is_empty() {
         answer.access_token

@@ -41,7 +41,7 @@ impl Sink for Vec<u8> {
 #[derive(Clone, Copy)]
 pub(super) struct Reading<'a> {
     /// How many bytes it may have.
-    pub(super) limit: usize,
+    pub(super) limit: u64,
     /// Is told how it goes.
     pub(super) watch: Watch<'a>,
 }

@@ -494,8 +494,71 @@ fn newer_versions_are_listed() {
     --- stdout
     --- stderr
     error: the list of versions of web is not there, and `--offline` keeps from fetching it
-    hint: leave it out, or run `windlass deps build` once where the network may be used
+    hint: leave it out: versions are not chosen without the network
     ");
+}
+
+/// Neither the password in an address nor the token in its query.
+#[test]
+fn secrets_of_addresses_are_not_told() {
+    let address = repository(chart("web", "1.0.0")).replace("http://", "http://user:hunter2@");
+    let address = format!("{address}?sig=t0ken");
+    let head = "apiVersion: v2\nname: um\nversion: 1.0.0\ndependencies:\n";
+    let of = |name: &str, version: &str, repository: &str| {
+        let env = TestEnv::new();
+        let dependency =
+            format!("- {{name: {name}, version: {version}, repository: '{repository}'}}\n");
+        env.write("um/Chart.yaml", &format!("{head}{dependency}"));
+        env
+    };
+    let update = ["deps", "update", "um"];
+    let outdated = ["deps", "outdated", "um", "--format", "json"];
+    let broken = "https://user:hunter2@a.io:no/?sig=t0ken";
+    for (env, run, code, told) in [
+        (
+            of("web", "1.0.0", &address),
+            &update[..],
+            0,
+            "from repo http://127.0.0.1",
+        ),
+        (
+            of("web", "1.0.0", &address),
+            &outdated[..],
+            0,
+            "\"http://127.0.0.1",
+        ),
+        (
+            of("web", "2.0.0", &address),
+            &update[..],
+            1,
+            "valid version",
+        ),
+        (
+            of("db", "1.0.0", &address),
+            &update[..],
+            1,
+            "chart not found in repo http://127.0.0.1",
+        ),
+        (
+            of("web", "1.0.0", broken),
+            &update[..],
+            2,
+            "no repository definition for https://a.io:no/",
+        ),
+    ] {
+        let shown = env.run(run);
+        assert_eq!(shown.code, code, "{}", shown.all());
+        assert!(shown.all().contains(told), "{told}: {}", shown.all());
+        let all = shown.all();
+        assert!(!all.contains("hunter2") && !all.contains("t0ken"), "{all}");
+    }
+    let env = TestEnv::new();
+    let base = address.replace("?sig=t0ken", "");
+    for (from, code) in [("web", 0), ("db", 1), ("x.tgz", 0), ("", 1)] {
+        let shown = env.run(&["chart", "pull", &format!("{base}/{from}")]);
+        assert_eq!(shown.code, code, "{}", shown.all());
+        assert!(!shown.all().contains("hunter2"), "{}", shown.all());
+    }
 }
 
 #[test]

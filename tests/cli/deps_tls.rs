@@ -12,7 +12,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// An authority, and certificates that it signed for server and client.
 const AUTHORITY: &str = r#"
@@ -24,7 +24,7 @@ const AUTHORITY: &str = r#"
 kind: A
 apiVersion: v1
 metadata: {name: a}
-data: {{ dict "ca" $ca.Cert "server" $server.Cert "server-key" $server.Key "wrong" $wrong.Cert "wrong-key" $wrong.Key "expired" $expired.Cert "expired-key" $expired.Key "client" $client.Cert "client-key" $client.Key | toJson }}
+data: {{ dict "ca" $ca.Cert "server" $server.Cert "server-key" $server.Key "wrong" $wrong.Cert "wrong-key" $wrong.Key "expired" $expired.Cert "expired-key" $expired.Key "client" $client.Cert "client-key" $client.Key "ca-key" $ca.Key | toJson }}
 "#;
 
 /// The files of an authority, by the engine's own functions.
@@ -67,8 +67,15 @@ fn serve(files: &Value, own: &str) -> String {
             let mut stream = StreamOwned::new(connection, stream);
             let head = head(&mut stream).to_lowercase();
             let login = head.contains("authorization: basic dxnlcjpwyxnz");
-            let index =
-                "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: [web.tgz]\n";
+            // `/to/SCHEME/HOST/index.yaml` is of a repository whose archive is elsewhere.
+            let to = head
+                .split_once("get /to/")
+                .and_then(|(_, to)| to.split_once('/'));
+            let to = to.and_then(|(scheme, to)| Some((scheme, to.split_once('/')?.0)));
+            let url = to.map_or_else(String::new, |(scheme, host)| format!("{scheme}://{host}/"));
+            let index = format!(
+                "apiVersion: v1\nentries:\n  web:\n  - version: 1.0.0\n    urls: ['{url}web.tgz']\n"
+            );
             let answer = match (login, head.contains("/index.yaml")) {
                 (true, false) if head.contains("/away/") => {
                     answer("302 Found", "Location: http://127.0.0.1:9/web.tgz\r\n", b"")
@@ -88,6 +95,10 @@ fn serve(files: &Value, own: &str) -> String {
 
 /// Updates a chart that needs a repository with these settings.
 fn update(files: &Value, address: &str, settings: &str) -> Shown {
+    update_with(files, address, settings, &[])
+}
+
+fn update_with(files: &Value, address: &str, settings: &str, variables: &[(&str, &str)]) -> Shown {
     let env = umbrella("'@own'");
     for name in ["ca", "client", "client-key"] {
         env.write(&format!("{name}.pem"), files[name].as_str().unwrap());
@@ -95,7 +106,7 @@ fn update(files: &Value, address: &str, settings: &str) -> Shown {
     let own = format!("repositories:\n- {{name: own, url: 'https://{address}', {settings}}}\n");
     env.write("repositories.yaml", &own);
     let file = ["--repository-config", "repositories.yaml"];
-    env.run(&["deps", "update", "um", file[0], file[1]])
+    env.run_with(&["deps", "update", "um", file[0], file[1]], variables)
 }
 
 /// Another name, a date that is past, a protocol that is too old, and a way out of TLS.
@@ -114,6 +125,7 @@ fn servers_that_are_not_what_they_should_be_are_refused() {
     for (address, cause) in [
         (serve(&files, "wrong"), "no trusted TLS connection"),
         (serve(&files, "expired"), "expired"),
+        (serve(&files, "ca"), "is that of an authority (CA:TRUE)"),
         (of_old, "no trusted TLS connection"),
         (format!("{good}/away"), "redirects from https to http"),
     ] {
@@ -160,4 +172,52 @@ fn repositories_are_reached_with_their_own_certificates_and_logins() {
         );
         assert!(!told.contains("hunter2"), "{told}");
     }
+}
+
+/// What holds for a repository holds for other hosts only where that is meant; that certificates go unchecked never.
+#[test]
+fn archives_elsewhere_are_reached_as_what_they_are() {
+    let files = authority();
+    let other = serve(&files, "server");
+    let address = format!("{}/to/https/{other}", serve(&files, "server"));
+    let own = "username: user, password: pass, certFile: client.pem, keyFile: client-key.pem";
+    let all = "pass_credentials_all: true";
+    for (settings, code, cause) in [
+        (format!("caFile: ca.pem, {all}, {own}"), 0, ""),
+        (format!("caFile: ca.pem, {own}"), 1, "certificate"),
+        (
+            format!("insecure_skip_tls_verify: true, {all}, {own}"),
+            1,
+            "unknown authority",
+        ),
+    ] {
+        let shown = update(&files, &address, &settings);
+        assert_eq!(shown.code, code, "{settings}: {}", shown.all());
+        let told = shown.stderr.to_lowercase();
+        assert!(told.contains(cause), "{settings}: {}", shown.all());
+    }
+
+    // Over plain http no login goes along, and what the index does not state a digest of is warned of.
+    let heads = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::clone(&heads);
+    let proxy = super::support::serve(move |head| {
+        seen.lock().unwrap().push_str(&head.to_lowercase());
+        answer("200 OK", "", &chart("web", "1.0.0"))
+    });
+    let address = format!("{}/to/http/files.example", serve(&files, "server"));
+    let settings = format!("caFile: ca.pem, {all}, {own}");
+    let variables = [("HTTP_PROXY", format!("http://{proxy}"))];
+    let variables = variables
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let shown = update_with(&files, &address, &settings, &variables);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    let warning = "warning: http://files.example/web.tgz: it is asked over plain http";
+    assert!(shown.stderr.contains(warning), "{}", shown.all());
+    let heads = heads.lock().unwrap();
+    assert!(
+        heads.contains("get http://files.example/web.tgz"),
+        "{heads}"
+    );
+    assert!(!heads.contains("authorization"), "{heads}");
 }

@@ -2,9 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
-use super::deps::chart;
+use super::deps::{chart, repository};
 use super::support::{Shown, TestEnv, answer, serve};
 use std::fs;
+use windlass::image::Digest;
 
 fn put(env: &TestEnv, path: &str, name: &str, version: &str) {
     env.write(path, "");
@@ -132,7 +133,7 @@ fn a_delete_removes_archives_of_the_directory_alone() {
 /// What is published is what is rendered: with all that it needs, as its sums say.
 #[test]
 fn charts_go_out_with_their_dependencies_or_not_at_all() {
-    let env = super::deps::umbrella(&super::deps::repository(chart("web", "1.0.0")));
+    let env = super::deps::umbrella(&repository(chart("web", "1.0.0")));
     env.write("repo/.keep", "");
     let both = |code: i32, told: &str| {
         for command in [
@@ -308,6 +309,16 @@ fn what_is_no_place_for_charts_is_told() {
             shown.all()
         );
     }
+    // Logins of repositories are not those of registries.
+    let shown = env.run_with(
+        &["chart", "push", "web-1.0.0.tgz", "oci://127.0.0.1:9/charts"],
+        &[("HELM_REPO_USERNAME", "me")],
+    );
+    assert!(
+        shown.stderr.contains("refuses connections"),
+        "{}",
+        shown.all()
+    );
     let user = ["--username", "me"];
     let place = [
         "chart",
@@ -324,4 +335,99 @@ fn what_is_no_place_for_charts_is_told() {
         "{}",
         shown.all()
     );
+}
+
+/// A registry with the versions 1.0.0, 1.2.0+b and 2.0.0 of `charts/web`.
+fn registry() -> String {
+    serve(|head| {
+        let path = head.split(' ').nth(1).unwrap_or_default();
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let of = |version: &str| {
+            let layer = Digest::of(&chart("web", version));
+            let kind = "application/vnd.cncf.helm.chart.content.v1.tar+gzip";
+            format!("{{\"layers\": [{{\"mediaType\": \"{kind}\", \"digest\": \"{layer}\"}}]}}")
+        };
+        let versions = ["1.0.0", "1.2.0+b", "2.0.0"];
+        let is_asked = |version: &&str| {
+            let layer = Digest::of(&chart("web", version));
+            last == version.replace('+', "_") || last == layer.as_str()
+        };
+        let found = versions.into_iter().find(is_asked);
+        match (path, found) {
+            (_, Some(version)) if path.contains("/manifests/") => {
+                answer("200 OK", "", of(version).as_bytes())
+            }
+            (_, Some(version)) => answer("200 OK", "", &chart("web", version)),
+            ("/v2/charts/web/tags/list?n=1000", _) => {
+                let tags = br#"{"tags": ["1.0.0", "1.2.0_b", "2.0.0", "latest"]}"#;
+                answer("200 OK", "", tags)
+            }
+            _ => answer("404 Not Found", "", b""),
+        }
+    })
+}
+
+#[test]
+fn registries_are_pulled_from_by_range_tag_and_newest() {
+    let env = TestEnv::new();
+    let web = format!("oci://{}/charts/web", registry());
+    let pull = |tag: &str, version: &[&str]| {
+        let from = format!("{web}{tag}");
+        env.run(&[&["chart", "pull", from.as_str()], version].concat())
+    };
+    for (tag, range, file) in [
+        ("", "", "web-2.0.0.tgz"),
+        ("", "^1.0.0", "web-1.2.0+b.tgz"),
+        ("", "1.0.0", "web-1.0.0.tgz"),
+        (":1.2.0+b", "", "web-1.2.0+b.tgz"),
+    ] {
+        let version = ["--version", range];
+        let version = &version[..2 * usize::from(!range.is_empty())];
+        let shown = pull(tag, version);
+        well(&shown);
+        assert_eq!(shown.stdout, format!("./{file}\n"));
+    }
+    for (tag, version, code, told) in [
+        (":1.0.0", "1.0.0", 1, "leave `--version` out"),
+        ("", "^3.0.0", 1, "can't get a valid version"),
+        (":3.0.0", "", 1, "has no tag 3.0.0"),
+    ] {
+        let version = ["--version", version];
+        let shown = pull(tag, &version[..2 * usize::from(!version[1].is_empty())]);
+        assert_eq!(shown.code, code, "{}", shown.all());
+        assert!(shown.stderr.contains(told), "{told}: {}", shown.all());
+    }
+    let shown = env.run(&["chart", "show", &web, "--version", "1.x"]);
+    well(&shown);
+    assert!(shown.stdout.contains("version: 1.2.0+b"), "{}", shown.all());
+}
+
+/// A link at the place of the archive is replaced, and does not lead elsewhere.
+#[test]
+fn pulled_archives_do_not_follow_links() {
+    let env = TestEnv::new();
+    env.write("precious", "mine");
+    std::os::unix::fs::symlink("precious", env.path().join("web-1.0.0.tgz")).unwrap();
+    let address = repository(chart("web", "1.0.0"));
+    well(&env.run(&["chart", "pull", &format!("{address}/web")]));
+    assert_eq!(fs::read(env.path().join("precious")).unwrap(), b"mine");
+    assert!(!env.path().join("web-1.0.0.tgz").is_symlink());
+}
+
+#[test]
+fn plain_http_to_another_machine_is_warned_of() {
+    let env = TestEnv::new();
+    put(&env, "web-1.0.0.tgz", "web", "1.0.0");
+    let warning = "it is asked over plain http; anybody on the way";
+    let proxy = repository(chart("web", "1.0.0"));
+    let place = "http://charts.example";
+    let web = format!("{place}/web");
+    for run in [
+        &["chart", "pull", &web][..],
+        &["chart", "show", &web],
+        &["chart", "push", "web-1.0.0.tgz", place],
+    ] {
+        let shown = env.run_with(run, &[("HTTP_PROXY", &proxy)]);
+        assert_eq!(shown.stderr.matches(warning).count(), 1, "{}", shown.all());
+    }
 }

@@ -180,6 +180,10 @@ pub(crate) fn head(stream: &mut impl Read) -> String {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|read| read == 1) {
         head.push(byte[0]);
+        // Who tries TLS first hears at once that it is not spoken here.
+        if head == b"\x16" {
+            break;
+        }
     }
     String::from_utf8_lossy(&head).into_owned()
 }

@@ -6,8 +6,9 @@ mod publish;
 mod pull;
 
 use super::lock::resolving::{self, Registry};
-use super::{Context, Error, Exit, deps as dependencies, online, stages};
+use super::{Context, Error, Exit, deps as dependencies, online};
 use crate::deps;
+use crate::file::{self, Kind};
 use crate::registry::{self, Client};
 use std::path::{Path, PathBuf};
 use windlass_helm::chart::{self, Chart, Metadata, Profile};
@@ -61,7 +62,7 @@ struct Pack {
 
 #[derive(clap::Args, Debug)]
 struct Show {
-    /// Chart: a directory, a .tgz, or NAME in a repository: `s3://…/NAME`, `https://…/NAME`, `@REPO/NAME`
+    /// Chart: a directory, a .tgz, or NAME in a repository or registry: `oci://…/NAME`, `s3://…/NAME`, `https://…/NAME`, `@REPO/NAME`
     #[arg(value_name = "CHART")]
     chart: PathBuf,
     /// Version, or range of versions, of a chart in a repository [default: the newest]
@@ -89,11 +90,11 @@ fn show(args: &Show, context: &Context) -> Result<Exit, Error> {
         Ok(Exit::Done)
     };
     let address = args.chart.to_str();
-    match address.filter(|address| pull::is_repository(address)) {
+    match address.filter(|address| pull::is_address(address)) {
         Some(address) => online(async {
             let range = args.version.as_deref();
             let registry = &args.registry;
-            let pulled = pull::from_repository(address, range, false, &|_| {}, registry, context);
+            let pulled = pull::fetch(address, range, false, registry, context);
             print(&pulled.await?.chart)
         }),
         None => print(&chart::load(&args.chart, Profile::Helm4)?),
@@ -112,8 +113,14 @@ fn package(args: &Pack, context: &Context) -> Result<Exit, Error> {
 
 fn write(folder: &Path, metadata: &Metadata, bytes: &[u8]) -> Result<PathBuf, Error> {
     let file = folder.join(format!("{}-{}.tgz", metadata.name, metadata.version));
-    stages::write_file(&file, bytes)?;
+    write_inner(&file, bytes)?;
     Ok(file)
+}
+
+/// Writes a file under a name that a chart chose, which no link may lead elsewhere.
+fn write_inner(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let written = file::write(path, Kind::Inner, bytes);
+    written.map_err(|error| Error::failed(format!("write {}: {error}", path.display())))
 }
 
 fn client(registry: &Registry, context: &Context) -> Result<Client, Error> {

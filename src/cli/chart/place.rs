@@ -3,8 +3,9 @@
 use super::super::deps as dependencies;
 use super::super::lock::resolving::Registry;
 use super::super::{Context, Error};
-use crate::deps::{Bucket, Museum, OCI_SCHEME, Repository};
+use crate::deps::{self, Bucket, Museum, OCI_SCHEME, Repository};
 use crate::registry::{Credential, S3_SCHEME};
+use crate::ui::Downloads;
 use std::path::PathBuf;
 
 /// What addresses of ChartMuseum may begin with, and what that stands for.
@@ -136,7 +137,9 @@ impl Place {
         let repository = Repository { url, ..repository };
         let settings = dependencies::settings(&access.registry, context)?;
         let mounted = access.context_path.as_deref();
-        let museum = Box::pin(Museum::open(&repository, mounted, &settings)).await?;
+        let downloads = Downloads::new(context.ui);
+        let tell = |event: deps::Event<'_>| dependencies::tell(&event, &downloads);
+        let museum = Box::pin(Museum::open(&repository, mounted, &settings, &tell)).await?;
         Ok(Self::Museum(Box::new(museum)))
     }
 }
@@ -155,6 +158,11 @@ impl Access {
             url: text.to_owned(),
             access: crate::registry::Access::default(),
         });
+        // Registries and buckets have logins of their own.
+        let starts = |scheme| repository.url.starts_with(scheme);
+        if starts(OCI_SCHEME) || starts(S3_SCHEME) {
+            return Ok(repository);
+        }
         let own = &mut repository.access;
         match (&self.access_token, &self.username, &self.password) {
             (Some(token), ..) => own.login = Some(Credential::Bearer(token.clone())),

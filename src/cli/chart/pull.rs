@@ -1,26 +1,20 @@
 //! `chart pull`: a chart out of an OCI registry or a chart repository, into a file.
 
-use super::{client, failed, write};
+use super::{write, write_inner};
 use crate::cli::lock::resolving::Registry;
 use crate::cli::verification::Verification;
-use crate::cli::{Context, Error, Exit, deps as dependencies, stages};
-use crate::deps::{
-    self, CHART_LAYERS, MAX_ARCHIVE, OCI_SCHEME, Pulled, Verifier, beside, chart_reference,
-    oci_provenance,
-};
-use crate::image::Reference;
-use crate::registry::Watch;
+use crate::cli::{Context, Error, Exit, deps as dependencies};
+use crate::deps::{self, OCI_SCHEME, Pulled, Verifier, beside};
+use crate::registry::shown_text;
 use crate::ui::Downloads;
 use std::path::PathBuf;
-use windlass_helm::chart::{Chart, Profile};
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Pull {
-    /// In a registry with `:TAG` or `@sha256:…` unless `--version` names one; else the chart's name in a repository,
-    /// or its archive
+    /// The chart's name in a repository or registry; also its archive, or in a registry `:TAG` or `@sha256:…`
     #[arg(value_name = "oci://HOST/PATH/NAME | s3://… | https://… | @REPO/NAME")]
     from: String,
-    /// Version; in a repository also a range of versions [default there: the newest]
+    /// Version, or range of versions [default: the newest]
     #[arg(long, value_name = "VERSION")]
     version: Option<String>,
     /// Folder to write to
@@ -34,24 +28,14 @@ pub(super) struct Pull {
 
 pub(super) async fn pull(args: &Pull, context: &Context) -> Result<Exit, Error> {
     let verifier = args.verification.verifier(context)?;
-    let from = args.from.as_str();
-    let downloads = Downloads::new(context.ui);
-    downloads.begin(from, None);
-    let watch = |passing| dependencies::pass(from, &passing, &downloads);
-    let pulled = if from.starts_with(OCI_SCHEME) {
-        from_registry(args, verifier.is_some(), &watch, context).await
-    } else {
-        let (range, verifies) = (args.version.as_deref(), verifier.is_some());
-        from_repository(from, range, verifies, &watch, &args.registry, context).await
-    };
-    downloads.end(from);
-    let pulled = pulled?;
+    let (range, verifies) = (args.version.as_deref(), verifier.is_some());
+    let pulled = fetch(&args.from, range, verifies, &args.registry, context).await?;
     if let Some(verifier) = &verifier {
         verify(&pulled, verifier, context)?;
     }
     let file = write(&args.destination, &pulled.chart.metadata, &pulled.file)?;
     if let Some(provenance) = &pulled.provenance {
-        stages::write_file(&beside(&file), provenance)?;
+        write_inner(&beside(&file), provenance)?;
     }
     let Pulled { url, digest, .. } = &pulled;
     let url = url.strip_prefix(OCI_SCHEME).unwrap_or(url);
@@ -77,67 +61,27 @@ fn verify(pulled: &Pulled, verifier: &Verifier, context: &Context) -> Result<(),
     Ok(())
 }
 
-/// Fetches a chart, and its provenance on request, out of an OCI registry.
-async fn from_registry(
-    args: &Pull,
-    with_provenance: bool,
-    watch: Watch<'_>,
-    context: &Context,
-) -> Result<Pulled, Error> {
-    let from = args.from.trim_start_matches(OCI_SCHEME);
-    let image = match (&args.version, from.rsplit_once('/')) {
-        (Some(version), Some((place, name))) => {
-            chart_reference(place, name, version).map_err(failed)?
-        }
-        _ => Reference::parse(from).map_err(|error| failed(error.into()))?,
-    };
-    if image.tag.is_none() && image.digest.is_none() {
-        let error = Error::usage(format!("{image} names no version"));
-        return Err(error.hinted("add `--version VERSION`, `:TAG` or `@sha256:DIGEST`"));
-    }
-    let client = client(&args.registry, context)?;
-    let limit = usize::try_from(MAX_ARCHIVE).unwrap_or(usize::MAX);
-    let pulled = client.artifact(&image, &CHART_LAYERS, limit, watch).await;
-    let pulled = pulled.map_err(failed)?;
-    let chart = Chart::from_archive(&pulled.file, Profile::Helm4)?;
-    let pinned = Reference {
-        digest: Some(pulled.digest.clone()),
-        ..image.clone()
-    };
-    let provenance = match with_provenance {
-        true => oci_provenance(&client, &pinned).await.map_err(failed)?,
-        false => None,
-    };
-    Ok(Pulled {
-        chart,
-        file: pulled.file,
-        digest: pulled.digest,
-        url: format!("{OCI_SCHEME}{image}"),
-        provenance,
-    })
-}
-
-/// Whether an address leads to a chart repository.
-pub(super) fn is_repository(address: &str) -> bool {
-    let starts = ["s3://", "https://", "http://", "@"];
+/// Whether a text is the address of a chart elsewhere.
+pub(super) fn is_address(address: &str) -> bool {
+    let starts = ["oci://", "s3://", "https://", "http://", "@"];
     starts.iter().any(|start| address.starts_with(start))
 }
 
-/// Fetches a chart out of a repository, by its name or by the address of its archive, and its provenance on request.
-pub(super) async fn from_repository(
+/// Fetches a chart, and its provenance on request, out of a repository or registry.
+pub(super) async fn fetch(
     address: &str,
     range: Option<&str>,
     with_provenance: bool,
-    watch: Watch<'_>,
     registry: &Registry,
     context: &Context,
 ) -> Result<Pulled, Error> {
-    if !is_repository(address) {
-        let error = Error::usage(format!("{address} is no address of a chart"));
-        let forms = "`oci://HOST/PATH/NAME`, `s3://BUCKET/PREFIX/NAME`, `https://HOST/PATH/NAME`, or `@REPO/NAME` with the \
-                     name of a repository in Helm's repositories.yaml";
+    if !is_address(address) {
+        let error = Error::usage(format!("{} is no address of a chart", shown_text(address)));
+        let forms = "`oci://HOST/PATH/NAME`, `s3://BUCKET/PREFIX/NAME`, `https://HOST/PATH/NAME`, or `@REPO/NAME` with the                      name of a repository in Helm's repositories.yaml";
         return Err(error.hinted(forms));
     }
     let network = dependencies::network(registry, None, false, context)?;
-    Ok(Box::pin(deps::pull(&network, address, range, with_provenance, watch)).await?)
+    let downloads = Downloads::new(context.ui);
+    let tell = |event: deps::Event<'_>| dependencies::tell(&event, &downloads);
+    Ok(Box::pin(deps::pull(&network, address, range, with_provenance, &tell)).await?)
 }

@@ -1,4 +1,4 @@
-//! Objects in buckets of S3 and of servers that speak its protocol: read, listed, and written under a condition.
+//! Objects in buckets of S3 and of servers that speak its protocol: read, and written under a condition.
 //!
 //! Signed by `sign.rs` with what `credentials.rs` finds. Redirects are not followed: what signs a request goes to
 //! the server that is set and to no other one. What the objects are is not known here.
@@ -15,10 +15,10 @@ mod xml;
 pub use error::{Refusal, S3Error};
 pub use place::Object;
 
-use super::download::{body, body_into, host};
+use super::download::{body, body_into, host, sent};
 use super::retry::{self, Attempt, Busy, Pauses};
-use super::settings::{WHOLE, http_builder};
-use super::{Error, Settings, Sink, Watch, failure, is_local};
+use super::settings::{WHOLE, unredirected};
+use super::{Error, Settings, Sink, Watch, is_local};
 use credentials::{Desk, Source};
 use jiff::Timestamp;
 use place::Place;
@@ -35,8 +35,6 @@ use tokio::sync::{Mutex, OnceCell};
 pub const S3_SCHEME: &str = "s3://";
 /// The words for requests that are not signed.
 const ANONYMOUS: &str = "no credentials";
-/// The slowest connection by which objects are written, in bytes a second.
-const SLOWEST: u64 = 64 << 10;
 /// The longest wait between two tries of a write that others came before.
 const MAX_PAUSE: Duration = Duration::from_secs(4);
 /// The largest answer to anything but a read.
@@ -129,7 +127,6 @@ struct Call<'a> {
     doing: &'static str,
     method: Method,
     object: &'a Object,
-    query: String,
     headers: Vec<(&'static str, String)>,
     body: &'a [u8],
     limit: u64,
@@ -160,17 +157,9 @@ impl S3 {
         settings.ca_files.extend::<Option<PathBuf>>(bundle);
         let (source, who) = Source::find(&settings.aws, &profile)?;
         let place = Place::find(&settings.aws, &profile)?;
-        let client = |proxied| {
-            let builder = http_builder(&settings, proxied, None)?;
-            let builder = builder.redirect(reqwest::redirect::Policy::none());
-            builder.build().map_err(|error| Error::File {
-                file: "certificates of the system".to_owned(),
-                cause: error.to_string(),
-            })
-        };
         Ok(Self {
-            proxied: client(true)?,
-            direct: client(false)?,
+            proxied: unredirected(&settings, true)?,
+            direct: unredirected(&settings, false)?,
             place,
             source,
             who,
@@ -299,16 +288,10 @@ impl S3 {
         empty: &T,
     ) -> Result<Answer<T>, Error> {
         let keys = self.keys.get_or_try_init(|| self.log_in()).await?;
-        let (url, path) = self.place.url(call.object, &call.query, region)?;
+        let (url, path) = self.place.url(call.object, region)?;
         let host = host(&url);
         // The body is sent in this time, too.
-        let sending = Duration::from_secs(call.body.len() as u64 / SLOWEST);
-        let patience = self.settings.timeout + sending;
-        let failed = |error| failure::classify(&host, &error, patience);
-        let late = |_| Error::Timeout {
-            registry: host.clone(),
-            limit: patience,
-        };
+        let patience = self.settings.patience(call.body.len());
         let ask = async || {
             let mut request = self.http(&host).request(call.method.clone(), url.clone());
             request = request.timeout(WHOLE).body(call.body.to_vec());
@@ -316,8 +299,7 @@ impl S3 {
             for (name, value) in call.headers.iter().chain(&signed) {
                 request = request.header(*name, value);
             }
-            let response = tokio::time::timeout(patience, request.send()).await;
-            let response = response.map_err(late)?.map_err(failed)?;
+            let response = sent(request, &host, patience).await?;
             let status = response.status();
             // What a server does not know it will not know later either.
             let busy = Busy::of(status, response.headers());
@@ -348,7 +330,7 @@ impl S3 {
             method: call.method.as_str(),
             host,
             path,
-            query: &call.query,
+            query: "",
             headers: call.headers.clone(),
             body: call.body,
         };
@@ -416,7 +398,7 @@ impl S3 {
         let regions = self.regions.lock().await;
         let region = regions.get(&call.object.bucket);
         let region = region.unwrap_or(&self.place.region);
-        let url = self.place.url(call.object, "", region);
+        let url = self.place.url(call.object, region);
         let host = url.map(|(url, _)| host(&url)).unwrap_or_default();
         let refusal = Refusal {
             doing: call.doing,
@@ -437,7 +419,6 @@ impl<'a> Call<'a> {
             doing,
             method,
             object,
-            query: String::new(),
             headers: Vec::new(),
             body: &[],
             limit,

@@ -121,12 +121,7 @@ impl Place {
     }
 
     /// The address of an object, and the path in it as it is signed.
-    pub(super) fn url(
-        &self,
-        object: &Object,
-        query: &str,
-        region: &str,
-    ) -> Result<(Url, String), Error> {
+    pub(super) fn url(&self, object: &Object, region: &str) -> Result<(Url, String), Error> {
         let Object { bucket, key } = object;
         let key = encode_path(key);
         // The certificates of AWS are for names without further dots.
@@ -147,7 +142,7 @@ impl Place {
         };
         let mut url = server;
         url.set_path(&path);
-        url.set_query((!query.is_empty()).then_some(query));
+        url.set_query(None);
         // What is signed is what is sent.
         match url.path() == path {
             true => Ok((url, path)),
@@ -234,7 +229,7 @@ mod tests {
             };
             let place = Place::find(&aws, &Profile::default());
             let place = place.map_err(|error| error.to_string())?;
-            let url = place.url(&object(address)?, "", &place.region);
+            let url = place.url(&object(address)?, &place.region);
             url.map(|(url, _)| url.to_string())
                 .map_err(|error| error.to_string())
         };

@@ -275,7 +275,7 @@ async fn token_servers_without_tls_get_no_credentials() {
         credential: None,
     };
     let http = reqwest::Client::new();
-    let outcome = token::request(&http, "ghcr.io", Duration::from_secs(1), &request).await;
+    let outcome = token::request(&http, "ghcr.io", &settings(), &request).await;
     let error = outcome.err().unwrap().to_string();
     assert!(
         error.contains("token server token.example.com is not reached by https"),

@@ -1,11 +1,12 @@
 //! Tests of the whole client.
 
 mod answers;
+mod files;
 mod images;
 
 use super::{Client, Error, Settings, is_local, is_registry};
 use crate::image::Reference;
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -34,6 +35,12 @@ fn serve(answer: impl Fn(usize, &str) -> Option<String> + Send + 'static) -> (St
                 log.push(head.clone());
                 log.len()
             };
+            let lower = head.to_lowercase();
+            let length = lower.split("content-length: ").nth(1);
+            let length = length.and_then(|rest| rest.lines().next()?.parse().ok());
+            // Who sends something hears nothing before all of it was read.
+            let mut body = Read::by_ref(&mut stream).take(length.unwrap_or(0));
+            drop(std::io::copy(&mut body, &mut std::io::sink()));
             if let Some(answer) = answer(number, &head) {
                 drop(stream.write_all(answer.as_bytes()));
             }
