@@ -8,7 +8,7 @@ use crate::file::{self, Kind};
 use crate::image::{self, Edits, Locks};
 use crate::inventory::ImageSource;
 use crate::kapp::{self, Rules};
-use crate::object::{Lines, Manifest, Source, manifest};
+use crate::object::{self, Lines, Manifest, Source, manifest};
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -346,7 +346,7 @@ fn without_configs(text: &[u8]) -> Edits {
     edits
 }
 
-/// The manifest files below the paths, in order; `-` is stdin.
+/// The manifest files below the paths, in order, JSON so that YAML reads the same in it; `-` is stdin.
 pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<(Source, Vec<u8>)>, Error> {
     let mut found = Vec::new();
     for path in paths {
@@ -363,7 +363,7 @@ pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<(Source, Vec<u8>)>, Erro
                 file: path.display().to_string(),
                 line: 1,
             };
-            found.push((source, read(path)?));
+            found.push((source, object::readable_as_yaml(read(path)?)));
         }
     }
     Ok(found)

@@ -292,7 +292,7 @@ fn without_place(message: &str) -> &str {
 
 /// The documents of a text, each with the number of lines before it. A document begins at a `---`
 /// at the start of a line; directives before it belong to it.
-fn documents(text: &[u8]) -> Vec<(usize, &[u8])> {
+pub(super) fn documents(text: &[u8]) -> Vec<(usize, &[u8])> {
     let mut parts = Vec::new();
     let (mut start, mut first_line, mut offset) = (0, 0, 0);
     let mut has_content = false;

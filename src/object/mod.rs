@@ -5,6 +5,7 @@
 mod error;
 pub mod field_path;
 mod fingerprint;
+mod json;
 mod keyed;
 pub mod managed_fields;
 pub mod manifest;
@@ -19,6 +20,7 @@ pub(crate) mod visible;
 pub use error::{Error, Problem};
 pub use fingerprint::{Fingerprint, desired_digest, digest, fingerprint};
 pub(crate) use fingerprint::{hex, hmac};
+pub use json::readable_as_yaml;
 pub use normalize::normalize;
 pub use object_ref::{Gvk, ObjectRef};
 pub use place::{Scope, place};

@@ -179,7 +179,7 @@ impl Object {
 
 /// Whether YAML refuses or folds a character that JSON has as it is. None is beyond U+FFFF, where an
 /// escape of JSON would be two halves, which YAML refuses.
-fn is_special_to_yaml(char: char) -> bool {
+pub(super) fn is_special_to_yaml(char: char) -> bool {
     matches!(
         char,
         '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}'

@@ -833,6 +833,27 @@ fn two_folders_with_mistakes_are_compared() {
 }
 
 #[test]
+fn json_is_read_as_json_with_the_numbers_and_lines_of_yaml() {
+    let env = TestEnv::new();
+    let head = r#""apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}"#;
+    let json = format!(
+        "{{\n\t{head},\n\t\"data\": {{\"k\": \"\\ud83d\\ude00\u{7f}\", \"big\": 9007199254740993, \"small\": 1e3}}\n}}\n"
+    );
+    env.write("a.json", &json);
+    let yaml = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {k: \"😀\\x7f\", big: 9007199254740993, small: 1e3}\n";
+    env.write("a.yaml", yaml);
+    let shown = env.run(&["diff", "--files", "a.json", "a.yaml", "--exit-code"]);
+    assert_eq!(shown.stdout, "1 unchanged\n", "{}", shown.all());
+    env.write("b.json", &json.replace("\"name\"", "\n\"no\""));
+    insta::assert_snapshot!(checked(&env.run(&["diff", "--files", "b.json", "a.yaml"])), @"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: b.json:2: metadata.name of ConfigMap is missing
+    ");
+}
+
+#[test]
 fn an_object_that_stands_twice_in_a_file() {
     let env = TestEnv::new();
     let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n";
