@@ -220,7 +220,14 @@ impl From<chart::Error> for Error {
             _ => (Exit::Failed, None),
         };
         // The engine's error shares strings of one thread; its text says all of it.
-        Self::new(exit, anyhow::Error::msg(error.to_string()))
+        let message = match &error {
+            E::Manifest { message, text, .. } => {
+                let discreet = object::manifest::discreet(message, text);
+                error.to_string().replace(message.as_str(), &discreet)
+            }
+            other => other.to_string(),
+        };
+        Self::new(exit, anyhow::Error::msg(message))
             .shown(excerpt::of_chart(&error))
             .hinted_if(hint)
     }

@@ -2,6 +2,7 @@
 //! place is told.
 
 use crate::config;
+use crate::object::manifest::may_be_secret;
 use crate::ui::{Mark, excerpt};
 use std::borrow::Cow;
 use windlass_helm::{chart, template, yaml};
@@ -119,28 +120,13 @@ fn around(file: &str, text: &[u8], first: usize, mark: Mark, after: usize) -> St
     excerpt(file, first + start, &shown, mark)
 }
 
-/// Whether a text has a line like `kind: Secret`, in any spelling: it need not be valid YAML.
-fn may_be_secret(text: &[u8]) -> bool {
-    text.split(|byte| *byte == b'\n').any(|line| {
-        let line = String::from_utf8_lossy(line);
-        line.contains("kind") && line.contains("Secret")
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{line_in, may_be_secret};
+    use super::line_in;
 
     #[test]
     fn the_line_of_a_message_is_found() {
         assert_eq!(line_in("yaml: line 12: mapping values"), Some(12));
         assert_eq!(line_in("json: cannot unmarshal array"), None);
-    }
-
-    #[test]
-    fn secrets_are_recognized_in_any_spelling() {
-        assert!(may_be_secret(b"a: b\n\"kind\": \"Secret\"\nx"));
-        assert!(may_be_secret(b"{kind: Secret, data: {}}"));
-        assert!(!may_be_secret(b"kind: ConfigMap\n# Secret"));
     }
 }

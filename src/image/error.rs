@@ -1,6 +1,7 @@
 //! What can be wrong with locks and with the images of manifests, always with its place.
 
 use super::{Found, ReferenceError};
+use crate::object::manifest::discreet;
 use crate::object::{Lines, Source};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -182,12 +183,12 @@ impl Error {
     }
 
     /// A text that is not YAML.
-    pub(super) fn yaml<'a>(lines: impl Into<Lines<'a>>, error: &yaml::Error) -> Self {
+    pub(super) fn yaml<'a>(text: &[u8], lines: impl Into<Lines<'a>>, error: &yaml::Error) -> Self {
         let Source { file, line } = lines.into().at(error.line);
         let column = error.column.max(1);
         Self::Yaml {
             place: Place { file, line, column },
-            message: error.message.clone(),
+            message: discreet(&error.message, text).into_owned(),
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::{Error, Lines, Manifest, Object, Problem, Source};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use windlass_helm::yaml::{self, Document, NodeId, NodeKind};
 
@@ -20,6 +21,7 @@ const MAX_DEPTH: usize = 120;
 /// documents that are no objects, and objects without `apiVersion`, `kind` or `metadata.name`.
 pub fn parse<'a>(text: &[u8], lines: impl Into<Lines<'a>>) -> Result<Vec<Manifest>, Error> {
     let mut reader = Reader {
+        text,
         lines: lines.into(),
         manifests: Vec::new(),
         problems: Vec::new(),
@@ -30,13 +32,14 @@ pub fn parse<'a>(text: &[u8], lines: impl Into<Lines<'a>>) -> Result<Vec<Manifes
                 reader.document(document, 0);
             }
         }
-        Err(whole) => reader.split(text, &whole),
+        Err(whole) => reader.split(&whole),
     }
     Error::check(reader.problems)?;
     Ok(reader.manifests)
 }
 
 struct Reader<'a> {
+    text: &'a [u8],
     lines: Lines<'a>,
     manifests: Vec<Manifest>,
     problems: Vec<Problem>,
@@ -54,8 +57,8 @@ impl Reader<'_> {
     }
 
     /// Reads the documents of a broken text one by one, to find all that is wrong with it.
-    fn split(&mut self, text: &[u8], whole: &yaml::Error) {
-        for (skipped, part) in documents(text) {
+    fn split(&mut self, whole: &yaml::Error) {
+        for (skipped, part) in documents(self.text) {
             match yaml::parse(part) {
                 Ok(documents) => {
                     for document in &documents {
@@ -73,10 +76,8 @@ impl Reader<'_> {
     fn yaml_problem(&mut self, skipped: usize, line: usize, error: &yaml::Error) {
         let line = if error.line > 0 { error.line } else { line };
         let source = self.at(skipped, line);
-        self.problem(
-            source,
-            format!("invalid YAML: {}", without_place(&error.message)),
-        );
+        let message = discreet(without_place(&error.message), self.text);
+        self.problem(source, format!("invalid YAML: {message}"));
     }
 
     fn document(&mut self, document: &Document, skipped: usize) {
@@ -275,6 +276,22 @@ fn configures_kapp(map: &Map<String, Value>) -> bool {
     api_version.is_some_and(|version| version.starts_with("kapp.k14s.io/"))
 }
 
+/// Whether a text has a line like `kind: Secret`, in any spelling: it need not be valid YAML.
+pub(crate) fn may_be_secret(text: &[u8]) -> bool {
+    text.split(|byte| *byte == b'\n').any(|line| {
+        let line = String::from_utf8_lossy(line);
+        line.contains("kind") && line.contains("Secret")
+    })
+}
+
+/// What the YAML reader said about a text; nothing of the text itself if that may be a Secret.
+pub(crate) fn discreet<'m>(message: &'m str, text: &[u8]) -> Cow<'m, str> {
+    match may_be_secret(text) {
+        true => yaml::without_quotes(message),
+        false => message.into(),
+    }
+}
+
 /// The text of a YAML error without the place that it begins with: the true one is told beside it.
 fn without_place(message: &str) -> &str {
     let message = message
@@ -381,6 +398,16 @@ mod tests {
             parsed("").len() + parsed("---\n").len() + parsed("null").len(),
             0
         );
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_quoted() {
+        let text = "kind: Secret\nstringData: {p: *hunter2}\n";
+        insta::assert_snapshot!(problems(text), @"t.yaml:2: invalid YAML: unknown anchor …");
+        insta::assert_snapshot!(problems(&text.replace("Secret", "Pod")), @"t.yaml:2: invalid YAML: unknown anchor 'hunter2' referenced");
+        assert!(may_be_secret(b"a: b\n\"kind\": \"Secret\"\nx"));
+        assert!(may_be_secret(b"{kind: Secret, data: {}}"));
+        assert!(!may_be_secret(b"kind: ConfigMap\n# Secret"));
     }
 
     #[test]

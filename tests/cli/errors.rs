@@ -879,3 +879,27 @@ fn what_a_text_of_others_would_do_to_a_terminal_or_a_ci_system() {
         |    ^
     "#);
 }
+
+#[test]
+fn a_secret_that_is_no_yaml_is_not_quoted() {
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData:\n  p: *hunter2\n";
+    insta::assert_snapshot!(render(secret, &[]), @"
+    exit: 1
+    --- stdout
+    --- stderr
+    error: YAML parse error on web/templates/web.yaml: error converting YAML to JSON: yaml: unknown anchor …
+        --> web/templates/web.yaml:5, in its output:5 (a Secret: its lines are not shown)
+    ");
+    let env = TestEnv::new();
+    env.write("a.yaml", secret);
+    for arguments in [
+        &["render", "-m", "a.yaml"][..],
+        &["diff", "--files", "a.yaml", "a.yaml"],
+    ] {
+        let shown = checked(&env.run(arguments));
+        assert!(
+            shown.contains("unknown anchor …") && !shown.contains("hunter2"),
+            "{shown}"
+        );
+    }
+}

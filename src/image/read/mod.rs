@@ -50,19 +50,19 @@ pub(super) fn lock(file: &str, text: &[u8]) -> Result<Config, Error> {
 ///
 /// The first mistake, with its place.
 pub(super) fn image_map(file: &str, text: &[u8]) -> Result<Vec<Override>, Error> {
-    let documents = yaml::parse(text).map_err(|error| syntax(file, &error))?;
+    let documents = yaml::parse(text).map_err(|error| syntax(file, text, &error))?;
     match documents.first() {
         Some(document) => Reader { file, document }.image_map(document.root()),
         None => Ok(Vec::new()),
     }
 }
 
-fn syntax(file: &str, error: &yaml::Error) -> Error {
+fn syntax(file: &str, text: &[u8], error: &yaml::Error) -> Error {
     let source = Source {
         file: file.to_owned(),
         line: 1,
     };
-    Error::yaml(&source, error)
+    Error::yaml(text, &source, error)
 }
 
 /// Reads the documents that are meant. What is no YAML is told before what is no Config.
@@ -80,7 +80,7 @@ fn of_documents(
         }
         Ok(())
     })
-    .map_err(|error| syntax(file, &error))?;
+    .map_err(|error| syntax(file, text, &error))?;
     read?;
     // Keys go before rules, as in kbld's `SearchRulesWithoutDefaults`.
     config.search_rules.splice(0..0, keys);

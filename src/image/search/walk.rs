@@ -87,7 +87,7 @@ impl<'a> Scope<'a> {
         };
         yaml::parse_each(self.text, visit).map_err(|stop| match stop {
             Stop::Found(error) => error,
-            Stop::Syntax(error) => Error::yaml(self.lines, &error),
+            Stop::Syntax(error) => Error::yaml(self.text, self.lines, &error),
         })
     }
 

@@ -17,7 +17,7 @@ mod target;
 
 pub(crate) use convert::from_yaml_whole;
 pub use convert::{documents, from_yaml, from_yaml_list, from_yaml_map, to_json_value, to_value};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, without_quotes};
 pub(crate) use fields::some_fields;
 pub use node::{
     Document, Mark, Node, NodeId, NodeKind, parse, parse_each, parse_first, split_documents,
