@@ -119,7 +119,7 @@ impl Runner<'_> {
     }
 
     /// A watch that was open already may have told of this object before the answer to our own
-    /// request came in.
+    /// request came in, or of another one that had its name before.
     async fn catch_up(&mut self, step: usize) {
         let target = &self.outcomes[step].target;
         if !self.listed.contains(&place_of(target)) {
@@ -130,10 +130,10 @@ impl Runner<'_> {
             .get(&step)
             .is_some_and(|waiting| !waiting.leaving.is_empty());
         match self.seen.get(target).cloned() {
-            Some(seen) => self.judge(step, Some(seen)).await,
-            // What is to be deleted was there before the watch began, so it is gone by now. What is
+            Some(seen) => self.hear(step, seen, false).await,
+            // What is to be deleted was there before the watch began, and may be gone by now. What is
             // to be created may not have been seen yet.
-            None if leaves => self.judge(step, None).await,
+            None if leaves => drop(self.look_again(step).await),
             None => {}
         }
     }
@@ -178,31 +178,27 @@ impl Runner<'_> {
                     let target = self.outcomes[step].target.clone();
                     let found = objects.iter().find(|object| object.reference() == target);
                     match found {
-                        Some(found) => self.judge(step, Some(found.clone())).await,
+                        Some(found) => self.hear(step, found.clone(), false).await,
                         // The list may be older than the object: only a read now tells.
-                        None => {
-                            if let Ok(found) = self.cluster.get(&target).await {
-                                self.judge(step, found).await;
-                            }
-                        }
+                        None => drop(self.look_again(step).await),
                     }
                 }
             }
             Ok(Observed::Changed(object)) => {
                 if let Some(step) = self.waiting_for(&object.reference()) {
-                    self.judge(step, Some(object)).await;
+                    self.hear(step, object, false).await;
                 }
             }
             Ok(Observed::Gone(object)) => {
                 if let Some(step) = self.waiting_for(&object.reference()) {
-                    self.judge(step, None).await;
+                    self.hear(step, object, true).await;
                 }
             }
             Err(error) => {
                 for step in self.waiting_at(&place) {
                     // Whoever may not list may still read.
-                    match self.cluster.get(&self.outcomes[step].target.clone()).await {
-                        Ok(found) => self.judge(step, found).await,
+                    match self.look_again(step).await {
+                        Ok(()) => {}
                         // A server that is away may come back in time.
                         Err(away @ cluster::Error::Unreachable { .. }) => {
                             self.note(step, &away.to_string());
@@ -229,44 +225,76 @@ impl Runner<'_> {
             .find(|step| self.outcomes[*step].target == *target)
     }
 
+    /// A watch told of a state of an object by the name of one that is waited for; of its last one
+    /// when it is gone. Only the object that our own request was answered with counts: what a watch
+    /// tells late is often of the one that was replaced.
+    async fn hear(&mut self, step: usize, state: Object, gone: bool) {
+        let Some(waiting) = self.waiting.get(&step) else {
+            return;
+        };
+        match waiting.live.as_ref().map(|live| bearing(&state, live)) {
+            Some(Bearing::Older) => {}
+            Some(Bearing::Other) => drop(self.look_again(step).await),
+            _ if gone => self.vanished(step, Some(state)),
+            _ => self.judge(step, state).await,
+        }
+    }
+
+    /// Looks at what is there right now, whoever made it.
+    async fn look_again(&mut self, step: usize) -> Result<(), cluster::Error> {
+        let target = self.outcomes[step].target.clone();
+        match self.cluster.get(&target).await? {
+            Some(found) => self.judge(step, found).await,
+            None => self.vanished(step, None),
+        }
+        Ok(())
+    }
+
+    /// An object that is waited for is gone. How it was at last, where that was seen.
+    fn vanished(&mut self, step: usize, last: Option<Object>) {
+        let Some(waiting) = self.waiting.get(&step) else {
+            return;
+        };
+        if !waiting.leaving.is_empty() {
+            return self.done(step, Reconcile::Succeeded);
+        }
+        let last = last.or_else(|| waiting.live.clone()).map(before_deletion);
+        let end = last.and_then(|last| match last.kind() {
+            "Job" => Some(self.status(step, &last)),
+            "Pod" => Some(status::completion(&last)),
+            _ => None,
+        });
+        match end {
+            // What has run to its end may be cleaned up; anything else was taken away.
+            Some(status) if status.state == State::Current => {
+                self.done(step, Reconcile::Succeeded);
+            }
+            Some(status) if status.state == State::Failed => {
+                self.give_up(step, Reconcile::Failed, &status.message);
+            }
+            _ => self.give_up(
+                step,
+                Reconcile::Failed,
+                "it was deleted while it was waited for",
+            ),
+        }
+    }
+
     /// Looks at a new state of an object that is waited for.
-    async fn judge(&mut self, step: usize, found: Option<Object>) {
+    async fn judge(&mut self, step: usize, found: Object) {
         let Some(waiting) = self.waiting.get_mut(&step) else {
             return;
         };
-        if let (Some(found), Some(live)) = (&found, &waiting.live)
-            && is_older(found, live)
-        {
-            return;
-        }
         if !waiting.leaving.is_empty() {
-            match found {
-                Some(found) if found.uid() == waiting.leaving => {
-                    let message = status::of(&found).message;
-                    waiting.live = Some(found);
-                    self.note(step, &message);
-                }
-                _ => self.done(step, Reconcile::Succeeded),
+            if found.uid() == waiting.leaving {
+                let message = status::of(&found).message;
+                waiting.live = Some(found);
+                self.note(step, &message);
+            } else {
+                self.done(step, Reconcile::Succeeded);
             }
             return;
         }
-        let Some(found) = found else {
-            // A finished Job may clean up after itself; anything else was taken away.
-            let completed = waiting
-                .live
-                .as_ref()
-                .is_some_and(|live| live.kind() == "Job");
-            if completed {
-                self.done(step, Reconcile::Succeeded);
-            } else {
-                self.give_up(
-                    step,
-                    Reconcile::Failed,
-                    "it was deleted while it was waited for",
-                );
-            }
-            return;
-        };
         waiting.live = Some(found.clone());
         if found.kind() == "Pod" && self.logs.are_wanted(self.prepared, step) {
             self.logs.open(self.cluster, &found, true);
@@ -379,10 +407,69 @@ fn selector(prepared: &Prepared, target: &ObjectRef) -> Selector {
     }
 }
 
-/// Whether a state of an object is older than another state of it. Versions of one kind of resource
-/// are numbers that grow (Kubernetes 1.35 promises it); with anything else nothing can be told.
-fn is_older(state: &Object, than: &Object) -> bool {
+/// An object as it was before somebody asked to delete it.
+fn before_deletion(mut object: Object) -> Object {
+    if let Some(metadata) = object.tree_mut()["metadata"].as_object_mut() {
+        metadata.remove("deletionTimestamp");
+    }
+    object
+}
+
+/// What a state that a watch tells of has to do with the object that is waited for.
+#[derive(Debug, PartialEq)]
+enum Bearing {
+    /// It is a state of that object, and not older than the one that is known.
+    Same,
+    /// It was before that: a state of the object, or of another that had its name.
+    Older,
+    /// It is another object by the same name, and which was first cannot be told.
+    Other,
+}
+
+/// Versions of one kind of resource are numbers that grow, whichever objects they are of (Kubernetes
+/// 1.35 promises it); where they are none, the generation tells of one object alone.
+fn bearing(state: &Object, live: &Object) -> Bearing {
     let version = |object: &Object| object.resource_version().parse::<u64>().ok();
-    state.uid() == than.uid()
-        && version(state).is_some_and(|state| version(than).is_some_and(|than| state < than))
+    let generation = |object: &Object| object.int(&["metadata", "generation"]);
+    let is_same = state.uid() == live.uid();
+    let is_older = match (version(state), version(live)) {
+        (Some(state), Some(live)) => state < live,
+        _ => is_same && generation(state) < generation(live),
+    };
+    match (is_older, is_same) {
+        (true, _) => Bearing::Older,
+        (false, true) => Bearing::Same,
+        (false, false) => Bearing::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bearing, bearing};
+    use crate::object::Object;
+    use serde_json::json;
+
+    fn job(uid: &str, version: &str, generation: i64) -> Object {
+        let metadata = json!({"name": "migrate", "uid": uid,
+            "resourceVersion": version, "generation": generation});
+        Object::new(json!({"kind": "Job", "metadata": metadata})).unwrap()
+    }
+
+    #[test]
+    fn a_state_of_the_object_that_was_replaced_says_nothing_of_the_new_one() {
+        let live = job("new", "100", 1);
+        assert_eq!(bearing(&job("old", "99", 1), &live), Bearing::Older);
+        assert_eq!(bearing(&job("new", "99", 1), &live), Bearing::Older);
+        assert_eq!(bearing(&job("new", "100", 1), &live), Bearing::Same);
+        assert_eq!(bearing(&job("new", "101", 1), &live), Bearing::Same);
+        assert_eq!(bearing(&job("other", "101", 1), &live), Bearing::Other);
+    }
+
+    #[test]
+    fn without_numbers_only_the_uid_and_the_generation_tell() {
+        let live = job("new", "x", 2);
+        assert_eq!(bearing(&job("old", "y", 1), &live), Bearing::Other);
+        assert_eq!(bearing(&job("new", "y", 1), &live), Bearing::Older);
+        assert_eq!(bearing(&job("new", "y", 2), &live), Bearing::Same);
+    }
 }

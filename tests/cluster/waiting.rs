@@ -1,7 +1,7 @@
 //! Waiting: ready, never ready, ready too late.
 
-use crate::support::{config_map, deployment, lab};
-use serde_json::json;
+use crate::support::{config_map, deployment, lab, reference, remove};
+use serde_json::{Value, json};
 use std::time::Duration;
 use windlass::deploy;
 use windlass::event::{Actuation, Event, Reconcile};
@@ -119,5 +119,95 @@ fn names_the_finalizer_that_holds_a_deleted_object() {
         let free = json!({"metadata": {"finalizers": null}});
         lab.cluster.merge_patch(&target, &free).await.unwrap();
         lab.delete_well("web").await;
+    });
+}
+
+/// A hook that is deleted before it runs again, which is the default; `fate` is that of its pod.
+fn hook(kind: &str, name: &str, weight: i32, fate: &str) -> Value {
+    let labels = json!({"windlass.test/job": fate});
+    let annotations = json!({"helm.sh/hook": "pre-install,pre-upgrade",
+        "helm.sh/hook-weight": weight.to_string(), "windlass.test/ready-after": "1s"});
+    let spec = json!({"restartPolicy": "Never", "containers": [{"name": "m", "image": "example.com/m:1"}]});
+    if kind == "Pod" {
+        return json!({"apiVersion": "v1", "kind": "Pod", "spec": spec,
+            "metadata": {"name": name, "labels": labels, "annotations": annotations}});
+    }
+    json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": name, "annotations": annotations},
+        "spec": {"backoffLimit": 0, "template": {"metadata": {"labels": labels}, "spec": spec}}})
+}
+
+#[test]
+fn a_replaced_hook_that_fails_is_not_taken_for_the_one_before_that_succeeded() {
+    for kind in ["Job", "Pod"] {
+        lab(|mut lab| async move {
+            let hooks = |fate| {
+                [
+                    hook(kind, "first", -1, "ok"),
+                    hook(kind, "second", 0, "ok"),
+                    hook(kind, "third", 1, fate),
+                    config_map("after", fate),
+                ]
+            };
+            lab.deploy_well("web", &hooks("ok")).await;
+            let report = lab.deploy("web", &hooks("fail")).await;
+            assert!(report.is_not_ready(), "{report:#?}");
+            let of = |name: &str| {
+                let mut outcomes = report.outcomes.iter();
+                outcomes.find(|it| it.target.name == name).unwrap()
+            };
+            for ready in ["first", "second"] {
+                assert_eq!(of(ready).reconcile, Reconcile::Succeeded, "{report:#?}");
+            }
+            assert_eq!(of("third").reconcile, Reconcile::Failed, "{report:#?}");
+            let after = lab.get("", "ConfigMap", "after").await.unwrap();
+            assert_eq!(after.text(&["data", "key"]), "ok");
+        });
+    }
+}
+
+#[test]
+fn a_replaced_deployment_is_not_taken_for_the_one_before_that_was_ready() {
+    lab(|mut lab| async move {
+        let replaced = |name: &str, after: &str, fate: &str| {
+            let mut object = deployment(name, fate);
+            object["metadata"]["annotations"] = json!({
+                "kapp.k14s.io/update-strategy": "always-replace",
+                "kapp.k14s.io/change-group": name,
+                "kapp.k14s.io/change-rule": format!("upsert after upserting {after}")});
+            object["spec"]["template"]["metadata"]["annotations"] = json!({"fate": fate});
+            object
+        };
+        let both = |fate| [replaced("one", "none", ""), replaced("two", "one", fate)];
+        lab.deploy_well("web", &both("")).await;
+        let mut changed = both("windlass.test/image-pull=fail");
+        changed[0]["spec"]["template"]["metadata"]["annotations"] = json!({"fate": "new"});
+        let report = lab.deploy("web", &changed).await;
+        assert!(report.is_not_ready(), "{report:#?}");
+        let ends: Vec<_> = report.outcomes.iter().map(|it| it.reconcile).collect();
+        assert_eq!(ends, [Reconcile::Succeeded, Reconcile::Failed]);
+    });
+}
+
+#[test]
+fn a_job_that_is_taken_away_while_it_runs_has_not_succeeded() {
+    lab(|mut lab| async move {
+        let job = hook("Job", "migrate", 0, "ok");
+        let target = reference("batch", "Job", Some(&lab.namespace), "migrate");
+        let cluster = lab.cluster.clone();
+        // Somebody takes it away while it runs: nobody knows how it would have ended.
+        let taken = async {
+            while cluster.get(&target).await.unwrap().is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            remove(&cluster, &target).await;
+        };
+        let objects = [job];
+        let (report, ()) = tokio::join!(lab.deploy("web", &objects), taken);
+        assert!(report.is_not_ready(), "{report:#?}");
+        assert_eq!(
+            report.outcomes[0].reason,
+            "it was deleted while it was waited for"
+        );
     });
 }
