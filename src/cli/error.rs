@@ -248,7 +248,11 @@ impl From<deps::Error> for Error {
     fn from(error: deps::Error) -> Self {
         use deps::Error as E;
         let hint = error.hint();
-        let exit = match error {
+        let cause = match &error {
+            E::Placed { source, .. } => source,
+            error => error,
+        };
+        let exit = match cause {
             E::Changed { .. }
             | E::Unlisted { .. }
             | E::WrongDigest { .. }

@@ -6,12 +6,10 @@
 use super::stage;
 use crate::image::Digest;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// How many bytes the cache holds at most.
 const MAX_TOTAL: u64 = 1 << 30;
-/// After how long a file that is still being written is one of a run that was killed.
-const HALF: Duration = Duration::from_secs(3600);
 
 /// A folder of archives; without one, nothing is kept.
 #[derive(Clone, Debug, Default)]
@@ -61,15 +59,16 @@ impl Cache {
             let entry = entry.ok()?;
             let meta = entry.metadata().ok()?;
             let written = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            Some((written, meta.len(), entry.path()))
+            let is_abandoned = stage::is_abandoned(&meta);
+            Some((written, meta.len(), entry.path(), is_abandoned))
         };
         let mut files: Vec<_> = entries.filter_map(of).collect();
-        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
+        let mut total: u64 = files.iter().map(|(_, size, ..)| size).sum();
         files.sort();
-        for (written, size, path) in files {
+        for (_, size, path, is_abandoned) in files {
             let is_half = stage::is_half(&path);
             if match is_half {
-                true => written.elapsed().is_ok_and(|age| age > HALF),
+                true => is_abandoned,
                 false => total > limit,
             } {
                 // Another process may have been faster.

@@ -11,6 +11,14 @@ pub enum Error {
     /// What the chart itself or a chart that it needs is refused for.
     #[error("{0}")]
     Chart(String),
+    /// What one dependency is refused for.
+    #[error("{place}: {source}")]
+    Placed {
+        /// Where it stands: a file, and its line if that is known.
+        place: String,
+        /// Why.
+        source: Box<Self>,
+    },
     /// The lock was made for other dependencies.
     #[error(
         "the lock file ({lock}) is out of sync with the dependencies file ({file}). Please update the dependencies with 'windlass deps update'"
@@ -215,6 +223,7 @@ impl Error {
             }
             Self::Refused { hint, .. } => return hint.clone(),
             Self::Upload(source) | Self::Registry { source, .. } => return source.hint(),
+            Self::Placed { source, .. } => return source.hint(),
             Self::Several { errors, .. } => return errors.iter().find_map(Self::hint),
             _ => return None,
         })

@@ -19,6 +19,9 @@ const MAX_KEYRING: u64 = 64 << 20;
 /// How many signatures of one text are looked at.
 const MAX_SIGNATURES: usize = 16;
 
+/// How far the clock of who signs may be ahead, in seconds.
+const AHEAD: i64 = 300;
+
 /// Public keys whose signatures are believed.
 #[derive(Debug)]
 pub struct Keyring {
@@ -213,7 +216,7 @@ fn is_valid(signature: &Signature, now: i64) -> Result<(), String> {
         return Err("its signature is of another kind".to_owned());
     };
     let created = i64::from(created.as_secs());
-    if created > now {
+    if created > now.saturating_add(AHEAD) {
         return Err("its signature is of the future".to_owned());
     }
     match signature.signature_expiration_time() {

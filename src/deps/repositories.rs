@@ -45,10 +45,7 @@ impl Repositories {
         Ok(Self(entries.collect()))
     }
 
-    /// The repository that a dependency names.
-    ///
-    /// # Errors
-    /// `None` when it has neither a name that is known nor an address.
+    /// The repository that a dependency names; `None` when that is neither a name that is known nor an address.
     #[must_use]
     pub fn find(&self, repository: &str) -> Option<Repository> {
         let name = repository.strip_prefix('@');

@@ -25,35 +25,23 @@ pub(super) struct Wanted {
 /// Repositories that were asked, by their address.
 pub(super) type Indexes = BTreeMap<String, Listed>;
 
-/// Finds out where dependencies come from.
+/// Finds out where dependencies come from that stand in `files` of the chart.
 pub(super) fn origins(
     dependencies: &[Dependency],
+    files: [&str; 2],
     options: &Options<'_>,
 ) -> Result<Vec<Wanted>, Error> {
     let mut wanted = Vec::new();
     let mut unknown = Vec::new();
-    for dependency in dependencies {
-        check_name(&dependency.name)?;
-        let mut dependency = dependency.clone();
-        let repository = dependency.repository.clone();
-        let origin = if repository.is_empty() {
-            Origin::Unpacked
-        } else if repository.starts_with("file://") {
-            let folder = folder(&dependency.name, &repository, options)?;
-            refuse_cycle(&dependency.name, &folder, options)?;
-            Origin::Folder(folder)
-        } else if repository.starts_with(OCI_SCHEME) {
-            Origin::Oci(repository)
-        } else if let Some(found) = options.network.repositories.find(&repository) {
-            if repository.starts_with(['@', 'a']) && !repository.contains("//") {
-                dependency.repository.clone_from(&found.url);
-            }
-            Origin::Repository(Box::new(found))
-        } else {
-            unknown.push(shown_text(&repository));
-            continue;
-        };
-        wanted.push(Wanted { dependency, origin });
+    for (number, dependency) in dependencies.iter().enumerate() {
+        let found = origin(dependency, options).map_err(|source| Error::Placed {
+            place: status::place_of(options.chart, files, number),
+            source: Box::new(source),
+        })?;
+        match found {
+            Some(one) => wanted.push(one),
+            None => unknown.push(shown_text(&dependency.repository)),
+        }
     }
     match unknown.is_empty() {
         true => Ok(wanted),
@@ -61,9 +49,41 @@ pub(super) fn origins(
     }
 }
 
-/// The name becomes part of paths.
+/// Where one comes from; `None` for a repository with a name that is not known.
+fn origin(dependency: &Dependency, options: &Options<'_>) -> Result<Option<Wanted>, Error> {
+    check_name(&dependency.name)?;
+    check_range(dependency)?;
+    let mut dependency = dependency.clone();
+    let repository = dependency.repository.clone();
+    let origin = if repository.is_empty() {
+        Origin::Unpacked
+    } else if repository.starts_with("file://") {
+        let folder = folder(&dependency.name, &repository, options)?;
+        refuse_cycle(&dependency.name, &folder, options)?;
+        Origin::Folder(folder)
+    } else if repository.starts_with(OCI_SCHEME) {
+        Origin::Oci(repository)
+    } else if let Some(found) = options.network.repositories.find(&repository) {
+        if is_name(&repository) {
+            dependency.repository.clone_from(&found.url);
+        }
+        Origin::Repository(Box::new(found))
+    } else {
+        return Ok(None);
+    };
+    Ok(Some(Wanted { dependency, origin }))
+}
+
+/// Whether a repository is one of Helm's configuration, by its name.
+pub(super) fn is_name(repository: &str) -> bool {
+    repository.starts_with('@') || repository.starts_with("alias:")
+}
+
+/// The name becomes part of paths, and a word of a line of `Chart.sum`.
 fn check_name(name: &str) -> Result<(), Error> {
-    let bad = name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0']);
+    let bad = name.is_empty()
+        || name.starts_with(['.', '#'])
+        || name.contains(|c: char| matches!(c, '/' | '\\') || c.is_control() || c.is_whitespace());
     match bad {
         true => Err(Error::Chart(format!("dependency name {name:?} is invalid"))),
         false => Ok(()),
@@ -205,48 +225,63 @@ pub(super) fn failures(mut errors: Vec<Error>, of: usize) -> Result<(), Error> {
     }
 }
 
+/// What there is of each dependency.
+struct Answers {
+    /// The versions, the newest first; `None` where that is not known.
+    versions: Vec<Option<Vec<String>>>,
+    indexes: Indexes,
+    /// Why not.
+    errors: Vec<Error>,
+}
+
+/// Asks what there is of each dependency. Of a registry, a version that `Chart.yaml` names needs no question, unless
+/// `all` are wanted.
+async fn ask(wanted: &[&Wanted], all: bool, options: &Options<'_>) -> Result<Answers, Error> {
+    let is_asked = |one: &&&Wanted| match &one.origin {
+        Origin::Repository(_) => true,
+        Origin::Oci(_) => all || !semver::is_version(&one.dependency.version),
+        Origin::Unpacked | Origin::Folder(_) => false,
+    };
+    if let (Some(one), true) = (wanted.iter().find(is_asked), options.network.offline) {
+        return Err(Error::Offline {
+            what: format!("the list of versions of {}", one.dependency.name),
+        });
+    }
+    let (indexes, mut errors) = indexes(wanted, options).await;
+    let answers: Vec<_> = futures::stream::iter(wanted)
+        .map(|one| versions(one, all, &indexes, options))
+        .buffered(options.network.concurrency())
+        .collect()
+        .await;
+    let known = |answer: Result<_, _>| {
+        answer.unwrap_or_else(|error| {
+            errors.push(error);
+            None
+        })
+    };
+    Ok(Answers {
+        versions: answers.into_iter().map(known).collect(),
+        indexes,
+        errors,
+    })
+}
+
 /// Chooses a version for each dependency: the newest that fits.
 pub(super) async fn choose(
     wanted: &[Wanted],
     options: &Options<'_>,
 ) -> Result<(Vec<Wanted>, Indexes), Error> {
-    wanted.iter().try_for_each(|w| check_range(&w.dependency))?;
-    let remote = wanted.iter().find(|one| {
-        let pinned = semver::is_version(&one.dependency.version);
-        match &one.origin {
-            Origin::Repository(_) => true,
-            Origin::Oci(_) => !pinned,
-            Origin::Unpacked | Origin::Folder(_) => false,
-        }
-    });
-    if let (Some(one), true) = (remote, options.network.offline) {
-        return Err(Error::Offline {
-            what: format!("the list of versions of {}", one.dependency.name),
-        });
-    }
     let all: Vec<&Wanted> = wanted.iter().collect();
-    let (indexes, mut errors) = indexes(&all, options).await;
-    let lists: Vec<_> = futures::stream::iter(&all)
-        .map(|one| versions(one, &indexes, options))
-        .buffered(options.network.concurrency())
-        .collect()
-        .await;
+    let mut answers = ask(&all, false, options).await?;
     let (mut locked, mut missing) = (Vec::new(), Vec::new());
-    for (one, list) in wanted.iter().zip(lists) {
+    for (one, versions) in wanted.iter().zip(answers.versions) {
         let Dependency {
             name,
             version,
             repository,
             ..
         } = &one.dependency;
-        let versions = match list {
-            Ok(Some(versions)) => versions,
-            Ok(None) => continue,
-            Err(error) => {
-                errors.push(error);
-                continue;
-            }
-        };
+        let Some(versions) = versions else { continue };
         // What is part of the chart is checked when it is restored.
         let is_part = one.origin == Origin::Unpacked;
         let fits = |candidate: &&String| is_part || semver::satisfies(version, candidate);
@@ -267,15 +302,16 @@ pub(super) async fn choose(
         });
     }
     if !missing.is_empty() {
-        errors.push(Error::NoVersion(missing));
+        answers.errors.push(Error::NoVersion(missing));
     }
-    failures(errors, wanted.len())?;
-    Ok((locked, indexes))
+    failures(answers.errors, wanted.len())?;
+    Ok((locked, answers.indexes))
 }
 
 /// The versions that there are, the newest first; `None` where the index of the repository could not be read.
 async fn versions(
     wanted: &Wanted,
+    all: bool,
     indexes: &Indexes,
     options: &Options<'_>,
 ) -> Result<Option<Vec<String>>, Error> {
@@ -292,7 +328,7 @@ async fn versions(
             Ok(Some(vec![version.clone()]))
         }
         Origin::Folder(folder) => Ok(Some(vec![load(folder)?.metadata.version])),
-        Origin::Oci(_) if semver::is_version(version) => Ok(Some(vec![version.clone()])),
+        Origin::Oci(_) if !all && semver::is_version(version) => Ok(Some(vec![version.clone()])),
         Origin::Oci(place) => options.network.tags(place, name).await.map(Some),
         Origin::Repository(found) => {
             let Some(listed) = indexes.get(&found.url) else {
@@ -328,61 +364,46 @@ pub struct Newer {
 /// As [`update`](super::update).
 pub async fn newer(options: &Options<'_>) -> Result<Vec<Newer>, Error> {
     let chart = head(options.chart)?;
-    let wanted = origins(chart.requirements(), options)?;
-    let remote = |one: &&Wanted| matches!(one.origin, Origin::Repository(_) | Origin::Oci(_));
-    let wanted: Vec<&Wanted> = wanted.iter().filter(remote).collect();
-    if let (Some(one), true) = (wanted.first(), options.network.offline) {
-        return Err(Error::Offline {
-            what: format!("the list of versions of {}", one.dependency.name),
-        });
-    }
-    let (indexes, mut errors) = indexes(&wanted, options).await;
-    let ask = async |one: &&Wanted| match &one.origin {
-        Origin::Oci(place) => {
-            let tags = options.network.tags(place, &one.dependency.name);
-            tags.await.map(Some)
-        }
-        _ => versions(one, &indexes, options).await,
+    let wanted = origins(chart.requirements(), status::REQUIREMENTS, options)?;
+    let mut locks: Vec<&Dependency> = (chart.lock.iter())
+        .flat_map(|lock| &lock.dependencies)
+        .collect();
+    // A chart that is asked for twice is in the lock twice, in the same order.
+    let of_lock = |one: &Wanted| {
+        let is_same = |lock: &&Dependency| lock.name == one.dependency.name;
+        let at = locks.iter().position(is_same)?;
+        Some(locks.remove(at).version.clone())
     };
-    let answers: Vec<_> = futures::stream::iter(&wanted)
-        .map(ask)
-        .buffered(options.network.concurrency())
-        .collect()
-        .await;
+    let locked: Vec<Option<String>> = wanted.iter().map(of_lock).collect();
+    let is_remote = |one: &&Wanted| matches!(one.origin, Origin::Repository(_) | Origin::Oci(_));
+    let remote: Vec<&Wanted> = wanted.iter().filter(is_remote).collect();
+    let answers = ask(&remote, true, options).await?;
+    let locked = wanted.iter().zip(locked);
+    let locked = locked.filter(|(one, _)| is_remote(one));
     let mut found = Vec::new();
-    for (one, answer) in wanted.iter().zip(answers) {
+    for ((one, locked), versions) in locked.zip(answers.versions) {
+        let Some(versions) = versions else { continue };
         let Dependency {
             name,
             version,
             repository,
             ..
         } = &one.dependency;
-        let versions = match answer {
-            Ok(Some(versions)) => versions,
-            Ok(None) => continue,
-            Err(error) => {
-                errors.push(error);
-                continue;
-            }
-        };
         let newest = |range| {
             versions
                 .iter()
                 .find(|v| semver::satisfies(range, v))
                 .cloned()
         };
-        let locks = chart.lock.iter().flat_map(|lock| &lock.dependencies);
-        let mut of_name = locks.filter(|lock| lock.name == *name);
-        let locked = of_name.find(|lock| semver::satisfies(version, &lock.version));
         found.push(Newer {
             name: name.clone(),
             repository: shown_text(repository),
             range: version.clone(),
-            locked: locked.map(|lock| lock.version.clone()),
+            locked,
             wanted: newest(version),
             latest: newest("*"),
         });
     }
-    failures(errors, wanted.len())?;
+    failures(answers.errors, remote.len())?;
     Ok(found)
 }

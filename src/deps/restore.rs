@@ -8,7 +8,8 @@ use super::event::{Event, Tell, told};
 use super::origin::{Fetched, Network, Origin};
 use super::package::beside;
 use super::resolve::{self, Indexes, Wanted};
-use super::stage::{self, Stage};
+use super::stage::{self, Stage, Turn};
+use super::status::{LOCKS, REQUIREMENTS};
 use super::sum::Sum;
 use super::{Cache, Error, Sums, Verifier, verified};
 use crate::image::Digest;
@@ -67,12 +68,17 @@ pub struct Report {
 /// # Errors
 /// As [`update`].
 pub async fn build(options: &Options<'_>) -> Result<Report, Error> {
+    let turn = Turn::wait(options.chart, options.tell).await;
     let chart = load(options.chart)?;
     let Some(lock) = &chart.lock else {
-        return renew(&chart, options).await;
+        return renew(&chart, &turn, options).await;
     };
     let requirements = chart.requirements();
-    let wanted = resolve::origins(requirements, options)?;
+    let wanted = resolve::origins(
+        &addressed(requirements, lock, options),
+        REQUIREMENTS,
+        options,
+    )?;
     if !is_in_sync(requirements, &wanted, lock, &chart) {
         let is_v1 = chart.metadata.api_version == "v1";
         return Err(Error::OutOfSync {
@@ -84,8 +90,24 @@ pub async fn build(options: &Options<'_>) -> Result<Report, Error> {
             },
         });
     }
-    let locked = resolve::origins(&lock.dependencies, options)?;
-    restore(locked, Indexes::new(), None, options).await
+    let locked = resolve::origins(&lock.dependencies, LOCKS, options)?;
+    restore(locked, Indexes::new(), None, &turn, options).await
+}
+
+/// Dependencies on repositories with names that nothing here knows, with the addresses that the lock has for them.
+fn addressed(requirements: &[Dependency], lock: &Lock, options: &Options<'_>) -> Vec<Dependency> {
+    let of_lock = |(at, one): (usize, &Dependency)| {
+        let mut one = one.clone();
+        let locked = lock.dependencies.get(at);
+        if let Some(locked) = locked.filter(|locked| locked.name == one.name)
+            && resolve::is_name(&one.repository)
+            && options.network.repositories.find(&one.repository).is_none()
+        {
+            one.repository.clone_from(&locked.repository);
+        }
+        one
+    };
+    requirements.iter().enumerate().map(of_lock).collect()
 }
 
 /// Chooses the newest versions that fit, restores `charts/` and writes the lock.
@@ -94,14 +116,15 @@ pub async fn build(options: &Options<'_>) -> Result<Report, Error> {
 /// An [`Error`] with everything that failed; `charts/` and the lock are as they were then. Where a file cannot be put
 /// into its place, the next run does the rest.
 pub async fn update(options: &Options<'_>) -> Result<Report, Error> {
-    renew(&load(options.chart)?, options).await
+    let turn = Turn::wait(options.chart, options.tell).await;
+    renew(&load(options.chart)?, &turn, options).await
 }
 
-async fn renew(chart: &Chart, options: &Options<'_>) -> Result<Report, Error> {
+async fn renew(chart: &Chart, turn: &Turn, options: &Options<'_>) -> Result<Report, Error> {
     if chart.metadata.dependencies.is_none() {
         return Ok(Report::default());
     }
-    let wanted = resolve::origins(chart.requirements(), options)?;
+    let wanted = resolve::origins(chart.requirements(), REQUIREMENTS, options)?;
     let file = options.chart.join(lock_name(chart));
     if let Ok(link) = std::fs::read_link(&file) {
         return Err(Error::Chart(format!(
@@ -119,7 +142,7 @@ async fn renew(chart: &Chart, options: &Options<'_>) -> Result<Report, Error> {
         old.digest == digest && of_old.is_ok_and(|of_old| of_old == digest)
     };
     if chart.lock.as_ref().is_some_and(is_same) {
-        return restore(locked, indexes, None, options).await;
+        return restore(locked, indexes, None, turn, options).await;
     }
     let mut lock = Lock::default();
     lock.digest = digest;
@@ -127,7 +150,7 @@ async fn renew(chart: &Chart, options: &Options<'_>) -> Result<Report, Error> {
     lock.dependencies = dependencies;
     let text = lock.to_yaml().map_err(Error::Chart)?;
     let lock = Some((lock_name(chart), text));
-    restore(locked, indexes, lock, options).await
+    restore(locked, indexes, lock, turn, options).await
 }
 
 fn load(folder: &Path) -> Result<Chart, Error> {
@@ -179,21 +202,26 @@ async fn restore(
     mut locked: Vec<Wanted>,
     indexes: Indexes,
     lock: Option<(&'static str, Vec<u8>)>,
+    turn: &Turn,
     options: &Options<'_>,
 ) -> Result<Report, Error> {
     let old = Sums::load(options.chart)?.unwrap_or_default();
-    let mut stage = Stage::new(options.chart)?;
+    let mut stage = Stage::new(options.chart, turn)?;
+    let sources: Sources = locked
+        .iter()
+        .map(|one| with_source(&one.dependency))
+        .collect();
     let (mut steps, mut errors) = (Vec::new(), Vec::new());
     for one in &mut locked {
-        steps.push(local(one, &old, &stage, options).unwrap_or_else(|error| {
-            errors.push(error);
-            Step::Unpacked
-        }));
+        steps.push(
+            local(one, &old, &sources, &stage, options).unwrap_or_else(|error| {
+                errors.push(error);
+                Step::Unpacked
+            }),
+        );
     }
     let (found, failed) = fetch(&locked, &steps, indexes, &old, &stage, options).await;
-    if !found.is_empty() {
-        options.cache.tidy();
-    }
+    options.cache.tidy();
     errors.extend(failed);
     resolve::failures(errors, locked.len())?;
     let mut report = Report {
@@ -221,7 +249,7 @@ async fn restore(
     both.0.extend(sums.0.clone());
     both.save(options.chart)?;
     if let Some((name, text)) = lock {
-        stage::write(&options.chart.join(name), &text)?;
+        stage::keep(&options.chart.join(name), &text)?;
         report.lock = Some(name);
     }
     let mut places = names.iter().chain(&provenances);
@@ -242,10 +270,10 @@ pub(super) fn archive_of(name: &str, version: &str) -> String {
 fn local(
     wanted: &mut Wanted,
     sums: &Sums,
+    sources: &Sources,
     stage: &Stage,
     options: &Options<'_>,
 ) -> Result<Step, Error> {
-    resolve::check_range(&wanted.dependency)?;
     let Wanted { dependency, origin } = wanted;
     match origin {
         Origin::Unpacked => {
@@ -281,18 +309,32 @@ fn local(
             dependency.version = version;
             Ok(Step::Ready(None))
         }
-        Origin::Repository(_) | Origin::Oci(_) => known(dependency, sums, stage, options),
+        Origin::Repository(_) | Origin::Oci(_) => known(dependency, sums, sources, stage, options),
     }
+}
+
+/// Charts with where they come from: name, version, and the source as `Chart.sum` has it.
+type Sources = BTreeSet<(String, String, String)>;
+
+fn with_source(dependency: &Dependency) -> (String, String, String) {
+    let Dependency { name, version, .. } = dependency;
+    (name.clone(), version.clone(), source(dependency))
 }
 
 /// An archive that is in `charts/` or in the cache, with the content that it has to have.
 fn known(
     dependency: &Dependency,
     sums: &Sums,
+    sources: &Sources,
     stage: &Stage,
     options: &Options<'_>,
 ) -> Result<Step, Error> {
     let Dependency { name, version, .. } = dependency;
+    // From another place now, which may have something else under this version.
+    let is_of = |sum: &Sum| sources.contains(&(name.clone(), version.clone(), sum.source.clone()));
+    if !options.network.offline && sums.get(name, version).is_some_and(|sum| !is_of(sum)) {
+        return Ok(Step::Fetch);
+    }
     let archive = archive_of(name, version);
     let path = options.chart.join("charts").join(&archive);
     // A link is not kept, even to what is right.

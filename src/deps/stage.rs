@@ -3,15 +3,59 @@
 //! A stage is a hidden folder in `charts/`, which neither Helm nor windlass takes for a chart. While `charts/` is being
 //! changed it holds a mark, so that an end in the midst of that is seen by the next run.
 
+use super::event::{Event, Tell};
 use super::{Error, MAX_ARCHIVE};
 use crate::file::{self, Kind, UNFINISHED};
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 /// The file in a stage that says that `charts/` is being changed.
 const MARK: &str = "placing";
+/// After how long a file that is still being written is one of a run that was killed.
+const HALF: Duration = Duration::from_secs(3600);
+/// How often it is looked whether another run in the same chart has ended.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The right to change a chart: of several runs that want to, each begins when the one before has ended, and finds what
+/// that one left.
+pub(super) struct Turn(Option<File>);
+
+impl Turn {
+    /// Waits for it. Where there are no locks, there are no turns.
+    pub(super) async fn wait(chart: &Path, tell: Tell<'_>) -> Self {
+        let Ok(turn) = File::open(chart) else {
+            return Self(None);
+        };
+        let mut is_told = false;
+        loop {
+            match turn.try_lock() {
+                Ok(()) => return Self(Some(turn)),
+                Err(TryLockError::Error(_)) => return Self(None),
+                Err(TryLockError::WouldBlock) => {}
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                let note = format!("Waiting for another run in {}", chart.display());
+                tell(Event::Note(&note));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// `charts/` that this run has made: it is removed where nothing came into it.
+struct Made(Option<PathBuf>);
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        if let Some(charts) = &self.0 {
+            // It is not empty when the run did its work.
+            drop(fs::remove_dir(charts));
+        }
+    }
+}
 
 /// The archives of one run.
 pub(super) struct Stage {
@@ -19,16 +63,20 @@ pub(super) struct Stage {
     folder: TempDir,
     /// Marked stages of runs that are no more. They are removed when what they began is done.
     interrupted: Vec<PathBuf>,
-    /// Held as long as this run lasts, so that others leave its stage alone.
-    _claim: Option<File>,
+    // Dropped after the folder in it.
+    _made: Made,
 }
 
 impl Stage {
     /// Makes `charts/` and a stage in it, and removes what is left of runs that are no more.
-    pub(super) fn new(chart: &Path) -> Result<Self, Error> {
+    pub(super) fn new(chart: &Path, turn: &Turn) -> Result<Self, Error> {
         let charts = chart.join("charts");
-        prepare(&charts)?;
-        let (claim, interrupted) = claim(chart, &charts);
+        let made = prepare(&charts)?;
+        let interrupted = match turn.0 {
+            Some(_) => cleared(chart, &charts),
+            // Nobody knows whether they are.
+            None => Vec::new(),
+        };
         let folder = tempfile::Builder::new()
             .prefix(UNFINISHED)
             .tempdir_in(&charts);
@@ -36,7 +84,7 @@ impl Stage {
             folder: folder.map_err(|error| Error::file(&charts, error))?,
             charts,
             interrupted,
-            _claim: claim,
+            _made: made,
         })
     }
 
@@ -61,7 +109,7 @@ impl Stage {
     pub(super) fn place(&self, archive: &str) -> Result<(), Error> {
         let (from, to) = (self.folder.path().join(archive), self.charts.join(archive));
         match fs::rename(from, &to) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound || !to.is_file() => {
                 Err(Error::file(&to, error))
             }
             _ => Ok(()),
@@ -79,36 +127,40 @@ impl Stage {
 }
 
 /// Makes `charts/`. One that is a link would let archives be written elsewhere.
-fn prepare(charts: &Path) -> Result<(), Error> {
+fn prepare(charts: &Path) -> Result<Made, Error> {
     match fs::symlink_metadata(charts) {
-        Ok(meta) if meta.is_dir() => Ok(()),
+        Ok(meta) if meta.is_dir() => Ok(Made(None)),
         Ok(_) => Err(Error::Chart(format!(
             "\"{}\" is not a directory",
             charts.display()
         ))),
-        Err(_) => fs::create_dir_all(charts).map_err(|error| Error::file(charts, error)),
+        Err(_) => match fs::create_dir_all(charts) {
+            Ok(()) => Ok(Made(Some(charts.to_owned()))),
+            Err(error) => Err(Error::file(charts, error)),
+        },
     }
 }
 
-/// Says to other processes that this one works here. Whoever is alone removes what others left, but for marked stages,
-/// which are returned.
-fn claim(chart: &Path, charts: &Path) -> (Option<File>, Vec<PathBuf>) {
+/// Removes what runs that are no more left, but for marked stages, which are returned. A file may be one that another
+/// program is writing right now, unless it is old.
+fn cleared(chart: &Path, charts: &Path) -> Vec<PathBuf> {
     let mut marked = Vec::new();
-    let Ok(claim) = File::open(charts) else {
-        return (None, marked);
-    };
-    if claim.try_lock().is_ok() {
-        for path in hidden(chart).chain(hidden(charts)) {
-            if path.join(MARK).exists() {
-                marked.push(path);
-            } else {
-                drop(fs::remove_dir_all(&path).or_else(|_| fs::remove_file(&path)));
-            }
+    for path in hidden(chart).chain(hidden(charts)) {
+        if path.join(MARK).exists() {
+            marked.push(path);
+        } else if path.is_dir() {
+            drop(fs::remove_dir_all(path));
+        } else if path.metadata().is_ok_and(|meta| is_abandoned(&meta)) {
+            drop(fs::remove_file(path));
         }
     }
-    // Waits for no more than the clearing by another process. Where there are no locks, nothing is cleared.
-    drop(claim.lock_shared());
-    (Some(claim), marked)
+    marked
+}
+
+/// Whether a half file is one of a run that was killed.
+pub(super) fn is_abandoned(half: &fs::Metadata) -> bool {
+    let written = half.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+    written.elapsed().is_ok_and(|age| age > HALF)
 }
 
 /// What has the prefix in a folder.
@@ -144,10 +196,26 @@ pub(super) fn write(path: &Path, text: &[u8]) -> Result<(), Error> {
     file::write(path, Kind::Inner, text).map_err(|error| Error::file(path, error))
 }
 
+/// Writes a file that people keep ([`Kind::Kept`]), in place of a link, not behind it.
+pub(super) fn keep(path: &Path, text: &[u8]) -> Result<(), Error> {
+    let unlinked = match path.is_symlink() {
+        true => fs::remove_file(path),
+        false => Ok(()),
+    };
+    let kept = unlinked.and_then(|()| file::write(path, Kind::Kept, text));
+    kept.map_err(|error| Error::file(path, error))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Stage, hidden, is_interrupted, write};
-    use std::fs;
+    use super::{Stage, Turn, hidden, is_interrupted, keep, write};
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::time::SystemTime;
+
+    fn stage(chart: &Path) -> Stage {
+        Stage::new(chart, &Turn(File::open(chart).ok())).unwrap()
+    }
 
     #[test]
     fn what_a_dead_run_left_is_cleared_and_what_it_began_is_remembered() {
@@ -156,17 +224,22 @@ mod tests {
         for path in [".windlass-1/a-1.0.0.tgz", ".windlass-2/placing", "b.tgz"] {
             write(&charts.join(path), b"").unwrap();
         }
-        write(&chart.path().join(".windlass-half"), b"").unwrap();
+        // A half file is left to who writes it, unless that was long ago.
+        let half = ["new", "old"].map(|name| chart.path().join(format!(".windlass-{name}")));
+        for path in &half {
+            write(path, b"").unwrap();
+        }
+        let old = File::options().write(true).open(&half[1]).unwrap();
+        old.set_modified(SystemTime::UNIX_EPOCH).unwrap();
         assert!(is_interrupted(chart.path()));
 
         // One that fails before it changes anything leaves the mark of the dead one.
-        let stage = Stage::new(chart.path()).unwrap();
-        assert_eq!(hidden(chart.path()).count(), 0);
-        drop(stage);
+        drop(stage(chart.path()));
+        assert_eq!(hidden(chart.path()).collect::<Vec<_>>(), half[..1]);
         let left: Vec<_> = hidden(&charts).collect();
         assert_eq!(left, [charts.join(".windlass-2")]);
 
-        let mut stage = Stage::new(chart.path()).unwrap();
+        let mut stage = stage(chart.path());
         stage.put("a-1.0.0.tgz", b"a").unwrap();
         stage.begin().unwrap();
         for archive in ["a-1.0.0.tgz", "b.tgz"] {
@@ -179,12 +252,33 @@ mod tests {
     }
 
     #[test]
-    fn the_stage_of_a_run_at_work_is_left_alone() {
+    fn charts_that_a_run_made_go_where_nothing_came_into_it() {
         let chart = tempfile::tempdir().unwrap();
-        let first = Stage::new(chart.path()).unwrap();
-        first.put("a-1.0.0.tgz", b"a").unwrap();
-        drop(Stage::new(chart.path()).unwrap());
-        first.place("a-1.0.0.tgz").unwrap();
-        assert!(chart.path().join("charts/a-1.0.0.tgz").exists());
+        let charts = chart.path().join("charts");
+        drop(stage(chart.path()));
+        assert!(!charts.exists());
+        fs::create_dir(&charts).unwrap();
+        drop(stage(chart.path()));
+        assert!(charts.exists());
+    }
+
+    #[test]
+    fn an_archive_that_is_nowhere_is_not_in_its_place() {
+        let chart = tempfile::tempdir().unwrap();
+        let stage = stage(chart.path());
+        assert!(stage.place("a-1.0.0.tgz").is_err());
+        write(&chart.path().join("charts/a-1.0.0.tgz"), b"").unwrap();
+        assert!(stage.place("a-1.0.0.tgz").is_ok());
+    }
+
+    #[test]
+    fn what_is_kept_replaces_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, link] = ["file", "link"].map(|name| folder.path().join(name));
+        fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        keep(&link, b"new").unwrap();
+        assert!(!link.is_symlink());
+        assert_eq!(fs::read(&file).unwrap(), b"old");
     }
 }

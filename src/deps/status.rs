@@ -281,6 +281,30 @@ fn named_in(folder: &Path, files: [&str; 2]) -> Option<Vec<Dependency>> {
     Some(all)
 }
 
+/// Where a dependency stands, by its number in these files: the file, and its line in the usual form of YAML.
+pub(super) fn place_of(folder: &Path, files: [&str; 2], number: usize) -> String {
+    let paths = files.map(|file| folder.join(file));
+    let line = |path: &PathBuf| {
+        let text = stage::read(path)?;
+        let text = String::from_utf8_lossy(&text);
+        let lines = text.lines().zip(1..);
+        let lines = lines.skip_while(|(line, _)| line.trim_end() != "dependencies:");
+        let in_list = |line: &str| line.is_empty() || line.starts_with([' ', '-', '#']);
+        let lines = lines.skip(1).take_while(|(line, _)| in_list(line));
+        let mut indent = None;
+        let mut items = lines.filter(|(line, _)| {
+            let bare = line.trim_start();
+            let depth = line.len() - bare.len();
+            bare.starts_with('-') && *indent.get_or_insert(depth) == depth
+        });
+        let (_, line) = items.nth(number)?;
+        Some(format!("{}:{line}", path.display()))
+    };
+    let there = || paths.iter().find(|path| path.exists());
+    let found = paths.iter().find_map(line);
+    found.unwrap_or_else(|| there().unwrap_or(&paths[0]).display().to_string())
+}
+
 /// `*` of `charts/NAME-*.tgz`.
 fn version_of(path: &Path, dependency: &Dependency) -> Option<String> {
     let mut versions = versions_of(path);

@@ -137,7 +137,7 @@ impl Sums {
         if std::fs::read_to_string(&path).is_ok_and(|old| old == text) {
             return Ok(());
         }
-        super::stage::write(&path, text.as_bytes())
+        super::stage::keep(&path, text.as_bytes())
     }
 }
 

@@ -86,7 +86,7 @@ fn refused(env: &TestEnv, shown: &Shown, text: &str) {
     assert_ne!(shown.code, 0, "{}", shown.all());
     assert!(shown.stderr.contains(text), "{text}: {}", shown.all());
     assert_eq!(charts(env), [""; 0]);
-    for file in ["um/Chart.lock", "um/Chart.sum", "x", ".cache"] {
+    for file in ["um/Chart.lock", "um/Chart.sum", "um/charts", "x", ".cache"] {
         assert!(!env.path().join(file).exists(), "{file}");
     }
 }
@@ -321,6 +321,101 @@ fn a_chart_that_was_changed_is_refused_with_both_digests() {
     );
 }
 
+/// A version that is known from one place may be another chart in another.
+#[test]
+fn a_chart_from_another_place_is_fetched_from_there() {
+    let [own, same] = [(); 2].map(|()| repository(chart("web", "1.0.0")));
+    let head = "apiVersion: v2\nname: web\nversion: 1.0.0\n# other\n";
+    let other = repository(archive(&[("web/Chart.yaml", head)]));
+    let env = umbrella(&own);
+    assert_eq!(env.run(&["deps", "update", "um"]).code, 0);
+    let text = fs::read_to_string(env.path().join("um/Chart.yaml")).unwrap();
+    let update_from = |place: &str| {
+        env.write("um/Chart.yaml", &text.replace(&own, place));
+        env.run(&["deps", "update", "um"])
+    };
+    let sums = || fs::read_to_string(env.path().join("um/Chart.sum")).unwrap();
+    let shown = update_from(&other);
+    assert_eq!(shown.code, 7, "{}", shown.all());
+    assert!(sums().contains(&own));
+    let shown = update_from(&same);
+    assert!(shown.stderr.contains("1 fetched"), "{}", shown.all());
+    assert!(sums().contains(&same));
+    let shown = env.run(&["deps", "build", "um"]);
+    assert!(shown.stderr.contains("0 fetched"), "{}", shown.all());
+}
+
+/// The addresses in the lock are enough, as in a CI job that has no configuration.
+#[test]
+fn names_of_repositories_are_not_needed_with_a_lock() {
+    let address = repository(chart("web", "1.0.0"));
+    let env = umbrella("'@own'");
+    let named = format!("repositories:\n- {{name: own, url: '{address}'}}\n");
+    env.write("named.yaml", &named);
+    let config = ["--repository-config", "named.yaml"];
+    let shown = env.run(&[&["deps", "update", "um"], &config[..]].concat());
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    for gone in ["um/charts", ".cache"] {
+        fs::remove_dir_all(env.path().join(gone)).unwrap();
+    }
+    let shown = env.run(&["deps", "build", "um"]);
+    assert_eq!(shown.code, 0, "{}", shown.all());
+    assert_eq!(charts(&env), ["web-1.0.0.tgz"]);
+    let shown = env.run(&["deps", "update", "um"]);
+    assert_eq!(shown.code, 2, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("no repository definition for @own"),
+        "{}",
+        shown.all()
+    );
+}
+
+/// What is wrong with a dependency is told with its place.
+#[test]
+fn mistakes_have_their_file_and_line() {
+    let env = umbrella("file://../web");
+    let text = fs::read_to_string(env.path().join("um/Chart.yaml")).unwrap();
+    for (mistake, told) in [
+        (
+            "- name: a b\n  tags:\n  - x\n",
+            "um/Chart.yaml:8: dependency name \"a b\" is invalid",
+        ),
+        (
+            "\n# two\n- {name: '#a', version: 1.0.0}\n",
+            "um/Chart.yaml:10: dependency name \"#a\" is invalid",
+        ),
+        (
+            "- name: db\n  version: one\n",
+            "um/Chart.yaml:8: dependency \"db\" has an invalid version",
+        ),
+        (
+            "- name: db\n  version: 1.0.0\n  repository: file://../none\n",
+            "um/Chart.yaml:8: directory ",
+        ),
+    ] {
+        env.write(
+            "web/Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 1.2.3\n",
+        );
+        env.write("um/Chart.yaml", &format!("{text}{mistake}"));
+        for command in ["update", "outdated"] {
+            let shown = env.run(&["deps", command, "um"]);
+            let told = format!("error: {told}");
+            assert!(shown.stderr.starts_with(&told), "{told}: {}", shown.all());
+            assert_eq!(shown.code, 1);
+        }
+    }
+    let outside = "- {name: db, version: '*', repository: 'file:///'}\n";
+    env.write("um/Chart.yaml", &format!("{text}{outside}"));
+    let shown = env.run(&["deps", "update", "um"]);
+    assert_eq!(shown.code, 2, "{}", shown.all());
+    assert!(
+        shown.stderr.contains("hint: if that is meant"),
+        "{}",
+        shown.all()
+    );
+}
+
 #[test]
 fn folders_stay_within_the_project() {
     let env = umbrella("file://../web");
@@ -488,6 +583,28 @@ fn newer_versions_are_listed() {
       "schemaVersion": 1
     }
     "#);
+    // One that is asked for twice, each with its own line of the lock.
+    let text = fs::read_to_string(env.path().join("um/Chart.yaml")).unwrap();
+    let more = text
+        .split("- name: web")
+        .nth(1)
+        .unwrap()
+        .replace("^1", "^2");
+    env.write(
+        "um/Chart.yaml",
+        &format!("{text}- alias: two\n  name: web{more}"),
+    );
+    let lock = "dependencies:\n- {name: web, version: 1.1.0}\n- {name: web, version: 2.0.0}\n";
+    env.write("um/Chart.lock", lock);
+    let shown = env.run(&outdated);
+    insta::assert_snapshot!(shown.all(), @"
+    exit: 0
+    --- stdout
+    NAME  RANGE   LOCKED  WANTED  LATEST
+    web   ^1.0.0  1.1.0   1.1.0   2.0.0
+    web   ^2.0.0  2.0.0   2.0.0   2.0.0
+    --- stderr
+    ");
     let shown = env.run(&["deps", "outdated", "um", "--offline"]);
     insta::assert_snapshot!(shown.all(), @"
     exit: 1

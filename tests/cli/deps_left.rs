@@ -83,6 +83,59 @@ fn what_a_killed_run_left_is_cleared() {
     assert_eq!(charts(&env), ["web-1.0.0.tgz"]);
 }
 
+/// A build that is under way while an update chooses anew: one after the other, so that what is there is of one lock.
+#[test]
+fn runs_in_one_chart_take_turns() {
+    let (release, wait) = mpsc::channel::<()>();
+    let (asked, is_asked) = mpsc::channel();
+    let slow = serve(move |_| {
+        asked.send(()).unwrap();
+        wait.recv().unwrap();
+        answer("200 OK", "", &chart("web", "1.0.0"))
+    });
+    let entry = format!("  - version: 1.0.0\n    urls: ['http://{slow}/web.tgz']\n");
+    let is_new = Arc::new(AtomicBool::new(false));
+    let now = Arc::clone(&is_new);
+    let address = serve(move |head| {
+        let newer = match now.load(Ordering::SeqCst) {
+            true => "  - version: 1.1.0\n    urls: [new.tgz]\n",
+            false => "",
+        };
+        let index = format!("apiVersion: v1\nentries:\n  web:\n{newer}{entry}");
+        match head.contains("/index.yaml") {
+            true => answer("200 OK", "", index.as_bytes()),
+            false => answer("200 OK", "", &chart("web", "1.1.0")),
+        }
+    });
+    let env = umbrella(&format!("http://{address}"));
+    let start = |command: &str| {
+        let mut command = env.command(&["deps", command, "um"]);
+        command.stderr(std::process::Stdio::piped());
+        command.spawn().unwrap()
+    };
+    release.send(()).unwrap();
+    assert!(start("update").wait().unwrap().success());
+    is_asked.recv().unwrap();
+    for gone in ["um/charts", ".cache"] {
+        fs::remove_dir_all(env.path().join(gone)).unwrap();
+    }
+    let mut build = start("build");
+    is_asked.recv().unwrap();
+    is_new.store(true, Ordering::SeqCst);
+    let mut update = start("update");
+    let mut told = [0; 30];
+    let mut stderr = update.stderr.take().unwrap();
+    stderr.read_exact(&mut told).unwrap();
+    assert_eq!(&told, b"Waiting for another run in um\n");
+    release.send(()).unwrap_or_default();
+    assert!(build.wait().unwrap().success());
+    drop(std::io::copy(&mut stderr, &mut std::io::sink()));
+    assert!(update.wait().unwrap().success());
+    assert_eq!(charts(&env), ["web-1.1.0.tgz"]);
+    let lock = fs::read_to_string(env.path().join("um/Chart.lock")).unwrap();
+    assert!(lock.contains("version: 1.1.0"), "{lock}");
+}
+
 /// Processes that share a cache and fetch the same archive at once.
 #[test]
 fn a_cache_is_shared_by_runs_at_the_same_time() {

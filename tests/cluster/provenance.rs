@@ -239,6 +239,24 @@ fn keys_that_may_not_sign_now_are_refused() {
     let env = repository(&keys, "old");
     refused(&env, &keys.path("old.gpg"), "has expired");
 
+    // A clock that is a little ahead, and one that is wrong.
+    keys.make("team", "rsa2048", &[], "never");
+    let env = repository(&keys, "team");
+    let text = fs::read_to_string(env.path().join(PROVENANCE)).unwrap();
+    let text = text.split("\n\n").skip(1).collect::<Vec<_>>().join("\n\n");
+    let text = text.split("-----BEGIN").next().unwrap();
+    fs::write(keys.path("text"), text).unwrap();
+    let sign = |seconds: i64| {
+        let time = (jiff::Timestamp::now().as_second() + seconds).to_string();
+        let time = format!("--faked-system-time={time}!");
+        let signed = keys.gpg(&[&time, "-u", "team", "-o", "-", "--clearsign", "text"]);
+        fs::write(env.path().join(PROVENANCE), signed).unwrap();
+    };
+    sign(120);
+    well(&update(&env, "always", &keys.path("team.gpg")));
+    sign(3600);
+    refused(&env, &keys.path("team.gpg"), "is of the future");
+
     keys.make("gone", "rsa2048", &[], "never");
     let env = repository(&keys, "gone");
     well(&update(&env, "always", &keys.path("gone.gpg")));

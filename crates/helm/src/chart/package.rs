@@ -35,6 +35,11 @@ pub fn package(
     app_version: Option<&str>,
 ) -> Result<Package, Error> {
     let files = load::read(path, Profile::Helm4).map_err(Error::Load)?;
+    // Two of them would be one, and none has its own name any more.
+    if let Some((name, _)) = files.iter().find(|(name, _)| name.contains('\u{fffd}')) {
+        let cause = "has a name that is no UTF-8, which archives of charts cannot hold";
+        return Err(Error::Load(format!("file {name} {cause}")));
+    }
     let mut metadata = Chart::from_files(files.clone(), Profile::Helm4)?.metadata;
     if let Some(version) = version {
         version.clone_into(&mut metadata.version);
@@ -213,6 +218,23 @@ mod tests {
         let file = folder.join(path);
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(file, text).unwrap();
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn names_that_are_no_text_are_refused() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let chart = tempfile::tempdir().unwrap();
+        write(
+            chart.path(),
+            "Chart.yaml",
+            "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        );
+        assert!(package(chart.path(), None, None).is_ok());
+        let name = std::ffi::OsStr::from_bytes(b"caf\xe9.txt");
+        fs::write(chart.path().join(name), "").unwrap();
+        let error = package(chart.path(), None, None).unwrap_err().to_string();
+        assert!(error.contains("has a name that is no UTF-8"), "{error}");
     }
 
     #[test]
