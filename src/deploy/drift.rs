@@ -167,6 +167,8 @@ impl Look<'_> {
         for (target, kept) in known.iter().filter(|(target, _)| !seen.contains(**target)) {
             let object = live.objects.get(*target);
             let change = match (object, kept) {
+                // What a deploy that failed did not come to may never have been there.
+                (None, None) if !record.is_settled() => None,
                 (None, _) => Some(self.absent(target).await?),
                 (Some(live), Some(kept)) => {
                     self.changed(live, kept, scaled.contains_key(*target), found)

@@ -12,7 +12,7 @@ use crate::object::managed_fields::MANAGER;
 use crate::object::{Object, ObjectRef, fingerprint};
 use crate::plan::{Phase, hook};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Writes down what is about to happen, before anything does: the set is widened to all that will
 /// be in it, so that nothing is ever lost.
@@ -161,9 +161,13 @@ pub(super) async fn close(
         lock.check().await?;
     }
     let succeeded = report.result == DeployResult::Succeeded;
-    after_hooks(cluster, prepared, report, after).await;
+    let gone = after_hooks(cluster, prepared, report, after).await;
     parent.record.hooks.clone_from(&prepared.delete_hooks);
     parent.record.objects = members(prepared, parent, report, after);
+    parent
+        .record
+        .objects
+        .retain(|member| !gone.contains(&member.object));
     // What was not waited for may still be there, and then it is still the app's.
     if succeeded && prepared.phase == Phase::Delete && parent.record.objects.is_empty() {
         return store::remove(cluster, parent).await;
@@ -238,14 +242,15 @@ fn members(
         .collect()
 }
 
-/// Deletes hooks that are to go once they ended as they did; those of a deletion always. One that
-/// cannot be deleted goes before its next run.
+/// Deletes hooks that are to go once they ended as they did; those of a deletion always. Gives back
+/// those that are gone. One that cannot be deleted goes before its next run.
 async fn after_hooks(
     cluster: &Cluster,
     prepared: &Prepared,
     report: &Report,
     after: &[Option<Object>],
-) {
+) -> BTreeSet<ObjectRef> {
+    let mut gone = BTreeSet::new();
     let steps = prepared.plan.steps.iter().zip(&report.outcomes);
     for ((step, outcome), after) in steps.zip(after) {
         let (Some(desired), Some(after)) = (&step.change.desired, after) else {
@@ -260,8 +265,14 @@ async fn after_hooks(
         };
         let is_last = prepared.phase == Phase::Delete && report.result == DeployResult::Succeeded;
         let goes = hook::of(desired).is_some_and(|hook| is_last || hook.delete.contains(&policy));
-        if goes && let Err(error) = cluster.delete(&step.change.target, after.uid(), None).await {
-            tracing::debug!(%error, "hook not deleted");
+        if !goes {
+            continue;
+        }
+        let target = &step.change.target;
+        match cluster.delete(target, after.uid(), None).await {
+            Ok(is_gone) => gone.extend(is_gone.then(|| target.clone())),
+            Err(error) => tracing::debug!(%error, "hook not deleted"),
         }
     }
+    gone
 }

@@ -1,7 +1,7 @@
 //! Helm's hooks: when they run, and when they go.
 
 use super::{assert_course, config_maps, deploy, is_there, told};
-use crate::support::{config_map, lab};
+use crate::support::{Lab, config_map, lab};
 use serde_json::{Value, json};
 use windlass::inventory::DeployResult;
 
@@ -73,6 +73,34 @@ fn hooks_of_the_deletion_run_although_the_chart_is_not_at_hand() {
             assert!(!is_there(&lab, JOB, name).await);
         }
         assert!(config_maps(&lab).await.is_empty());
+        let left = windlass::deploy::history(&lab.cluster, &app).await;
+        assert!(
+            matches!(left, Err(windlass::deploy::Error::NotDeployed { .. })),
+            "{left:?}"
+        );
+    });
+}
+
+#[test]
+fn hooks_that_went_and_objects_never_made_are_no_drift() {
+    lab(async |mut lab| {
+        let drifted = async |lab: &mut Lab| {
+            let app = lab.app("app");
+            let (masker, sink) = (&lab.masker, &mut lab.events);
+            let drift = windlass::deploy::drift(&lab.cluster, &app, None, masker, sink).await;
+            drift.unwrap().drift
+        };
+        let succeeds = hook("gone", "pre-install", "hook-succeeded", false);
+        deploy(&mut lab, &[succeeds, config_map("conf", "1")]).await;
+        assert_eq!(drifted(&mut lab).await, []);
+        let fails = hook("fails", "pre-upgrade", "hook-failed", true);
+        let report = lab.deploy(
+            "app",
+            &[fails, config_map("conf", "1"), config_map("new", "1")],
+        );
+        assert_eq!(report.await.result, DeployResult::Failed);
+        assert!(!is_there(&lab, ("", "ConfigMap"), "new").await);
+        assert_eq!(drifted(&mut lab).await, []);
     });
 }
 
