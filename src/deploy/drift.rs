@@ -181,12 +181,11 @@ impl Look<'_> {
                 None => found.unchanged += 1,
             }
         }
-        let strange = live.objects.iter().filter(|(target, _)| {
-            record.is_settled() && !known.contains_key(target) && !seen.contains(target)
+        let strange = live.foreign.iter().filter(|live| {
+            let target = live.reference();
+            !known.contains_key(&target) && !seen.contains(&target)
         });
-        found
-            .drift
-            .extend(strange.map(|(_, live)| drift::added(live)));
+        found.drift.extend(strange.map(drift::added));
         Ok(())
     }
 
@@ -201,6 +200,10 @@ impl Look<'_> {
             change.op = Op::Update;
             change.reason = match live.label(PART_OF) {
                 None => "its label was removed: it no longer belongs to the app".to_owned(),
+                Some(id) if id == self.parent.id() => {
+                    "somebody deleted it and made it anew: it no longer belongs to the app"
+                        .to_owned()
+                }
                 Some(_) => "it belongs to another app now".to_owned(),
             };
             change.live = Some(live);

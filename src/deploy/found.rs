@@ -25,9 +25,36 @@ pub(super) struct Found {
     pub(super) strangers: BTreeSet<ObjectRef>,
     /// Kinds that members may have and that the server no longer has.
     pub(super) vanished: Vec<GroupKind>,
+    /// Objects that carry the label of the set, and that no deploy of the app has made: copies of
+    /// its objects, and what took the place of one.
+    pub(super) foreign: Vec<Object>,
 }
 
 impl Found {
+    /// A sentence about objects that carry the label and are not of the app, those left out that it
+    /// takes in now.
+    pub(super) fn about_foreign(&self) -> Option<String> {
+        const NAMED: usize = 5;
+        let left = self.foreign.iter().map(Object::reference);
+        let left: Vec<String> = left
+            .filter(|target| !self.objects.contains_key(target))
+            .map(|target| target.to_string())
+            .collect();
+        let rest = match left.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let named = left
+            .iter()
+            .take(NAMED)
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", ");
+        (!left.is_empty()).then(|| {
+            format!("left alone, since they carry the label of this app but are not of it: {named}{rest}")
+        })
+    }
+
     /// The objects in the order of their identities.
     pub(super) fn in_order(self) -> Vec<Object> {
         let mut objects: Vec<(ObjectRef, Object)> = self.objects.into_iter().collect();
@@ -57,13 +84,18 @@ pub(super) async fn find(
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
+    let members = parent.record.members();
     // Controllers copy labels to what they make: that is not ours.
     for object in lists
         .into_iter()
         .flatten()
         .filter(|object| !is_copy(object))
     {
-        found.objects.insert(object.reference(), object);
+        if members.has(&object) {
+            found.objects.insert(object.reference(), object);
+        } else {
+            found.foreign.push(object);
+        }
     }
     Ok(found)
 }
@@ -350,6 +382,7 @@ mod tests {
             parent.record.objects.push(Member {
                 object,
                 fingerprint: None,
+                uid: String::new(),
             });
         }
         parent.record.push(Deploy {

@@ -130,6 +130,22 @@ impl Prepared {
             || self.changes().any(|change| change.op != Op::Exists)
             || !self.parent.record.is_settled()
             || self.delete_hooks != self.parent.record.hooks
+            || self
+                .plan
+                .steps
+                .iter()
+                .any(|step| self.becomes_a_member(&step.change))
+    }
+
+    /// Whether an object is as desired, label included, and no member yet.
+    fn becomes_a_member(&self, change: &Change) -> bool {
+        let label = |object: &Option<Object>| -> Option<String> {
+            object.as_ref()?.label(PART_OF).map(str::to_owned)
+        };
+        change.op == Op::Noop
+            && self.taken.contains(&change.target)
+            && label(&change.desired).is_some()
+            && label(&change.desired) == label(&change.live)
     }
 
     /// Whether there is nothing to do at all, not even to wait.
@@ -230,6 +246,7 @@ async fn plan_of(
     let (found, versioned) = look(cluster, &discovery, &parent, &mut request).await?;
     found.objects.values().for_each(|live| masker.learn(live));
     check_namespace(cluster, &request, &parent).await?;
+    warnings.extend(found.about_foreign());
     for kind in &found.vanished {
         warnings.push(format!(
             "kind {kind} of an earlier deploy no longer exists: its objects are gone with it"
@@ -409,6 +426,7 @@ pub async fn prepare_delete(
     found.objects.values().for_each(|live| masker.learn(live));
     let (hooks, mut changes) = hooks::deletion(&parent, &found, masker);
     let claims = claims::marked(cluster, &discovery, &found).await?;
+    let foreign = found.about_foreign();
     let found = found.in_order();
     let live = found.iter().chain(&claims);
     let live = live.filter(|live| !hooks.contains(&live.reference()));
@@ -421,7 +439,10 @@ pub async fn prepare_delete(
         app: app.clone(),
         plan,
         phase: Phase::Delete,
-        warnings: unanswered.iter().map(ToString::to_string).collect(),
+        warnings: foreign
+            .into_iter()
+            .chain(unanswered.iter().map(ToString::to_string))
+            .collect(),
         notes: Vec::new(),
         risks,
         unpruned: Vec::new(),

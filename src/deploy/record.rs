@@ -5,14 +5,14 @@ use super::prepare::Prepared;
 use super::run::{Options, Outcome, Report};
 use super::{Error, store};
 use crate::cluster::Cluster;
-use crate::diff::Op;
+use crate::diff::{Change, Op};
 use crate::event::{Actuation, Reconcile};
 use crate::inventory::{Changed, Deploy, DeployResult, Dropped, Member, PART_OF, Parent};
 use crate::object::managed_fields::MANAGER;
 use crate::object::{Object, ObjectRef, fingerprint};
 use crate::plan::{Phase, hook};
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Writes down what is about to happen, before anything does: the set is widened to all that will
 /// be in it, so that nothing is ever lost.
@@ -44,9 +44,24 @@ pub(super) async fn open(
 
 /// Notes the intent in a record.
 fn begin(prepared: &Prepared, options: &Options, parent: &mut Parent) {
-    for step in &prepared.plan.steps {
-        parent.widen(&step.change.target);
+    let objects = std::mem::take(&mut parent.record.objects).into_iter();
+    let mut members: BTreeMap<ObjectRef, Member> = objects
+        .map(|member| (member.object.clone(), member))
+        .collect();
+    for change in prepared.plan.steps.iter().map(|step| &step.change) {
+        parent.widen(&change.target);
+        if let Some(member) = members.get_mut(&change.target) {
+            member.uid = lasting_uid(change).to_owned();
+        } else if is_labeled(change) {
+            let member = Member {
+                object: change.target.clone(),
+                fingerprint: None,
+                uid: lasting_uid(change).to_owned(),
+            };
+            members.insert(change.target.clone(), member);
+        }
     }
+    parent.record.objects = members.into_values().collect();
     let mut deploy = Deploy {
         revision: parent.record.next_revision(),
         result: DeployResult::Running,
@@ -60,6 +75,19 @@ fn begin(prepared: &Prepared, options: &Options, parent: &mut Parent) {
     deploy.set_changes(changed(prepared, None));
     parent.record.push(deploy);
     parent.record.set_rules(&prepared.rules);
+}
+
+/// The uid that an object keeps when it is changed; empty for one that is made, or made anew.
+fn lasting_uid(change: &Change) -> &str {
+    let live = change.live.as_ref();
+    live.filter(|_| change.op != Op::Replace)
+        .map_or("", Object::uid)
+}
+
+/// Whether an object becomes or stays one of the app.
+fn is_labeled(change: &Change) -> bool {
+    let desired = change.desired.as_ref();
+    desired.is_some_and(|desired| desired.label(PART_OF).is_some())
 }
 
 /// Whether nobody deployed the app since its parent was read. Fingerprints may have come in.
@@ -85,14 +113,21 @@ pub async fn remember(cluster: &Cluster, prepared: &Prepared) {
         return;
     }
     let mut new = prepared.fingerprints.clone();
+    let steps = prepared.plan.steps.iter().map(|step| &step.change);
+    let uids: HashMap<&ObjectRef, &str> = steps
+        .map(|change| (&change.target, lasting_uid(change)))
+        .collect();
+    let uid = |object: &ObjectRef| uids.get(object).copied().unwrap_or_default().to_owned();
     for member in &mut parent.record.objects {
         if let Some(fingerprint) = new.remove(&member.object) {
             member.fingerprint = Some(fingerprint);
+            member.uid = uid(&member.object);
         }
     }
     for (object, fingerprint) in new {
         parent.widen(&object);
         parent.record.objects.push(Member {
+            uid: uid(&object),
             object,
             fingerprint: Some(fingerprint),
         });
@@ -204,11 +239,20 @@ fn members(
     report: &Report,
     after: &[Option<Object>],
 ) -> Vec<Member> {
-    let kept = parent.record.fingerprints();
-    let mut members = BTreeMap::new();
+    let mut members: BTreeMap<&ObjectRef, Member> = BTreeMap::new();
+    let known = parent.record.objects.iter();
+    let known: HashMap<&ObjectRef, &Member> =
+        known.map(|member| (&member.object, member)).collect();
     for target in &prepared.idle {
-        let print = kept.get(target).map(|print| (*print).clone());
-        members.insert(target.clone(), print);
+        let unknown = || Member {
+            object: target.clone(),
+            fingerprint: None,
+            uid: String::new(),
+        };
+        let member = known
+            .get(target)
+            .map_or_else(unknown, |known| (*known).clone());
+        members.insert(target, member);
     }
     for ((step, outcome), after) in prepared.plan.steps.iter().zip(&report.outcomes).zip(after) {
         let change = &step.change;
@@ -217,29 +261,29 @@ fn members(
             Op::Delete => outcome.reconcile == Reconcile::Succeeded,
             Op::Keep => sent,
             Op::Exists => true,
-            _ => change
-                .desired
-                .as_ref()
-                .is_none_or(|desired| desired.label(PART_OF).is_none()),
+            _ => !is_labeled(change),
         };
         if gone {
             continue;
         }
-        let print = match (&change.desired, after) {
+        let fingerprint = match (&change.desired, after) {
             (Some(desired), Some(after)) if sent => {
                 Some(fingerprint(parent.record.key(), desired, after, MANAGER))
             }
-            _ => kept.get(&change.target).map(|print| (*print).clone()),
+            _ => known
+                .get(&change.target)
+                .and_then(|known| known.fingerprint.clone()),
         };
-        members.insert(change.target.clone(), print);
-    }
-    members
-        .into_iter()
-        .map(|(object, fingerprint)| Member {
-            object,
+        let after = after.as_ref().filter(|_| sent);
+        let uid = after.map_or_else(|| lasting_uid(change), Object::uid);
+        let member = Member {
+            object: change.target.clone(),
             fingerprint,
-        })
-        .collect()
+            uid: uid.to_owned(),
+        };
+        members.insert(&change.target, member);
+    }
+    members.into_values().collect()
 }
 
 /// Deletes hooks that are to go once they ended as they did; those of a deletion always. Gives back

@@ -8,6 +8,6 @@ mod record;
 pub use label::{GroupKind, ID, PART_OF, TOOLING, set_id};
 pub use parent::{Error, PREFIX, Parent};
 pub use record::{
-    Changed, Deploy, Dropped, ImageSource, LockFile, Member, Origin, Ready, Record,
+    Changed, Deploy, Dropped, ImageSource, LockFile, Member, Members, Origin, Ready, Record,
     Result as DeployResult,
 };

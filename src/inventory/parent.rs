@@ -25,7 +25,7 @@ const PACK_FROM: usize = 16 * 1024;
 /// What a record may take in its Secret, of the 1 MiB that a Secret may hold.
 const LARGEST_PACKED: usize = 1_000_000;
 /// What a member takes at most beside its names.
-const MEMBER_BYTES: usize = 200;
+const MEMBER_BYTES: usize = 250;
 /// What a record may unpack to.
 const LARGEST: u64 = 64 * 1024 * 1024;
 
@@ -331,6 +331,10 @@ fn rehearsed(key: &[u8], object: &ObjectRef) -> Member {
             desired: digest(key, &json!([name])),
             owned: digest(key, &json!({"owned": name})),
         }),
+        uid: digest(key, &json!({"uid": name}))
+            .chars()
+            .take(36)
+            .collect(),
     }
 }
 
@@ -389,6 +393,7 @@ mod tests {
         Member {
             object,
             fingerprint: None,
+            uid: String::new(),
         }
     }
 

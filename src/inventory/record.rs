@@ -2,12 +2,12 @@
 //! short history. Holds no value of any object but hooks of the deletion, which are needed when the
 //! chart is no longer at hand.
 
-use crate::object::{Fingerprint, ObjectRef};
+use crate::object::{Fingerprint, Object, ObjectRef};
 use crate::status::Rule;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// How many deploys are remembered.
 const KEPT: usize = 50;
@@ -52,6 +52,31 @@ pub struct Member {
     /// What it was right after it was applied; `None` when it was not applied to the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
+    /// Its uid; empty as long as the server has not told it, and in older records.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+}
+
+/// The names of an object, those of the API group left out.
+fn ungrouped(object: &ObjectRef) -> (&str, Option<&str>, &str) {
+    (&object.kind, object.namespace.as_deref(), &object.name)
+}
+
+/// Tells the objects of an app from others that carry its label.
+#[derive(Debug)]
+pub struct Members<'a> {
+    uids: HashSet<&'a str>,
+    /// Kind, namespace and name of those whose uid is not known. A kind may move to another group.
+    names: HashSet<(&'a str, Option<&'a str>, &'a str)>,
+}
+
+impl Members<'_> {
+    /// Whether the record names this very object.
+    #[must_use]
+    pub fn has(&self, object: &Object) -> bool {
+        let name = (object.kind(), object.namespace(), object.name());
+        self.uids.contains(object.uid()) || self.names.contains(&name)
+    }
 }
 
 /// A rule that says when objects are ready, and for which objects it does.
@@ -286,6 +311,26 @@ impl Record {
             objects,
         });
         self.ready = each.collect();
+    }
+
+    /// What tells the objects of the app from others that carry its label.
+    #[must_use]
+    pub fn members(&self) -> Members<'_> {
+        let uids = self.objects.iter().map(|member| member.uid.as_str());
+        let uids: HashSet<&str> = uids.filter(|uid| !uid.is_empty()).collect();
+        let unknown = self.objects.iter().filter(|member| member.uid.is_empty());
+        // A run of before that was killed noted what it was about to make nowhere else.
+        let last = self
+            .last()
+            .filter(|_| uids.is_empty() && !self.is_settled());
+        let begun = last.into_iter().flat_map(|deploy| &deploy.changes);
+        let names = unknown
+            .map(|member| &member.object)
+            .chain(begun.map(|changed| &changed.object));
+        Members {
+            names: names.map(ungrouped).collect(),
+            uids,
+        }
     }
 
     /// The last deploy.

@@ -1,7 +1,8 @@
 //! What must never happen, and what is said instead.
 
 use crate::support::{
-    apply, config_map, connect, deployment, kubeconfig, lab, post, reference, scale, slow_hook,
+    apply, config_map, connect, deployment, kubeconfig, lab, post, reference, remove, scale,
+    slow_hook,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -249,6 +250,80 @@ fn does_not_delete_an_object_that_took_the_place_of_ours() {
         let report = lab.run(&prepared).await.unwrap();
         assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
         assert!(lab.cluster.get(&target).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn what_only_carries_the_label_is_neither_pruned_nor_deleted() {
+    lab(|mut lab| async move {
+        let objects = [
+            config_map("a", "1"),
+            config_map("b", "1"),
+            config_map("c", "1"),
+        ];
+        lab.deploy_well("web", &objects).await;
+        let live = lab.get("", "ConfigMap", "a").await.unwrap();
+        let labeled = |name: &str| {
+            let mut copy = config_map(name, "theirs");
+            copy["metadata"]["namespace"] = lab.namespace.clone().into();
+            copy["metadata"]["labels"] = json!({PART_OF: live.label(PART_OF)});
+            copy
+        };
+        // A copy of an object, and two that take the place of one.
+        apply(&lab.cluster, labeled("backup-of-a")).await;
+        for name in ["b", "c"] {
+            let target = reference("", "ConfigMap", Some(&lab.namespace), name);
+            remove(&lab.cluster, &target).await;
+            apply(&lab.cluster, labeled(name)).await;
+        }
+        // The one that is wanted is the app's from then on.
+        let wanted = [config_map("a", "1"), config_map("b", "1")];
+        let request = lab.request("web", &wanted);
+        let prepared = lab.prepare(request).await.unwrap();
+        let place = &lab.namespace;
+        let told = format!(
+            "left alone, since they carry the label of this app but are not of it: \
+             ConfigMap/backup-of-a ({place}), ConfigMap/c ({place})"
+        );
+        assert!(prepared.warnings.contains(&told), "{:?}", prepared.warnings);
+        lab.deploy_well("web", &wanted).await;
+        let app = lab.app("web");
+        let prepared =
+            deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events).await;
+        assert_eq!(prepared.unwrap().warnings, [told]);
+        lab.delete_well("web").await;
+        for (name, is_there) in [
+            ("a", false),
+            ("b", false),
+            ("c", true),
+            ("backup-of-a", true),
+        ] {
+            assert_eq!(
+                lab.get("", "ConfigMap", name).await.is_some(),
+                is_there,
+                "{name}"
+            );
+        }
+    });
+}
+
+#[test]
+fn what_a_killed_deploy_made_is_the_apps_without_its_uid_in_the_record() {
+    lab(|mut lab| async move {
+        lab.deploy_well("web", &[config_map("a", "1")]).await;
+        let mut options = deploy::Options::new(jiff::Timestamp::now());
+        options.lock = false;
+        let more = [
+            config_map("a", "1"),
+            config_map("b", "1"),
+            config_map("c", "1"),
+        ];
+        // The record, then at least one object.
+        lab.die(&more, &options, 3).await;
+        lab.deploy_well("web", &[config_map("a", "1")]).await;
+        for name in ["b", "c"] {
+            assert!(lab.get("", "ConfigMap", name).await.is_none(), "{name}");
+        }
     });
 }
 
