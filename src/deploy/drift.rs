@@ -168,7 +168,7 @@ impl Look<'_> {
             let object = live.objects.get(*target);
             let change = match (object, kept) {
                 // What a deploy that failed did not come to may never have been there.
-                (None, None) if !record.is_settled() => None,
+                (None, None) if !record.is_settled() => continue,
                 (None, _) => Some(self.absent(target).await?),
                 (Some(live), Some(kept)) => {
                     self.changed(live, kept, scaled.contains_key(*target), found)
