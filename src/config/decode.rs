@@ -38,6 +38,14 @@ pub fn parse(text: &str, file: &str) -> Result<Project, Error> {
         text,
         file,
     };
+    if let Some(second) = documents.get(1) {
+        let reader = Reader {
+            document: second,
+            ..reader
+        };
+        let message = "a project file is one document, and this is another";
+        return Err(reader.error(second.root(), message));
+    }
     reader.project(document.root())
 }
 
@@ -105,10 +113,26 @@ impl Reader<'_> {
     }
 
     fn environments(&self, node: NodeId) -> Result<BTreeMap<String, Environment>, Error> {
-        self.mapping(node, "`environments`")?
-            .into_iter()
-            .map(|(name, _, value)| Ok((name, self.environment(value)?)))
-            .collect()
+        let mut environments: BTreeMap<String, Environment> = BTreeMap::new();
+        for (name, _, value) in self.mapping(node, "`environments`")? {
+            let entry = self.environment(value)?;
+            let same = environments
+                .iter()
+                .find(|(_, other)| other.branch.is_some() && other.branch == entry.branch);
+            if let Some((other, _)) = same {
+                let message = format!("environment `{other}` is deployed from the same `branch`");
+                let key = self.key(value, "branch").unwrap_or(value);
+                return Err(self.error(key, &message));
+            }
+            environments.insert(name, entry);
+        }
+        Ok(environments)
+    }
+
+    /// Where a key of a mapping stands.
+    fn key(&self, node: NodeId, name: &str) -> Option<NodeId> {
+        let mut keys = self.document.entries(node).iter().map(|(key, _)| *key);
+        keys.find(|key| self.document.text(*key) == Some(name))
     }
 
     fn environment(&self, node: NodeId) -> Result<Environment, Error> {
@@ -273,6 +297,20 @@ mod tests {
         assert_eq!(
             mistake("- a\n"),
             "windlass.yaml:1:1: the project file must be a mapping; "
+        );
+    }
+
+    #[test]
+    fn a_branch_of_two_environments_and_a_second_document_are_refused() {
+        let twice =
+            "version: 1\nenvironments:\n  a: {branch: main}\n  b:\n    name: x\n    branch: main\n";
+        assert_eq!(
+            mistake(twice),
+            "windlass.yaml:6:5: environment `a` is deployed from the same `branch`; "
+        );
+        assert_eq!(
+            mistake("version: 1\n---\nname: x\n"),
+            "windlass.yaml:3:1: a project file is one document, and this is another; "
         );
     }
 
