@@ -19,6 +19,9 @@ pub(super) struct Args {
     /// Exit with 0 when the app is not deployed
     #[arg(long)]
     ignore_not_found: bool,
+    /// Do not run the hooks of the deletion
+    #[arg(long, help_heading = "Apply")]
+    no_hooks: bool,
     /// Stop after showing what would be deleted
     #[arg(long, help_heading = "Apply")]
     dry_run: bool,
@@ -32,9 +35,10 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let prepared = target
         .deadline
         .bound(async {
-            match deploy::prepare_delete(&target.cluster, &target.app, &masker, &mut progress).await
-            {
+            let (cluster, app, hooks) = (&target.cluster, &target.app, !args.no_hooks);
+            match deploy::prepare_delete(cluster, app, hooks, &masker, &mut progress).await {
                 Err(deploy::Error::NotDeployed { .. }) => Ok(None),
+                Err(deploy::Error::NamespaceGoes { .. }) if args.ignore_not_found => Ok(None),
                 prepared => prepared.map(Some),
             }
         })

@@ -158,6 +158,10 @@ fn advice(error: &cluster::Error) -> (Exit, Option<String>) {
             Exit::Failed,
             Some("is the server up, and is this the right `--context`?".to_owned()),
         ),
+        E::Forbidden { message, .. } if message.contains("being terminated") => (
+            Exit::Failed,
+            Some("run it again once the namespace is gone".to_owned()),
+        ),
         E::Forbidden { .. } => (
             Exit::Failed,
             Some("the user needs a Role that allows this: `kubectl auth can-i --list`".to_owned()),
@@ -312,6 +316,10 @@ impl From<deploy::Error> for Error {
                 "run it again: the diff is then of what is there now",
             ),
             E::NoNamespace { .. } => (Exit::Failed, "create it, or add `--create-namespace`"),
+            E::NamespaceGoes { .. } => (
+                Exit::Failed,
+                "run it again once the namespace is gone: what holds it has to be removed by whoever put it there",
+            ),
             E::NotDeployed { .. } => (Exit::Failed, "`windlass list -A` shows all apps"),
             E::OtherNamespace { .. } => (Exit::Usage, "name its namespace: `-n NAMESPACE`"),
             E::Immutable(_) => (

@@ -187,6 +187,14 @@ pub enum Error {
         /// The namespace.
         namespace: String,
     },
+    /// The namespace is being deleted, and a record in it is gone already.
+    #[error("namespace `{namespace}` is being deleted: {why}")]
+    NamespaceGoes {
+        /// The namespace.
+        namespace: String,
+        /// What holds it, in the server's words.
+        why: String,
+    },
     /// There is no such app.
     #[error("app `{app}` is not deployed in namespace `{namespace}`")]
     NotDeployed {

@@ -1,12 +1,15 @@
 //! Helm's hooks: which of them run this time, and which are kept for the deletion of the app.
 
+use super::Error;
 use super::found::Found;
+use super::prepare::namespace_ref;
+use crate::cluster::{self, Cluster};
 use crate::diff::{self, Change, Masker};
 use crate::inventory::Parent;
 use crate::object::{Manifest, Object, ObjectRef, Source};
 use crate::plan::{Phase, hook};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The hooks to be kept for the deletion of the app, when the chart may no longer be at hand, and
 /// warnings about those that cannot be: Secrets are not kept in a record, and a record has little room.
@@ -38,9 +41,43 @@ pub(super) fn of_deletion(hooks: &[Manifest]) -> (Vec<Value>, Vec<String>) {
     (kept, warnings)
 }
 
+/// The hooks that run when an app is deleted; and a sentence about each that cannot, since its
+/// namespace is gone or goes.
+pub(super) async fn with_a_place(
+    cluster: &Cluster,
+    parent: &Parent,
+) -> Result<(Vec<Object>, Vec<String>), Error> {
+    let all = parent.record.hooks.iter().cloned();
+    let (mut hooks, mut warnings) = (Vec::new(), Vec::new());
+    let mut there: BTreeMap<String, bool> = BTreeMap::new();
+    for hook in all.filter_map(Object::new) {
+        let name = hook.namespace().unwrap_or_default().to_owned();
+        if !name.is_empty() && !there.contains_key(&name) {
+            let is_there = match cluster.get(&namespace_ref(&name)).await {
+                Ok(found) => {
+                    found.is_some_and(|live| live.get(&["metadata", "deletionTimestamp"]).is_none())
+                }
+                // Whoever may not read it learns it from the first write.
+                Err(cluster::Error::Forbidden { .. }) => true,
+                Err(error) => return Err(error.into()),
+            };
+            there.insert(name.clone(), is_there);
+        }
+        if there.get(&name) == Some(&false) {
+            let target = hook.reference();
+            warnings.push(format!(
+                "hook {target} does not run: namespace `{name}` is gone or being deleted"
+            ));
+        } else {
+            hooks.push(hook);
+        }
+    }
+    Ok((hooks, warnings))
+}
+
 /// The hooks that run when an app is deleted, and their changes.
 pub(super) fn deletion(
-    parent: &Parent,
+    hooks: Vec<Object>,
     found: &Found,
     masker: &Masker,
 ) -> (BTreeSet<ObjectRef>, Vec<Change>) {
@@ -48,8 +85,7 @@ pub(super) fn deletion(
         file: "the record".to_owned(),
         line: 1,
     };
-    let kept = parent.record.hooks.iter().cloned();
-    let manifests = kept.filter_map(Object::new).map(|object| Manifest {
+    let manifests = hooks.into_iter().map(|object| Manifest {
         object,
         source: source.clone(),
     });

@@ -29,6 +29,7 @@ mod risk;
 mod run;
 mod runner;
 mod store;
+mod teardown;
 mod trial;
 mod unanswered;
 mod versions;
@@ -45,11 +46,12 @@ pub use logs::{Tail, tail};
 pub use look::{Listed, Seen, history, inspect, list};
 pub use owner::Owner;
 pub use policy::{FieldPolicy, Policy};
-pub use prepare::{Prepared, Request, foresee, prepare, prepare_delete};
+pub use prepare::{Prepared, Request, foresee, prepare};
 pub use record::remember;
 pub use risk::Risk;
 pub use run::{Options, Outcome, Report, run};
 pub use store::{Recorded, recorded};
+pub use teardown::prepare_delete;
 
 /// Which app is meant.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,15 +7,15 @@ use super::policy::FieldPolicy;
 use super::risk::{self, Risk};
 use super::store::Recorded;
 use super::trial::{Learned, Trials};
-use super::{App, Error, claims, given, hooks, ready, rights, store, unanswered, versions};
+use super::{App, Error, given, hooks, ready, rights, store, teardown, unanswered, versions};
 use crate::cluster::{Cluster, Discovery};
-use crate::diff::{self, Change, Masker, Op};
+use crate::diff::{Change, Masker, Op};
 use crate::event::{Event, Sink};
 use crate::inventory::{Deploy, DeployResult, PART_OF, Parent};
 use crate::kapp::{self, Rules};
 use crate::object::{Fingerprint, Manifest, Object, ObjectRef};
 use crate::plan::{self, Phase, Plan, Wait, hook};
-use crate::status::Rule;
+use crate::status::{self, Rule};
 use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -259,6 +259,7 @@ async fn plan_of(
     let mut ready_when = ready::rules(&request);
     let mut plan = plan::order(compared.changes, phase, &request.rules)?;
     ready::wait_by(&ready_when, &mut plan);
+    teardown::check(&plan, masker)?;
     let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
     let idle = idle(&plan, &found, &parent.id());
     ready::keep(&mut ready_when, &parent.record, &idle);
@@ -404,62 +405,6 @@ async fn compare(
     })
 }
 
-/// Finds out what removing an app takes away; needs nothing but the cluster.
-///
-/// # Errors
-/// When the app does not exist or its objects cannot be listed.
-pub async fn prepare_delete(
-    cluster: &Cluster,
-    app: &App,
-    masker: &Masker,
-    sink: &mut dyn Sink,
-) -> Result<Prepared, Error> {
-    let (discovery, parent) = store::begin(cluster, app, None).await?;
-    let parent = parent.ok_or_else(|| Error::NotDeployed {
-        app: app.name.clone(),
-        namespace: app.namespace.clone(),
-    })?;
-    sink.emit(Event::Stage {
-        message: "read live objects".to_owned(),
-    });
-    let found = found::find(cluster, &discovery, &parent, &[]).await?;
-    found.objects.values().for_each(|live| masker.learn(live));
-    let (hooks, mut changes) = hooks::deletion(&parent, &found, masker);
-    let claims = claims::marked(cluster, &discovery, &found).await?;
-    let foreign = found.about_foreign();
-    let found = found.in_order();
-    let live = found.iter().chain(&claims);
-    let live = live.filter(|live| !hooks.contains(&live.reference()));
-    changes.extend(live.map(|live| diff::removal(live, masker)));
-    let rules = kapp::of_live(found.iter());
-    let plan = plan::order(changes, Phase::Delete, &rules)?;
-    let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
-    let unanswered = unanswered::groups(cluster, &discovery).await;
-    Ok(Prepared {
-        app: app.clone(),
-        plan,
-        phase: Phase::Delete,
-        warnings: foreign
-            .into_iter()
-            .chain(unanswered.iter().map(ToString::to_string))
-            .collect(),
-        notes: Vec::new(),
-        risks,
-        unpruned: Vec::new(),
-        idle: Vec::new(),
-        rules: ready::recorded(&parent.record),
-        delete_hooks: parent.record.hooks.clone(),
-        parent,
-        fingerprints: BTreeMap::new(),
-        taken: BTreeSet::new(),
-        force: false,
-        forced: BTreeSet::new(),
-        create_namespace: false,
-        obstacles: Obstacles::default(),
-        learned: Learned::default(),
-    })
-}
-
 fn fresh(app: &App) -> Result<Parent, Error> {
     let mut key = [0_u8; 32];
     getrandom::fill(&mut key).map_err(|error| {
@@ -507,8 +452,20 @@ async fn check_namespace(
         Ok(None) => Err(Error::NoNamespace {
             namespace: record.name,
         }),
+        Ok(Some(live)) => check_stays(&live),
         // Whoever may not read namespaces learns it from the first write.
-        _ => Ok(()),
+        Err(_) => Ok(()),
+    }
+}
+
+/// Refuses a namespace that is being deleted, and says what holds it.
+pub(super) fn check_stays(namespace: &Object) -> Result<(), Error> {
+    match namespace.get(&["metadata", "deletionTimestamp"]) {
+        None => Ok(()),
+        Some(_) => Err(Error::NamespaceGoes {
+            namespace: namespace.name().to_owned(),
+            why: status::of(namespace).message,
+        }),
     }
 }
 

@@ -288,6 +288,7 @@ impl<'a> Builder<'a> {
                 }
             }
             if moment == Moment::After {
+                self.keep_namespaces(&hooks);
                 let target = if phase == Phase::Delete {
                     Class::Delete
                 } else {
@@ -296,6 +297,28 @@ impl<'a> Builder<'a> {
                 let reason = "hooks run after the rest";
                 let batch = hooks.into_iter().map(|i| (i, reason.to_owned())).collect();
                 self.add_droppable(Side::After, target, rule::MAIN, &batch);
+            }
+        }
+    }
+
+    /// A namespace goes after the hooks that run in it.
+    fn keep_namespaces(&mut self, hooks: &[usize]) {
+        for hook in hooks {
+            let target = &self.nodes[*hook].change.target;
+            let namespace = target.namespace.clone().map(|name| ObjectRef {
+                group: String::new(),
+                kind: "Namespace".to_owned(),
+                namespace: None,
+                name,
+            });
+            let namespace = namespace.and_then(|name| self.find(&name, Class::Delete));
+            if let Some(namespace) = namespace
+                && !self.graph.depends(*hook, namespace)
+            {
+                let reason = self
+                    .graph
+                    .reason("hooks run in it after the rest".to_owned());
+                self.graph.add(namespace, *hook, reason);
             }
         }
     }

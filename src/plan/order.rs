@@ -10,6 +10,7 @@ use super::{Error, Phase, Plan};
 use crate::diff::{Change, Op};
 use crate::kapp::{self, Rules};
 use crate::object::Object;
+use std::collections::BTreeSet;
 
 /// Puts changes in order; `rules` are those of the user beside the default ones. Hooks of other phases and of tests are left out.
 ///
@@ -153,5 +154,22 @@ fn nodes(changes: Vec<Change>, phase: Phase, bindings: &[kapp::Group]) -> Result
             change,
         });
     }
+    keep_namespaces(&mut nodes);
     Ok(nodes)
+}
+
+/// Takes namespaces in which hooks run after everything else out of everything else.
+fn keep_namespaces(nodes: &mut [Node]) {
+    let after = nodes
+        .iter()
+        .filter(|node| node.moment == Some(Moment::After));
+    let places: BTreeSet<String> = after
+        .filter_map(|node| node.change.target.namespace.clone())
+        .collect();
+    for node in nodes {
+        let goes = node.class == Class::Delete && node.change.target.kind == "Namespace";
+        if goes && places.contains(&node.change.target.name) {
+            node.groups.retain(|group| group != rule::MAIN);
+        }
+    }
 }

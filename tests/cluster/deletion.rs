@@ -11,7 +11,7 @@ use windlass::event::Reconcile;
 
 async fn deletion(lab: &mut Lab) -> Prepared {
     let app = lab.app("web");
-    deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events)
+    deploy::prepare_delete(&lab.cluster, &app, true, &lab.masker, &mut lab.events)
         .await
         .unwrap()
 }
@@ -116,6 +116,46 @@ fn a_definition_goes_only_with_a_list_of_foreign_resources() {
         assert_eq!(risks.len(), 1);
         assert!(risks[0].why.contains("/theirs ("), "{risks:?}");
         lab.delete_well("web").await;
+    });
+}
+
+#[test]
+fn rules_that_would_keep_an_app_from_being_deleted_are_found_before_it_is_deployed() {
+    lab(|mut lab| async move {
+        let object = |own: &str, other: &str| {
+            let mut object = config_map(own, "1");
+            object["metadata"]["annotations"] = json!({"kapp.k14s.io/change-group": own,
+                "kapp.k14s.io/change-rule": format!("delete after deleting {other}")});
+            object
+        };
+        let request = lab.request("web", &[object("a", "b"), object("b", "a")]);
+        let error = lab.prepare(request).await.unwrap_err().to_string();
+        assert!(error.starts_with("changes wait for each other:"), "{error}");
+        lab.deploy_well("web", &[object("a", "b"), object("b", "c")])
+            .await;
+    });
+}
+
+#[test]
+fn a_namespace_that_is_being_deleted_is_named() {
+    lab(|mut lab| async move {
+        let mut held = config_map("held", "1");
+        held["metadata"]["namespace"] = json!(lab.namespace);
+        held["metadata"]["finalizers"] = json!(["example.com/hold"]);
+        apply(&lab.cluster, held).await;
+        let namespace = reference("", "Namespace", None, &lab.namespace);
+        remove(&lab.cluster, &namespace).await;
+        let app = lab.app("web");
+        let (cluster, masker) = (&lab.cluster, &lab.masker);
+        let deleted = deploy::prepare_delete(cluster, &app, true, masker, &mut lab.events).await;
+        let request = lab.request("web", &[config_map("a", "1")]);
+        let deployed = lab.prepare(request).await;
+        for error in [deleted.unwrap_err(), deployed.unwrap_err()] {
+            assert!(error.to_string().contains("is being deleted: "), "{error}");
+        }
+        let target = reference("", "ConfigMap", Some(&lab.namespace), "held");
+        let free = json!({"metadata": {"finalizers": null}});
+        lab.cluster.merge_patch(&target, &free).await.unwrap();
     });
 }
 

@@ -217,9 +217,10 @@ fn deploys_into_a_namespace_of_its_own_making() {
         let report = lab.run(&prepared).await.unwrap();
         assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
 
-        let prepared = deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events)
-            .await
-            .unwrap();
+        let prepared =
+            deploy::prepare_delete(&lab.cluster, &app, true, &lab.masker, &mut lab.events)
+                .await
+                .unwrap();
         let report = lab.run(&prepared).await.unwrap();
         assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
         let target = reference("", "Namespace", None, &name);

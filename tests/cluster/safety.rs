@@ -289,7 +289,7 @@ fn what_only_carries_the_label_is_neither_pruned_nor_deleted() {
         lab.deploy_well("web", &wanted).await;
         let app = lab.app("web");
         let prepared =
-            deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events).await;
+            deploy::prepare_delete(&lab.cluster, &app, true, &lab.masker, &mut lab.events).await;
         assert_eq!(prepared.unwrap().warnings, [told]);
         lab.delete_well("web").await;
         for (name, is_there) in [

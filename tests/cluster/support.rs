@@ -367,6 +367,7 @@ impl Lab {
         let prepared = deploy::prepare_delete(
             &self.cluster,
             &self.app(app),
+            true,
             &self.masker,
             &mut self.events,
         )

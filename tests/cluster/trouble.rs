@@ -469,9 +469,10 @@ fn a_delete_that_is_not_waited_for_keeps_the_record_of_what_is_still_there() {
         lab.deploy_well("web", &[held, config_map("free", "1")])
             .await;
         let app = lab.app("web");
-        let prepared = deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events)
-            .await
-            .unwrap();
+        let prepared =
+            deploy::prepare_delete(&lab.cluster, &app, true, &lab.masker, &mut lab.events)
+                .await
+                .unwrap();
         let options = Options {
             wait: false,
             ..impatient()

@@ -104,9 +104,10 @@ fn names_the_finalizer_that_holds_a_deleted_object() {
         held["metadata"]["finalizers"] = json!(["example.com/hold"]);
         lab.deploy_well("web", &[held]).await;
         let app = lab.app("web");
-        let prepared = deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events)
-            .await
-            .unwrap();
+        let prepared =
+            deploy::prepare_delete(&lab.cluster, &app, true, &lab.masker, &mut lab.events)
+                .await
+                .unwrap();
         let mut options = deploy::Options::new(jiff::Timestamp::now());
         options.wait_timeout = Duration::from_secs(3);
         let report = lab.run_with(&prepared, &options).await.unwrap();

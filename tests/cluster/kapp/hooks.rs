@@ -60,8 +60,13 @@ fn hooks_of_the_deletion_run_although_the_chart_is_not_at_hand() {
         assert!(deploy(&mut lab, &objects).await.is_empty());
         lab.events.clear();
         let app = lab.app("app");
-        let prepared =
-            windlass::deploy::prepare_delete(&lab.cluster, &app, &lab.masker, &mut lab.events);
+        let prepared = windlass::deploy::prepare_delete(
+            &lab.cluster,
+            &app,
+            true,
+            &lab.masker,
+            &mut lab.events,
+        );
         let prepared = prepared.await.unwrap();
         assert_eq!(
             told(&prepared),
@@ -94,11 +99,9 @@ fn hooks_that_went_and_objects_never_made_are_no_drift() {
         deploy(&mut lab, &[succeeds, config_map("conf", "1")]).await;
         assert_eq!(drifted(&mut lab).await, []);
         let fails = hook("fails", "pre-upgrade", "hook-failed", true);
-        let report = lab.deploy(
-            "app",
-            &[fails, config_map("conf", "1"), config_map("new", "1")],
-        );
-        assert_eq!(report.await.result, DeployResult::Failed);
+        let objects = [fails, config_map("conf", "1"), config_map("new", "1")];
+        let report = lab.deploy("app", &objects).await;
+        assert_eq!(report.result, DeployResult::Failed);
         assert!(!is_there(&lab, ("", "ConfigMap"), "new").await);
         assert_eq!(drifted(&mut lab).await, []);
     });
@@ -156,5 +159,62 @@ fn hooks_run_by_weight_around_the_rest_of_their_phase() {
             ["replace late", "update conf", "replace end", "create new"]
         );
         assert_course(&lab, &["ready Job/end", "create Job/new"]);
+    });
+}
+
+#[test]
+fn a_namespace_goes_after_the_hooks_in_it() {
+    lab(async |mut lab| {
+        let name = format!("{}-own", lab.namespace);
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        let mut last = hook("last", "post-delete", "", false);
+        last["metadata"]["namespace"] = json!(name);
+        deploy(&mut lab, &[namespace, last, config_map("conf", "1")]).await;
+        lab.events.clear();
+        lab.delete_well("app").await;
+        assert_course(
+            &lab,
+            &["ready Job/last", &format!("delete Namespace/{name}")],
+        );
+        let target = crate::support::reference("", "Namespace", None, &name);
+        assert!(lab.cluster.get(&target).await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_deletion_ends_without_hooks_that_have_no_place_or_are_not_wanted() {
+    lab(async |mut lab| {
+        let name = format!("{}-away", lab.namespace);
+        let namespace =
+            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        crate::support::apply(&lab.cluster, namespace).await;
+        let mut last = hook("last", "post-delete", "", false);
+        last["metadata"]["namespace"] = json!(name);
+        let objects = [
+            last,
+            hook("first", "pre-delete", "", true),
+            config_map("conf", "1"),
+        ];
+        deploy(&mut lab, &objects).await;
+        let target = crate::support::reference("", "Namespace", None, &name);
+        crate::support::remove(&lab.cluster, &target).await;
+        let app = lab.app("app");
+        let (cluster, masker) = (&lab.cluster, &lab.masker);
+        let prepare = windlass::deploy::prepare_delete;
+        let prepared = prepare(cluster, &app, true, masker, &mut lab.events).await;
+        let prepared = prepared.unwrap();
+        assert_eq!(told(&prepared), ["create first", "delete conf"]);
+        let why = format!(
+            "hook Job/last ({name}) does not run: namespace `{name}` is gone or being deleted"
+        );
+        assert_eq!(prepared.warnings, [why]);
+        let prepared = prepare(cluster, &app, false, masker, &mut lab.events).await;
+        let prepared = prepared.unwrap();
+        assert_eq!(told(&prepared), ["delete conf"]);
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Succeeded, "{report:#?}");
+        let left = windlass::deploy::history(&lab.cluster, &app).await;
+        assert!(left.is_err(), "{left:?}");
     });
 }
