@@ -5,7 +5,7 @@ use super::found::Found;
 use super::policy::{self, FieldPolicy};
 use super::predict::predict;
 use super::{Contested, Error, Prepared, Refusal, plain};
-use crate::cluster::{self, Cluster, Discovery};
+use crate::cluster::{self, Cluster, Discovery, Kind};
 use crate::diff::{self, Change, Masker, Op, Untried, Verdict};
 use crate::inventory::{PART_OF, Parent};
 use crate::kapp;
@@ -200,10 +200,10 @@ impl Trials<'_> {
         let stop = Trouble::Stop;
         let gvk = manifest.object.gvk();
         let Some(kind) = self.discovery.find(&gvk) else {
-            return Err(stop(cluster::Error::UnknownKind {
-                nearest: self.discovery.nearest(&gvk),
-                gvk,
-            }));
+            // Its version comes with a definition among the manifests: others have no place.
+            let mut change = diff::change(manifest, Some(live), None, self.masker);
+            change.untried = Some(Untried::NoKind);
+            return Ok((change, false));
         };
         // Live objects are listed in the version that the server prefers; fields are compared in
         // the version of the manifest.
@@ -250,15 +250,30 @@ impl Trials<'_> {
             }
             Err(cluster::Error::Invalid {
                 problems,
-                immutable: true,
+                immutable,
                 ..
-            }) if !diff::is_left_alone(desired) => {
+            }) if !diff::is_left_alone(desired)
+                && (immutable || self.falls_back(kind, desired).await) =>
+            {
                 let reason = self.words(&problems);
                 let change = diff::replace(manifest, live, &reason, self.masker);
                 Ok((change, forced))
             }
             Err(error) => Err(self.trouble(manifest, error)),
         }
+    }
+
+    /// Whether an object may be made anew for whatever reason it cannot be changed, and the server would
+    /// take it: asked under another name, since the old one is there.
+    async fn falls_back(&self, kind: &Kind, desired: &Object) -> bool {
+        if desired.annotation("kapp.k14s.io/update-strategy") != Some("fallback-on-replace") {
+            return false;
+        }
+        let mut anew = desired.clone();
+        let name: String = desired.name().chars().take(50).collect();
+        anew.tree_mut()["metadata"]["name"] = format!("{name}-anew").into();
+        let tried = self.cluster.dry_run(kind, &anew, self.force).await;
+        !matches!(tried, Err(cluster::Error::Invalid { .. }))
     }
 
     /// Whether two states of an object differ in nothing but fields that the rules exclude.

@@ -33,9 +33,9 @@ pub fn place(
     let mut problems = Vec::new();
     for manifest in manifests.iter_mut() {
         let gvk = manifest.object.gvk();
-        let found = *known.entry(gvk.clone()).or_insert_with(|| {
-            scope(&gvk).or_else(|| own.get(&(gvk.group.clone(), gvk.kind.clone())).copied())
-        });
+        let found = *known
+            .entry(gvk.clone())
+            .or_insert_with(|| scope(&gvk).or_else(|| own.get(&gvk).copied()));
         match found {
             Some(Scope::Namespaced) => {
                 if manifest.object.namespace().is_none_or(str::is_empty) {
@@ -77,24 +77,29 @@ fn unknown_kind(manifest: &Manifest, gvk: &Gvk) -> Problem {
         .hinted("install its CustomResourceDefinition first, or add it to the input")
 }
 
-/// The scopes that the CRDs of the input give to their kinds.
-fn scopes_of_crds(manifests: &[Manifest]) -> HashMap<(String, String), Scope> {
+/// The scopes that the CRDs of the input give to their kinds, in each version that is served.
+fn scopes_of_crds(manifests: &[Manifest]) -> HashMap<Gvk, Scope> {
     manifests
         .iter()
         .map(|manifest| &manifest.object)
         .filter(|object| {
             object.kind() == "CustomResourceDefinition" && object.group() == "apiextensions.k8s.io"
         })
-        .map(|crd| {
+        .flat_map(|crd| {
             let scope = match crd.text(&["spec", "scope"]) {
                 "Cluster" => Scope::Cluster,
                 _ => Scope::Namespaced,
             };
-            let group = crd.text(&["spec", "group"]).to_owned();
-            (
-                (group, crd.text(&["spec", "names", "kind"]).to_owned()),
-                scope,
-            )
+            let versions = crd.list(&["spec", "versions"]).iter();
+            let served = versions.filter(|version| version["served"] != false);
+            served.map(move |version| {
+                let gvk = Gvk {
+                    group: crd.text(&["spec", "group"]).to_owned(),
+                    version: version["name"].as_str().unwrap_or_default().to_owned(),
+                    kind: crd.text(&["spec", "names", "kind"]).to_owned(),
+                };
+                (gvk, scope)
+            })
         })
         .collect()
 }
@@ -178,11 +183,14 @@ mod tests {
                 2,
                 json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
                 "metadata": {"name": "zones.x.io"},
-                "spec": {"group": "x.io", "scope": "Cluster", "names": {"kind": "Zone"}}}),
+                "spec": {"group": "x.io", "scope": "Cluster", "names": {"kind": "Zone"},
+                    "versions": [{"name": "v1", "served": true}]}}),
             ),
         ];
         place(&mut manifests, &server, "x").unwrap();
         assert_eq!(manifests[0].object.namespace(), None);
+        manifests[0].object.tree_mut()["apiVersion"] = json!("x.io/v2");
+        assert!(place(&mut manifests, &server, "x").is_err());
     }
 
     #[test]

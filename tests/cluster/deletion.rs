@@ -7,6 +7,7 @@ use crate::support::{Lab, apply, config_map, lab, reference, remove};
 use serde_json::{Value, json};
 use std::time::Duration;
 use windlass::deploy::{self, Prepared};
+use windlass::diff::Op;
 use windlass::event::Reconcile;
 
 async fn deletion(lab: &mut Lab) -> Prepared {
@@ -115,6 +116,64 @@ fn a_definition_goes_only_with_a_list_of_foreign_resources() {
         let risks = deletion(&mut lab).await.risks;
         assert_eq!(risks.len(), 1);
         assert!(risks[0].why.contains("/theirs ("), "{risks:?}");
+        lab.delete_well("web").await;
+    });
+}
+
+#[test]
+fn a_version_comes_with_an_object_of_it() {
+    lab(|mut lab| async move {
+        let (group, mut definition) = definition(&lab, "sprockets", "Sprocket");
+        let sprocket = |version: &str| {
+            json!({"apiVersion": format!("{group}/{version}"), "kind": "Sprocket",
+                "metadata": {"name": "one", "namespace": lab.namespace}})
+        };
+        let (old, new) = (sprocket("v1"), sprocket("v2"));
+        lab.deploy_well("web", &[definition.clone(), old]).await;
+        let mut second = definition["spec"]["versions"][0].clone();
+        second["name"] = json!("v2");
+        definition["spec"]["versions"][0]["storage"] = json!(false);
+        definition["spec"]["versions"]
+            .as_array_mut()
+            .unwrap()
+            .push(second);
+        // Another process, which did not see the kinds before.
+        let mut lab = lab.another().await;
+        let objects = [definition, new];
+        lab.deploy_well("web", &objects).await;
+        let request = lab.request("web", &objects);
+        assert!(lab.prepare(request).await.unwrap().is_noop());
+        lab.delete_well("web").await;
+    });
+}
+
+#[test]
+fn what_may_be_made_anew_is_whatever_the_server_calls_the_reason() {
+    lab(|mut lab| async move {
+        let (group, mut definition) = definition(&lab, "tanks", "Tank");
+        definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"] = json!({"type": "object",
+            "properties": {"size": {"type": "integer", "minimum": 0}},
+            "x-kubernetes-validations":
+                [{"rule": "self.size >= oldSelf.size", "message": "size may only grow"}]});
+        let objects = |size: i64| {
+            let tank = json!({"apiVersion": format!("{group}/v1"), "kind": "Tank", "size": size,
+                "metadata": {"name": "one", "namespace": lab.namespace,
+                    "annotations": {"kapp.k14s.io/update-strategy": "fallback-on-replace"}}});
+            [definition.clone(), tank]
+        };
+        let [large, small, wrong] = [objects(2), objects(1), objects(-1)];
+        lab.deploy_well("web", &large).await;
+        let request = lab.request("web", &wrong);
+        let refused = lab.prepare(request).await.unwrap_err().to_string();
+        assert!(
+            refused.contains("should be greater than or equal to 0"),
+            "{refused}"
+        );
+        let report = lab.deploy_well("web", &small).await;
+        assert!(
+            report.outcomes.iter().any(|it| it.op == Op::Replace),
+            "{report:#?}"
+        );
         lab.delete_well("web").await;
     });
 }
