@@ -63,7 +63,10 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         take_from: vec![found.owner.clone()],
         prune: false,
         as_is: true,
-        ..deploy::Request::new(target.app.clone(), found.manifests.clone())
+        ..deploy::Request::new(
+            target.app.clone(),
+            [&found.manifests[..], &found.hooks].concat(),
+        )
     };
     let prepared = deploy::prepare(&target.cluster, wanted, &masker, &mut progress);
     let prepared = target.deadline.bound(prepared).await?;

@@ -35,6 +35,8 @@ pub struct Adoptable {
     pub owner: String,
     /// Its objects as they were asked for.
     pub manifests: Vec<Manifest>,
+    /// The hooks that run when it is deleted.
+    pub hooks: Vec<Manifest>,
     /// The objects in which the deployer keeps its record.
     pub records: Vec<Object>,
 }
@@ -73,7 +75,8 @@ pub async fn forget(cluster: &Cluster, adopted: &Adoptable) -> Result<(), Error>
     Ok(())
 }
 
-/// The release of this name: the newest revision that was deployed.
+/// The release of this name: its newest revision, which must have been deployed to the end. Of one that
+/// was not, Helm's record does not tell what is live.
 async fn helm(cluster: &Cluster, app: &App) -> Result<Option<Adoptable>, Error> {
     let selector = Selector {
         labels: format!("owner=helm,name={}", app.name),
@@ -89,21 +92,32 @@ async fn helm(cluster: &Cluster, app: &App) -> Result<Option<Adoptable>, Error> 
             break;
         }
     }
-    let deployed = records
-        .iter()
-        .filter(|record| record.label("status") == Some("deployed"));
     let version = |record: &&Object| -> u64 {
         let text = record.label("version").unwrap_or_default();
         text.parse().unwrap_or_default()
     };
-    let Some(newest) = deployed.max_by_key(version) else {
+    let Some(newest) = records.iter().max_by_key(version) else {
         return Ok(None);
     };
+    let status = newest.label("status").unwrap_or("unknown");
+    if status == "uninstalled" {
+        return Ok(None);
+    }
     let unreadable = |reason: String| Error::Adopt {
         record: newest.reference(),
         reason,
     };
-    let text = release_manifest(newest).map_err(unreadable)?;
+    if status != "deployed" {
+        let name = &app.name;
+        return Err(unreadable(format!(
+            "revision {} of Helm release `{name}` is {status}: bring it to an end with Helm (`helm upgrade`, \
+             `helm rollback`) before it is adopted, or `windlass deploy` your chart with `--take-ownership {name}`",
+            version(&newest)
+        )));
+    }
+    let release = release(newest).map_err(unreadable)?;
+    let text = release["manifest"].as_str();
+    let text = text.ok_or_else(|| unreadable("it holds no manifest".to_owned()))?;
     let source = Source {
         file: format!("{} of Helm", newest.name()),
         line: 1,
@@ -113,13 +127,36 @@ async fn helm(cluster: &Cluster, app: &App) -> Result<Option<Adoptable>, Error> 
         name: format!("Helm release {}, revision {}", app.name, version(&newest)),
         owner: format!("{}/{}", app.namespace, app.name),
         manifests: manifest::parse(text.as_bytes(), &source)?,
+        hooks: deletion_hooks(&release, &source)?,
         records,
     }))
 }
 
-/// The manifest in a release as Helm stores it: JSON, gzipped, in base64 (helm v4
+/// The hooks of a release that run when it is deleted, marked for nothing else.
+fn deletion_hooks(release: &Value, source: &Source) -> Result<Vec<Manifest>, Error> {
+    let hooks = release["hooks"].as_array().into_iter().flatten();
+    let mut kept = Vec::new();
+    for text in hooks.filter_map(|hook| hook["manifest"].as_str()) {
+        for mut manifest in manifest::parse(text.as_bytes(), source)? {
+            let events = manifest.object.annotation("helm.sh/hook");
+            let events = events.unwrap_or_default().split(',').map(str::trim);
+            let events: Vec<&str> = events
+                .filter(|event| ["pre-delete", "post-delete"].contains(event))
+                .collect();
+            let events = events.join(",");
+            if !events.is_empty() {
+                let object = &mut manifest.object;
+                object.set_metadata("annotations", "helm.sh/hook", &events);
+                kept.push(manifest);
+            }
+        }
+    }
+    Ok(kept)
+}
+
+/// A release as Helm stores it: JSON, gzipped, in base64 (helm v4
 /// `pkg/storage/driver/util.go`), which a Secret has in base64 once more.
-fn release_manifest(record: &Object) -> Result<String, String> {
+fn release(record: &Object) -> Result<Value, String> {
     let stored = record.text(&["data", "release"]);
     let decode = |text: &[u8]| STANDARD.decode(text).map_err(|error| error.to_string());
     let packed = match record.kind() {
@@ -137,9 +174,7 @@ fn release_manifest(record: &Object) -> Result<String, String> {
     } else {
         text = packed;
     }
-    let release: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-    let manifest = release["manifest"].as_str();
-    Ok(manifest.ok_or("it holds no manifest")?.to_owned())
+    serde_json::from_slice(&text).map_err(|error| error.to_string())
 }
 
 /// The kapp app of this name, with all that its label finds.
@@ -190,6 +225,7 @@ async fn kapp(cluster: &Cluster, app: &App) -> Result<Option<Adoptable>, Error> 
         name: format!("kapp app {}", app.name),
         owner: label.to_owned(),
         manifests,
+        hooks: Vec::new(),
         records,
     }))
 }
@@ -314,15 +350,33 @@ mod tests {
     }
 
     #[test]
-    fn the_manifest_of_a_release_is_unpacked() {
+    fn a_release_is_unpacked_with_its_hooks_of_the_deletion() {
         let inner = packed(&json!({"name": "web", "manifest": "kind: A\n"}));
         let secret = json!({"kind": "Secret", "data": {"release": STANDARD.encode(&inner)}});
-        let read = |tree: Value| release_manifest(&Object::new(tree).unwrap());
-        assert_eq!(read(secret).unwrap(), "kind: A\n");
+        let read = |tree: Value| release(&Object::new(tree).unwrap());
+        assert_eq!(read(secret).unwrap()["manifest"], "kind: A\n");
         let map = json!({"kind": "ConfigMap", "data": {"release": inner}});
-        assert_eq!(read(map).unwrap(), "kind: A\n");
+        assert_eq!(read(map).unwrap()["manifest"], "kind: A\n");
         assert!(read(json!({"kind": "Secret", "data": {"release": "***"}})).is_err());
         assert!(read(json!({"kind": "Secret"})).is_err());
+        let hook = |name: &str, events: &str| {
+            let text = format!(
+                "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\n  annotations: {{helm.sh/hook: '{events}'}}\n"
+            );
+            json!({"manifest": text})
+        };
+        let release =
+            json!({"hooks": [hook("a", "pre-install"), hook("b", "pre-install, post-delete")]});
+        let source = Source {
+            file: "release".to_owned(),
+            line: 1,
+        };
+        let kept = deletion_hooks(&release, &source).unwrap();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(
+            kept[0].object.annotation("helm.sh/hook"),
+            Some("post-delete")
+        );
     }
 
     #[test]

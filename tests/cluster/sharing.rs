@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use crate::program::Case;
-use crate::support::{Lab, apply, config_map, deployment, lab, oracle, post, scale, scale_as};
+use crate::support::{
+    Lab, apply, config_map, deployment, lab, oracle, post, reference, scale, scale_as,
+};
 use serde_json::{Value, json};
 use windlass::deploy::{Error, Prepared};
 use windlass::inventory::DeployResult;
@@ -302,8 +304,27 @@ fn a_release_of_the_real_helm_is_adopted_as_it_is() {
                 "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {a: b}\n---\n\
                  apiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}], selector: {app: web}}\n",
             );
+            case.template(
+                "hook.yaml",
+                "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: last, annotations: {helm.sh/hook: pre-delete}}\n",
+            );
             helm(&case, variable, &["install", "shop", "chart"]);
             helm(&case, variable, &["upgrade", "shop", "chart"]);
+            let newest = reference(
+                "",
+                "Secret",
+                Some(&lab.namespace),
+                "sh.helm.release.v1.shop.v2",
+            );
+            for status in ["failed", "deployed"] {
+                let patch = json!({"metadata": {"labels": {"status": status}}});
+                lab.cluster.merge_patch(&newest, &patch).await.unwrap();
+                let shown = case.run(&["adopt", "shop", "--dry-run"]);
+                let told = shown
+                    .stderr
+                    .contains("revision 2 of Helm release `shop` is failed: ");
+                assert_eq!(told, status == "failed", "{}", shown.all());
+            }
             let before = lab.get("apps", "Deployment", "web").await.unwrap();
 
             let adopted = case.run(&["adopt", "shop", "--yes", "--remove-record"]);
@@ -329,6 +350,12 @@ fn a_release_of_the_real_helm_is_adopted_as_it_is() {
             }
             let diff = case.run(&["diff", "shop", "chart", "--exit-code"]);
             ok(&diff);
+            let deleted = case.run(&["delete", "shop", "--dry-run"]);
+            assert!(
+                ok(&deleted).stdout.contains("ConfigMap/last"),
+                "{}",
+                deleted.all()
+            );
             lab.delete_well("shop").await;
             assert!(lab.get("", "Service", "web").await.is_none());
         });
