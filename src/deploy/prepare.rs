@@ -260,7 +260,7 @@ async fn plan_of(
     let mut plan = plan::order(compared.changes, phase, &request.rules)?;
     ready::wait_by(&ready_when, &mut plan);
     teardown::check(&plan, masker)?;
-    let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
+    let risks = risk::risks(cluster, &discovery, &plan.steps, &parent).await;
     let idle = idle(&plan, &found, &parent.id());
     ready::keep(&mut ready_when, &parent.record, &idle);
     let members: Vec<ObjectRef> = plan

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Cluster, Discovery, Kind, Selector};
 use crate::diff::Op;
-use crate::inventory::{ID, PART_OF};
+use crate::inventory::{ID, Members, PART_OF, Parent};
 use crate::object::{Object, ObjectRef};
 use crate::plan::Step;
 use futures::stream::{self, StreamExt as _};
@@ -20,13 +20,23 @@ pub struct Risk {
     pub why: String,
 }
 
-/// The deletions of a plan that take data or foreign objects with them. `id` is that of the app's set.
+/// What is the app's own.
+struct Own<'a> {
+    id: String,
+    members: Members<'a>,
+}
+
+/// The deletions of a plan that take data or foreign objects with them.
 pub(super) async fn risks(
     cluster: &Cluster,
     discovery: &Discovery,
     steps: &[Step],
-    id: &str,
+    parent: &Parent,
 ) -> Vec<Risk> {
+    let own = &Own {
+        id: parent.id(),
+        members: parent.record.members(),
+    };
     let mut risks = Vec::new();
     for change in steps.iter().map(|step| &step.change) {
         let (Op::Delete | Op::Replace, Some(live)) = (change.op, &change.live) else {
@@ -35,8 +45,8 @@ pub(super) async fn risks(
         let why = match live.kind() {
             "PersistentVolumeClaim" => claim(cluster, live).await,
             "StatefulSet" => stateful_set(live),
-            "Namespace" => namespace(cluster, discovery, live, id).await,
-            "CustomResourceDefinition" => definition(cluster, discovery, live, id).await,
+            "Namespace" => namespace(cluster, discovery, live, own).await,
+            "CustomResourceDefinition" => definition(cluster, discovery, live, own).await,
             _ => None,
         };
         let target = change.target.clone();
@@ -88,7 +98,7 @@ async fn namespace(
     cluster: &Cluster,
     discovery: &Discovery,
     namespace: &Object,
-    id: &str,
+    own: &Own<'_>,
 ) -> Option<String> {
     let kinds: Vec<&Kind> = discovery
         .kinds()
@@ -100,18 +110,18 @@ async fn namespace(
             )
         })
         .collect();
-    strangers(cluster, &kinds, Some(namespace.name()), id).await
+    strangers(cluster, &kinds, Some(namespace.name()), own).await
 }
 
 async fn definition(
     cluster: &Cluster,
     discovery: &Discovery,
     definition: &Object,
-    id: &str,
+    own: &Own<'_>,
 ) -> Option<String> {
     let group = definition.text(&["spec", "group"]);
     let kind = discovery.preferred(group, definition.text(&["spec", "names", "kind"]))?;
-    strangers(cluster, &[kind], None, id).await
+    strangers(cluster, &[kind], None, own).await
 }
 
 /// The objects of some kinds in a place that are not of the app, in words.
@@ -119,7 +129,7 @@ async fn strangers(
     cluster: &Cluster,
     kinds: &[&Kind],
     namespace: Option<&str>,
-    id: &str,
+    own: &Own<'_>,
 ) -> Option<String> {
     let everything = Selector::default();
     let lists: Vec<_> = stream::iter(kinds)
@@ -131,7 +141,7 @@ async fn strangers(
     for list in lists {
         match list {
             Ok(objects) => {
-                found.extend(objects.into_iter().filter(|object| is_foreign(object, id)));
+                found.extend(objects.into_iter().filter(|object| is_foreign(object, own)));
             }
             // A kind that is gone by now has no objects.
             Err(error) if error.is_not_found() => {}
@@ -161,8 +171,10 @@ async fn strangers(
 
 /// Whether an object is somebody's who would miss it: not the app's, not made by a controller for
 /// another object, and not one that every namespace has.
-fn is_foreign(object: &Object, id: &str) -> bool {
-    let ours = object.label(PART_OF) == Some(id) || object.label(ID) == Some(id);
+fn is_foreign(object: &Object, own: &Own<'_>) -> bool {
+    let id = Some(own.id.as_str());
+    let member = object.label(PART_OF) == id && own.members.has(object);
+    let ours = member || object.label(ID) == id;
     let made = !object.list(&["metadata", "ownerReferences"]).is_empty();
     let everywhere = matches!(
         (object.kind(), object.name()),
@@ -178,6 +190,7 @@ fn is_foreign(object: &Object, id: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::Member;
     use serde_json::json;
 
     #[expect(
@@ -190,11 +203,23 @@ mod tests {
 
     #[test]
     fn what_every_namespace_has_is_nobodys() {
-        let foreign = |kind, metadata| is_foreign(&object(kind, metadata), "ours");
+        let mut parent = Parent::new("web", "prod", "prod", b"k");
+        parent.record.objects.push(Member {
+            object: object("Secret", json!({"name": "a"})).reference(),
+            fingerprint: None,
+            uid: "1".to_owned(),
+        });
+        let (id, members) = ("ours".to_owned(), parent.record.members());
+        let own = Own { id, members };
+        let foreign = |kind, metadata| is_foreign(&object(kind, metadata), &own);
         assert!(!foreign("ServiceAccount", json!({"name": "default"})));
         assert!(!foreign(
             "Secret",
-            json!({"name": "a", "labels": {PART_OF: "ours"}})
+            json!({"name": "a", "uid": "1", "labels": {PART_OF: "ours"}})
+        ));
+        assert!(foreign(
+            "Secret",
+            json!({"name": "copy", "uid": "2", "labels": {PART_OF: "ours"}})
         ));
         assert!(!foreign(
             "Pod",

@@ -55,7 +55,7 @@ pub async fn prepare_delete(
     changes.extend(live.map(|live| diff::removal(live, masker)));
     let rules = kapp::of_live(found.iter());
     let plan = plan::order(changes, Phase::Delete, &rules)?;
-    let risks = risk::risks(cluster, &discovery, &plan.steps, &parent.id()).await;
+    let risks = risk::risks(cluster, &discovery, &plan.steps, &parent).await;
     let unanswered = unanswered::groups(cluster, &discovery).await;
     warnings.extend(unanswered.iter().map(ToString::to_string));
     Ok(Prepared {

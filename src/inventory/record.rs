@@ -493,6 +493,45 @@ mod tests {
     }
 
     #[test]
+    fn members_are_known_by_uid_and_without_one_by_name() {
+        let object = |group: &str, name: &str, uid: &str| {
+            Object::new(
+                serde_json::json!({"apiVersion": format!("{group}/v1"), "kind": "Deployment",
+                "metadata": {"name": name, "namespace": "prod", "uid": uid}}),
+            )
+            .unwrap()
+        };
+        let mut record = Record::new("web", "prod", b"k");
+        for (name, uid) in [("made", "1"), ("begun", "")] {
+            record.objects.push(Member {
+                object: object("apps", name, "").reference(),
+                fingerprint: None,
+                uid: uid.to_owned(),
+            });
+        }
+        let members = record.members();
+        assert!(members.has(&object("apps", "made", "1")));
+        assert!(members.has(&object("apps", "begun", "2")));
+        assert!(members.has(&object("extensions", "begun", "2")));
+        for (name, uid) in [("made", "2"), ("copy", "3")] {
+            assert!(!members.has(&object("apps", name, uid)), "{name}");
+        }
+        // A record of before that was left by a killed run.
+        let mut record = Record::new("web", "prod", b"k");
+        let mut killed = deploy(1);
+        killed.result = Result::Running;
+        killed.set_changes(changes(1));
+        let (kind, namespace) = (
+            &killed.changes[0].object.kind,
+            &killed.changes[0].object.namespace,
+        );
+        let made = serde_json::json!({"kind": kind, "metadata":
+            {"name": killed.changes[0].object.name, "namespace": namespace, "uid": "1"}});
+        record.push(killed);
+        assert!(record.members().has(&Object::new(made).unwrap()));
+    }
+
+    #[test]
     fn records_of_before_are_read() {
         let text = r#"{"formatVersion":1,"app":"web","namespace":"prod","key":"00","objects":[],
             "history":[{"revision":1,"result":"succeeded","started":"2026-11-01T10:00:00Z",
