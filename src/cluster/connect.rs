@@ -2,12 +2,15 @@
 
 use super::{Error, Options, transport};
 use kube::client::AuthError;
-use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use std::error::Error as _;
 use std::path::PathBuf;
 
 /// Who asks, for the audit log of the server.
 const USER_AGENT: &str = concat!("windlass/", env!("CARGO_PKG_VERSION"));
+
+/// How much of what a command says is shown, in bytes.
+const MAX_SAID: usize = 1000;
 
 /// A client and what is known about its server before the first request.
 pub(super) struct Connection {
@@ -71,6 +74,9 @@ fn read(options: &Options) -> Result<Option<(Kubeconfig, PathBuf)>, Error> {
             Err(error) => Err(broken(path.clone(), &error)),
         };
     }
+    if let Some(list) = std::env::var_os("KUBECONFIG").filter(|list| !list.is_empty()) {
+        return listed(&list);
+    }
     match Kubeconfig::read() {
         Ok(kubeconfig) => Ok(Some((kubeconfig, PathBuf::from("(default)")))),
         Err(KubeconfigError::FindPath) => Ok(None),
@@ -85,6 +91,31 @@ fn read(options: &Options) -> Result<Option<(Kubeconfig, PathBuf)>, Error> {
         }),
         Err(error) => Err(broken(PathBuf::from("(default)"), &error)),
     }
+}
+
+/// The files of a `KUBECONFIG` as one; those that are not there are left out, as kubectl does.
+fn listed(list: &std::ffi::OsStr) -> Result<Option<(Kubeconfig, PathBuf)>, Error> {
+    let mut whole: Option<(Kubeconfig, PathBuf)> = None;
+    for path in std::env::split_paths(list) {
+        let broken = |error: KubeconfigError| Error::Kubeconfig {
+            path: path.clone(),
+            reason: reason(&error),
+        };
+        let next = match Kubeconfig::read_from(&path) {
+            Ok(next) => next,
+            Err(KubeconfigError::ReadConfig(error, _))
+                if error.kind() == std::io::ErrorKind::NotFound =>
+            {
+                continue;
+            }
+            Err(error) => return Err(broken(error)),
+        };
+        whole = Some(match whole {
+            Some((before, first)) => (before.merge(next).map_err(broken)?, first),
+            None => (next, path),
+        });
+    }
+    Ok(whole)
 }
 
 async fn from_kubeconfig(
@@ -116,11 +147,26 @@ async fn from_kubeconfig(
         ..KubeConfigOptions::default()
     };
     match kube::Config::from_custom_kubeconfig(kubeconfig, &choice).await {
-        Ok(config) => Ok((config, context)),
+        Ok(mut config) => {
+            trim_token(&mut config.auth_info);
+            Ok((config, context))
+        }
         Err(error) => Err(Error::Kubeconfig {
             path,
             reason: format!("context `{context}`: {}", reason(&error)),
         }),
+    }
+}
+
+/// Takes the token out of its file where it ends in a line break, which kube would send. What writes tokens anew, a
+/// kubelet, writes none, so that its files stay and are read again.
+fn trim_token(user: &mut AuthInfo) {
+    let text = user.token_file.as_ref().map(std::fs::read_to_string);
+    if let Some(Ok(text)) = text
+        && text.trim_end() != text
+        && user.token.is_none()
+    {
+        user.token = Some(text.trim_end().into());
     }
 }
 
@@ -152,11 +198,17 @@ fn classify(error: kube::Error, context: &str, url: &str) -> Error {
         kube::Error::Auth(AuthError::AuthExecStart(error)) => credentials(format!(
             "the command that fetches them cannot be started: {error}"
         )),
-        // Its output may hold a token: only the status is shown.
-        kube::Error::Auth(AuthError::AuthExecRun { cmd, out }) => credentials(format!(
-            "the command `{cmd}` that fetches them ended with {}",
-            out.status
-        )),
+        // Its output may hold a token, and its arguments a password: only what it said of itself is shown, which is
+        // already on the terminal where the command may ask there.
+        kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+            let said = &out.stderr[..out.stderr.len().min(MAX_SAID)];
+            let said = String::from_utf8_lossy(said.trim_ascii());
+            let colon = if said.is_empty() { "" } else { ": " };
+            credentials(format!(
+                "the command that fetches them ended with {}{colon}{said}",
+                out.status
+            ))
+        }
         kube::Error::Auth(AuthError::AuthExecParse(_)) => credentials(
             "the command that fetches them printed no ExecCredential document".to_owned(),
         ),
@@ -183,30 +235,81 @@ fn classify(error: kube::Error, context: &str, url: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, connect};
+    use super::{AuthInfo, Options, connect, listed, trim_token};
+    use std::path::{Path, PathBuf};
 
-    #[tokio::test]
-    async fn a_command_that_gives_a_token_runs_once() {
-        let folder = tempfile::tempdir().unwrap();
-        let runs = folder.path().join("runs");
-        let path = folder.path().join("kubeconfig");
-        let credential = r#"{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"}}"#;
-        let script = format!("echo run >> {}; echo '{credential}'", runs.display());
+    /// A kubeconfig whose user runs this script for its credentials.
+    fn with_script(folder: &Path, script: &str) -> PathBuf {
+        let path = folder.join("kubeconfig");
         let kubeconfig = serde_json::json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "a",
             "contexts": [{"name": "a", "context": {"cluster": "c", "user": "u"}}],
             "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
             "users": [{"name": "u", "user": {"exec": {
                 "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",
-                "command": "sh", "args": ["-c", script]
+                "command": "sh", "args": ["-c", script, "password"]
             }}}]
         });
         std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        path
+    }
+
+    async fn with_credentials_of(folder: &Path, script: &str) -> Result<(), String> {
         let options = Options {
-            kubeconfig: Some(path),
+            kubeconfig: Some(with_script(folder, script)),
             ..Options::default()
         };
-        connect(&options).await.unwrap();
+        let connection = connect(&options).await;
+        connection.map(drop).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_command_that_gives_a_token_runs_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let runs = folder.path().join("runs");
+        let credential = r#"{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "t"}}"#;
+        let script = format!("echo run >> {}; echo '{credential}'", runs.display());
+        let connected = with_credentials_of(folder.path(), &script).await;
+        assert_eq!(connected, Ok(()));
         assert_eq!(std::fs::read_to_string(runs).unwrap(), "run\n");
+    }
+
+    #[tokio::test]
+    async fn a_command_that_fails_is_told_in_its_own_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "echo token expired >&2; echo secret; exit 3";
+        let error = with_credentials_of(folder.path(), script).await;
+        insta::assert_snapshot!(error.unwrap_err(), @"credentials of context `a`: the command that fetches them ended with exit status: 3: token expired");
+    }
+
+    #[test]
+    fn files_that_are_not_there_are_left_out_of_a_list() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = with_script(folder.path(), "");
+        let missing = folder.path().join("none");
+        let list = std::env::join_paths([&missing, &path, &path]).unwrap();
+        let (kubeconfig, first) = listed(&list).unwrap().unwrap();
+        assert_eq!((kubeconfig.contexts.len(), first), (1, path));
+        assert!(listed(missing.as_os_str()).unwrap().is_none());
+        std::fs::write(&missing, "contexts: {").unwrap();
+        let error = listed(&list).err().unwrap().to_string();
+        assert!(error.contains("none: failed to parse"), "{error}");
+    }
+
+    #[test]
+    fn the_line_break_after_a_token_is_not_a_part_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        let token_of = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            let mut user = AuthInfo {
+                token_file: Some(path.to_string_lossy().into_owned()),
+                ..AuthInfo::default()
+            };
+            trim_token(&mut user);
+            serde_json::to_value(user).unwrap()["token"].clone()
+        };
+        assert_eq!(token_of("t\n"), "t");
+        assert_eq!(token_of("t"), serde_json::Value::Null);
     }
 }
