@@ -1,12 +1,12 @@
 //! Artifacts of one file, such as the packages of charts: read, and written.
 
-use super::client::{Client, MAX_BODY, Upload, protocol};
+use super::client::{Client, Upload, protocol};
 use super::manifest::{checked, digest_of};
 use super::mirrors::Endpoint;
 use super::watch::Reading;
 use super::{Error, Watch};
 use crate::image::{Digest, Reference};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::Value;
 
 /// The kind of a manifest.
@@ -53,25 +53,7 @@ impl Client {
             Some(digest) => digest.as_str(),
             None => image.tag_or_latest(),
         };
-        let get = async |path: &str, limit| {
-            let reading = Reading { limit, ..reading };
-            self.request_within(Method::GET, place, path, None, reading)
-                .await
-        };
-        let answer = get(&format!("manifests/{name}"), MAX_BODY).await?;
-        match answer.status {
-            status if status.is_success() => {}
-            StatusCode::NOT_FOUND if !name.contains(':') => {
-                return Err(self.not_found(place, name).await);
-            }
-            status => {
-                let cause = format!("status {} for {image}", status.as_u16());
-                return Err(protocol(place, cause));
-            }
-        }
-        let digest = digest_of(image, place, name, &answer)?;
-        let manifest: Value = serde_json::from_slice(&answer.body)
-            .map_err(|_| protocol(place, "its manifest is not JSON".to_owned()))?;
+        let (digest, manifest) = self.manifest::<Value>(image, place, name).await?;
         let layers = manifest["layers"].as_array().into_iter().flatten();
         let mut layers = layers.filter(|layer| {
             let kind = layer["mediaType"].as_str().unwrap_or_default();
@@ -84,7 +66,9 @@ impl Client {
             });
         };
         let wanted = checked(place, layer["digest"].as_str().unwrap_or_default())?;
-        let answer = get(&format!("blobs/{wanted}"), reading.limit).await?;
+        let path = format!("blobs/{wanted}");
+        let answer = self.request_within(Method::GET, place, &path, None, reading);
+        let answer = answer.await?;
         if !answer.status.is_success() {
             let cause = format!("status {} for blob {wanted}", answer.status.as_u16());
             return Err(protocol(place, cause));

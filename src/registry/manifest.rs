@@ -8,6 +8,7 @@ use crate::image::{Digest, Platform, Reference};
 use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 /// How many blobs of one image are looked for at most: real images have some tens of layers.
 const MAX_BLOBS: usize = 1000;
@@ -81,7 +82,10 @@ impl Client {
         let Some(digest) = &image.digest else {
             return Ok(());
         };
-        let read = async |place: &Endpoint| self.manifest(&image, place, digest.as_str()).await;
+        let read = async |place: &Endpoint| {
+            self.manifest::<Manifest>(&image, place, digest.as_str())
+                .await
+        };
         self.at_each(&image, true, read).await.map(drop)
     }
 
@@ -100,7 +104,8 @@ impl Client {
         platforms: &[Platform],
     ) -> Result<Vec<Platform>, Error> {
         self.at_each(image, true, async |place| {
-            let manifest = self.manifest(image, place, digest.as_str()).await?.1;
+            let manifest = self.manifest::<Manifest>(image, place, digest.as_str());
+            let manifest = manifest.await?.1;
             let Some(images) = &manifest.manifests else {
                 return self.check_single(image, place, &manifest, platforms).await;
             };
@@ -178,7 +183,8 @@ impl Client {
             return Ok(digest);
         }
         // Some registries answer HEAD without a digest, or not at all.
-        Ok(self.manifest(image, place, image.tag_or_latest()).await?.0)
+        let read = self.manifest::<Manifest>(image, place, image.tag_or_latest());
+        Ok(read.await?.0)
     }
 
     async fn select(
@@ -191,7 +197,7 @@ impl Client {
             Some(digest) => digest.as_str(),
             None => image.tag_or_latest(),
         };
-        let (digest, manifest) = self.manifest(image, place, name).await?;
+        let (digest, manifest) = self.manifest::<Manifest>(image, place, name).await?;
         let Some(images) = &manifest.manifests else {
             return Ok(Named {
                 digest,
@@ -223,12 +229,12 @@ impl Client {
     }
 
     /// The manifest with this tag or digest, and the digest of its bytes.
-    async fn manifest(
+    pub(super) async fn manifest<T: DeserializeOwned>(
         &self,
         image: &Reference,
         place: &Endpoint,
         name: &str,
-    ) -> Result<(Digest, Manifest), Error> {
+    ) -> Result<(Digest, T), Error> {
         let path = format!("manifests/{name}");
         let answer = self.ask(Method::GET, place, &path).await?;
         match answer.status {

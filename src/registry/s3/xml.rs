@@ -2,19 +2,9 @@
 
 /// The text of the first element of a name.
 pub(super) fn element(text: &str, name: &str) -> Option<String> {
-    elements(text, name).next().map(unescaped)
-}
-
-/// What the elements of a name hold, as it is written.
-pub(super) fn elements<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
-    let (open, close) = (format!("<{name}>"), format!("</{name}>"));
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let (_, after) = rest.split_once(open.as_str())?;
-        let (inner, behind) = after.split_once(close.as_str())?;
-        rest = behind;
-        Some(inner)
-    })
+    let (_, after) = text.split_once(&format!("<{name}>"))?;
+    let (inner, _) = after.split_once(&format!("</{name}>"))?;
+    Some(unescaped(inner))
 }
 
 fn unescaped(text: &str) -> String {
@@ -59,14 +49,14 @@ fn unescaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{element, elements};
+    use super::element;
 
     #[test]
     fn elements_are_found_and_unescaped() {
         let text =
             "<?xml?><E><Code>A&amp;B &lt;&#x41;&#66;&nope; &</Code><Key>1</Key><Key>2</Key><Key>";
         assert_eq!(element(text, "Code").unwrap(), "A&B <AB&nope; &");
-        assert_eq!(elements(text, "Key").collect::<Vec<_>>(), ["1", "2"]);
+        assert_eq!(element(text, "Key").unwrap(), "1");
         assert_eq!(element(text, "Message"), None);
     }
 }
