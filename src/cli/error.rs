@@ -330,7 +330,12 @@ impl From<deploy::Error> for Error {
                 Exit::Unsafe,
                 "mend that server, or delete its APIService if nobody needs the group: `kubectl get apiservices`",
             ),
-            E::Plan(_) | E::Inventory(_) | E::Refused(_) | E::MayNot { .. } | E::Adopt { .. } => {
+            E::NotReplaced { .. }
+            | E::Plan(_)
+            | E::Inventory(_)
+            | E::Refused(_)
+            | E::MayNot { .. }
+            | E::Adopt { .. } => {
                 return Self::new(Exit::Failed, error);
             }
         };

@@ -3,7 +3,7 @@
 use super::owner::is_left_by_clients;
 use super::predict::predict;
 use super::prepare::Prepared;
-use super::{Contested, Error, given, policy, rights};
+use super::{Contested, Error, Fate, given, policy, restore, rights};
 use crate::cluster::{self, Cluster, Kind};
 use crate::diff::{self, Change, Masker, Op};
 use crate::inventory::PART_OF;
@@ -40,17 +40,21 @@ impl Sender<'_> {
         let started = Instant::now();
         loop {
             match self.once(change).await {
-                Err(Error::Cluster(cluster::Error::Forbidden { message, .. }))
-                    if rights::lacks_rights(&message)
-                        && given::is_given(self.prepared.changes())
-                        && started.elapsed() < NEW_RIGHTS =>
-                {
+                Err(error) if self.is_to_come(&error) && started.elapsed() < NEW_RIGHTS => {
                     // The server obeys new roles and bindings a moment later.
                     tokio::time::sleep(LOOK_EVERY).await;
                 }
                 sent => return sent.map_err(|error| error.scrubbed(self.masker)),
             }
         }
+    }
+
+    /// Whether rights are missing that the run itself may have given.
+    fn is_to_come(&self, error: &Error) -> bool {
+        let Error::Cluster(cluster::Error::Forbidden { message, .. }) = error else {
+            return false;
+        };
+        rights::lacks_rights(message) && given::is_given(self.prepared.changes())
     }
 
     async fn once(&self, change: &Change) -> Result<Option<Object>, Error> {
@@ -161,7 +165,51 @@ impl Sender<'_> {
         {
             self.until_gone(&change.target, live.uid()).await?;
         }
-        self.apply(change.desired.as_ref()).await
+        let cause = match self.apply(change.desired.as_ref()).await {
+            Ok(made) => return Ok(made),
+            Err(cause) => cause,
+        };
+        let fate = match &change.live {
+            Some(live) if !self.is_to_come(&cause) => self.bring_back(change, live).await,
+            _ => None,
+        };
+        Err(match fate {
+            Some(fate) => Error::NotReplaced {
+                cause: Box::new(cause),
+                fate,
+            },
+            None => cause,
+        })
+    }
+
+    /// Makes an object again that was deleted for one that cannot be made, as it was when it was shown.
+    /// `None` when something is in its place, or nobody knows.
+    async fn bring_back(&self, change: &Change, live: &Object) -> Option<Fate> {
+        if !matches!(self.cluster.get(&change.target).await, Ok(None)) {
+            return None;
+        }
+        let Some(former) = restore::former(change, live) else {
+            let why = "it would not be the same if it were made again";
+            return Some(Fate::Gone(why.to_owned()));
+        };
+        let made = async {
+            let kind = self.cluster.kind(&former.gvk(), NEW_KIND).await?;
+            self.cluster.create(&kind, &former).await?;
+            // Whose fields they are as well: a creation makes all of them ours.
+            let owners =
+                json!({"metadata": {"managedFields": live.get(&["metadata", "managedFields"])}});
+            let put = self.cluster.merge_patch_as(&kind, &change.target, &owners);
+            drop(put.await);
+            Ok(())
+        };
+        Some(match made.await {
+            Ok(()) => Fate::Back,
+            Err(error) => {
+                let error: cluster::Error = error;
+                let why = self.masker.scrub(&error.to_string());
+                Fate::Gone(format!("it cannot be made again: {why}"))
+            }
+        })
     }
 
     /// Deletes; gives back the object when it is still on its way out.

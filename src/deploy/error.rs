@@ -102,12 +102,38 @@ impl std::fmt::Display for Holder {
     }
 }
 
+/// What became of an object that was deleted to be made anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It was made again as it was.
+    Back,
+    /// It is gone, and why it was not made again.
+    Gone(String),
+}
+
+fn fate_text(fate: &Fate) -> String {
+    match fate {
+        Fate::Back => "is back as it was, under a new uid".to_owned(),
+        Fate::Gone(why) => {
+            format!("is gone: {why}; the next deploy that the server accepts makes it")
+        }
+    }
+}
+
 /// An error of the deploy stage.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The API server.
     #[error(transparent)]
     Cluster(#[from] cluster::Error),
+    /// An object that was to be made anew was deleted, and the new one cannot be made.
+    #[error("{cause}; the old one was deleted for it and {}", fate_text(fate))]
+    NotReplaced {
+        /// Why not.
+        cause: Box<Self>,
+        /// What became of the old one.
+        fate: Fate,
+    },
     /// The manifests.
     #[error(transparent)]
     Object(#[from] object::Error),
@@ -242,6 +268,10 @@ impl Error {
             Self::Lacking { cause, roles } => Self::Lacking {
                 cause: Box::new(cause.scrubbed(masker)),
                 roles,
+            },
+            Self::NotReplaced { cause, fate } => Self::NotReplaced {
+                cause: Box::new(cause.scrubbed(masker)),
+                fate,
             },
             other => other,
         }

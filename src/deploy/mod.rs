@@ -24,6 +24,7 @@ mod predict;
 mod prepare;
 mod ready;
 mod record;
+mod restore;
 mod rights;
 mod risk;
 mod run;
@@ -38,7 +39,7 @@ mod watches;
 
 pub use adopt::{Adoptable, Deployer, adoptable, forget};
 pub use drift::{Drift, drift};
-pub use error::{Contested, Error, Holder, Owned, Refusal};
+pub use error::{Contested, Error, Fate, Holder, Owned, Refusal};
 pub use family::{Relative, family};
 pub use grace::Graces;
 pub use lock::{Held, held, unlock};

@@ -82,6 +82,47 @@ fn a_field_that_cannot_change_is_told_and_replaced_only_when_that_is_allowed() {
 }
 
 #[test]
+fn what_was_deleted_for_an_object_that_cannot_be_made_is_made_again() {
+    lab(|mut lab| async move {
+        let service = |address: Option<&str>| {
+            let mut service = json!({"apiVersion": "v1", "kind": "Service",
+                "metadata": {"name": "web", "annotations": {"kapp.k14s.io/update-strategy": "fallback-on-replace"}},
+                "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
+            if let Some(address) = address {
+                service["spec"]["clusterIP"] = address.into();
+            }
+            service
+        };
+        lab.deploy_well("web", &[service(None)]).await;
+        let before = lab.get("", "Service", "web").await.unwrap();
+        // No cluster has addresses of documentation.
+        let request = lab.request("web", &[service(Some("203.0.113.7"))]);
+        let prepared = lab.prepare(request).await.unwrap();
+        assert_eq!(prepared.changes().next().unwrap().op, Op::Replace);
+        let report = lab.run(&prepared).await.unwrap();
+        assert_eq!(report.result, DeployResult::Failed, "{report:#?}");
+        let reason = &report.outcomes[0].reason;
+        assert!(reason.contains("is back as it was"), "{reason}");
+        let after = lab.get("", "Service", "web").await.unwrap();
+        assert_ne!(after.uid(), before.uid());
+        assert_eq!(after.get(&["spec"]), before.get(&["spec"]));
+        for field in ["labels", "annotations", "managedFields"] {
+            assert_eq!(
+                after.get(&["metadata", field]),
+                before.get(&["metadata", field])
+            );
+        }
+        let again = lab.deploy_well("web", &[service(None)]).await;
+        assert!(
+            again
+                .outcomes
+                .iter()
+                .all(|outcome| outcome.op != Op::Replace)
+        );
+    });
+}
+
+#[test]
 fn the_kinds_that_need_a_replacement_are_told_by_the_words_of_the_server() {
     lab(|mut lab| async move {
         let binding = |role: &str| {
