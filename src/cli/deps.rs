@@ -214,9 +214,11 @@ pub(super) fn ensure_within(
     // The caller may be within a runtime, in which no second one can wait.
     let done = std::thread::scope(|scope| scope.spawn(work).join());
     match done {
-        Ok(done) => done.map(drop),
-        Err(_) => Err(Error::failed("restoring the dependencies ended early")),
-    }
+        Ok(done) => done?,
+        Err(_) => return Err(Error::failed("restoring the dependencies ended early")),
+    };
+    // What no restore removes, such as a folder in the way of a chart, is still there.
+    Ok(deps::check(chart).map(drop)?)
 }
 
 /// The folder of archives that all projects share.

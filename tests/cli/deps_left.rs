@@ -282,6 +282,13 @@ fn a_folder_in_the_way_of_a_locked_chart_is_refused() {
         assert!(shown.stderr.contains("remove a folder"), "{}", shown.all());
         fs::remove_dir_all(env.path().join("um/charts").join(folder)).unwrap();
     }
+    // Also where the archive has to be restored first.
+    env.write("um/charts/web/Chart.yaml", head);
+    let archive = env.path().join("um/charts/web-1.0.0.tgz");
+    fs::rename(&archive, archive.with_file_name("web-1.5.0.tgz")).unwrap();
+    assert_eq!(env.run(&["render", "rel", "um"]).code, 7);
+    assert!(archive.exists());
+    fs::remove_dir_all(env.path().join("um/charts/web")).unwrap();
     env.write("um/charts/_web/Chart.yaml", head);
     assert_eq!(env.run(&["render", "rel", "um"]).code, 0);
 }
