@@ -15,6 +15,8 @@ pub(super) struct Environment {
     pub(super) home: Option<PathBuf>,
     /// The folders of `PATH`.
     pub(super) search_path: Vec<PathBuf>,
+    /// `KUBECONFIG`: the files that count as one kubeconfig.
+    pub(super) kubeconfigs: Vec<PathBuf>,
     /// `DOCKER_CONFIG`: the folder of docker's `config.json`.
     pub(super) docker_config: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`: where podman keeps its `containers/auth.json`.
@@ -66,9 +68,8 @@ impl Environment {
         Self {
             no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
             force_color: variable("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
-            search_path: std::env::var_os("PATH")
-                .map(|folders| std::env::split_paths(&folders).collect())
-                .unwrap_or_default(),
+            search_path: paths("PATH"),
+            kubeconfigs: paths("KUBECONFIG"),
             docker_config: path("DOCKER_CONFIG"),
             runtime_dir: path("XDG_RUNTIME_DIR"),
             auth_file: path("REGISTRY_AUTH_FILE"),
@@ -127,6 +128,13 @@ fn variable(name: &str) -> Option<String> {
 
 fn path(name: &str) -> Option<PathBuf> {
     variable(name).map(PathBuf::from)
+}
+
+/// The files or folders of a list.
+fn paths(name: &str) -> Vec<PathBuf> {
+    let list = std::env::var_os(name).unwrap_or_default();
+    let paths = std::env::split_paths(&list);
+    paths.filter(|path| !path.as_os_str().is_empty()).collect()
 }
 
 fn first(names: &[&str]) -> Option<String> {

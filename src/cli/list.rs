@@ -35,6 +35,7 @@ pub(super) struct Args {
 pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let options = cluster::Options {
         kubeconfig: args.cluster.kubeconfig.clone(),
+        kubeconfigs: context.environment.kubeconfigs.clone(),
         context: args.cluster.context.clone(),
         namespace: args.namespace.clone(),
         cache_dir: context.environment.cache_dir.clone(),

@@ -33,6 +33,7 @@ pub(super) async fn connect(
 ) -> Result<Target, Error> {
     let options = cluster::Options {
         kubeconfig: flags.kubeconfig.clone(),
+        kubeconfigs: context.environment.kubeconfigs.clone(),
         context: flags.context.clone().or_else(|| request.context.clone()),
         namespace: request.namespace.clone(),
         cache_dir: context.environment.cache_dir.clone(),

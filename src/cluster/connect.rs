@@ -74,8 +74,8 @@ fn read(options: &Options) -> Result<Option<(Kubeconfig, PathBuf)>, Error> {
             Err(error) => Err(broken(path.clone(), &error)),
         };
     }
-    if let Some(list) = std::env::var_os("KUBECONFIG").filter(|list| !list.is_empty()) {
-        return listed(&list);
+    if !options.kubeconfigs.is_empty() {
+        return merged(&options.kubeconfigs);
     }
     match Kubeconfig::read() {
         Ok(kubeconfig) => Ok(Some((kubeconfig, PathBuf::from("(default)")))),
@@ -93,15 +93,15 @@ fn read(options: &Options) -> Result<Option<(Kubeconfig, PathBuf)>, Error> {
     }
 }
 
-/// The files of a `KUBECONFIG` as one; those that are not there are left out, as kubectl does.
-fn listed(list: &std::ffi::OsStr) -> Result<Option<(Kubeconfig, PathBuf)>, Error> {
+/// Files as one; those that are not there are left out, as kubectl does.
+fn merged(paths: &[PathBuf]) -> Result<Option<(Kubeconfig, PathBuf)>, Error> {
     let mut whole: Option<(Kubeconfig, PathBuf)> = None;
-    for path in std::env::split_paths(list) {
+    for path in paths {
         let broken = |error: KubeconfigError| Error::Kubeconfig {
             path: path.clone(),
             reason: reason(&error),
         };
-        let next = match Kubeconfig::read_from(&path) {
+        let next = match Kubeconfig::read_from(path) {
             Ok(next) => next,
             Err(KubeconfigError::ReadConfig(error, _))
                 if error.kind() == std::io::ErrorKind::NotFound =>
@@ -112,7 +112,7 @@ fn listed(list: &std::ffi::OsStr) -> Result<Option<(Kubeconfig, PathBuf)>, Error
         };
         whole = Some(match whole {
             Some((before, first)) => (before.merge(next).map_err(broken)?, first),
-            None => (next, path),
+            None => (next, path.clone()),
         });
     }
     Ok(whole)
@@ -235,7 +235,7 @@ fn classify(error: kube::Error, context: &str, url: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{AuthInfo, Options, connect, listed, trim_token};
+    use super::{AuthInfo, Options, connect, merged, trim_token};
     use std::path::{Path, PathBuf};
 
     /// A kubeconfig whose user runs this script for its credentials.
@@ -287,12 +287,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = with_script(folder.path(), "");
         let missing = folder.path().join("none");
-        let list = std::env::join_paths([&missing, &path, &path]).unwrap();
-        let (kubeconfig, first) = listed(&list).unwrap().unwrap();
+        let list = [missing.clone(), path.clone(), path.clone()];
+        let (kubeconfig, first) = merged(&list).unwrap().unwrap();
         assert_eq!((kubeconfig.contexts.len(), first), (1, path));
-        assert!(listed(missing.as_os_str()).unwrap().is_none());
+        assert!(merged(&list[..1]).unwrap().is_none());
         std::fs::write(&missing, "contexts: {").unwrap();
-        let error = listed(&list).err().unwrap().to_string();
+        let error = merged(&list).err().unwrap().to_string();
         assert!(error.contains("none: failed to parse"), "{error}");
     }
 

@@ -30,8 +30,11 @@ use std::time::Duration;
 /// Which cluster, and where to keep what it said.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The kubeconfig; without it the one that `KUBECONFIG` or the home folder names, then a pod's own credentials.
+    /// The kubeconfig that was asked for.
     pub kubeconfig: Option<PathBuf>,
+    /// Without one, the files of `KUBECONFIG`, which count as one file; without these the one in the home folder, then a
+    /// pod's own credentials.
+    pub kubeconfigs: Vec<PathBuf>,
     /// The context; without it the current one.
     pub context: Option<String>,
     /// The namespace; without it the context's.
