@@ -6,7 +6,7 @@ use crate::object::{Object, ObjectRef};
 use crate::percent::encode;
 use http_body_util::BodyExt as _;
 
-/// A longer line is told in pieces.
+/// What a line has beyond that is left out, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
 
 /// How much of a log is read.
@@ -21,37 +21,71 @@ pub struct LogOptions {
 /// A log that is read line by line.
 pub struct LogStream {
     body: kube::client::Body,
-    buffer: Vec<u8>,
+    lines: Lines,
     ended: bool,
     _seat: Seat,
 }
 
 impl LogStream {
-    /// The next line without its end; `None` when the log has ended or the connection broke.
+    /// The next line without its end; `None` when the log has ended or the connection broke. A line
+    /// that is very long is cut, and ends with `…` then.
     pub async fn next(&mut self) -> Option<String> {
         loop {
-            let end = self.buffer.iter().position(|byte| *byte == b'\n');
-            let length = match end {
-                Some(end) => end + 1,
-                None if self.buffer.len() > LONGEST_LINE => LONGEST_LINE,
-                None if self.ended && self.buffer.is_empty() => return None,
-                None if self.ended => self.buffer.len(),
-                None => {
-                    match self.body.frame().await {
-                        Some(Ok(frame)) => {
-                            if let Ok(data) = frame.into_data() {
-                                self.buffer.extend_from_slice(&data);
-                            }
-                        }
-                        _ => self.ended = true,
+            if let Some(line) = self.lines.next(self.ended) {
+                return Some(line);
+            }
+            if self.ended {
+                return None;
+            }
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.lines.buffer.extend_from_slice(&data);
                     }
-                    continue;
                 }
-            };
-            let line: Vec<u8> = self.buffer.drain(..length).collect();
-            return Some(plain(String::from_utf8_lossy(&line).trim_end()));
+                _ => self.ended = true,
+            }
         }
     }
+}
+
+/// What was read of a log and not yet told. Holds one line at most, and what came with it.
+#[derive(Default)]
+struct Lines {
+    buffer: Vec<u8>,
+    /// Whether the buffer begins with the rest of a line whose beginning was told.
+    is_rest: bool,
+}
+
+impl Lines {
+    /// The next line; when nothing more will come, also one without an end.
+    fn next(&mut self, ended: bool) -> Option<String> {
+        loop {
+            let end = self.buffer.iter().position(|byte| *byte == b'\n');
+            let line: Vec<u8> = match end {
+                Some(end) => self.buffer.drain(..=end).collect(),
+                None if ended || self.is_rest || self.buffer.len() > LONGEST_LINE => {
+                    std::mem::take(&mut self.buffer)
+                }
+                None => return None,
+            };
+            let was_rest = std::mem::replace(&mut self.is_rest, end.is_none());
+            if !was_rest && !line.is_empty() {
+                return Some(shown(&line));
+            }
+            end?;
+        }
+    }
+}
+
+/// A line for people, cut where it is too long.
+fn shown(line: &[u8]) -> String {
+    let line = line.trim_ascii_end();
+    if line.len() <= LONGEST_LINE {
+        return plain(&String::from_utf8_lossy(line));
+    }
+    let start = String::from_utf8_lossy(&line[..LONGEST_LINE]);
+    format!("{}…", plain(start.trim_end_matches('\u{fffd}')))
 }
 
 /// A text without what would act on a terminal: escape sequences and control characters.
@@ -90,14 +124,24 @@ impl Cluster {
         container: &str,
         options: LogOptions,
     ) -> Result<LogStream, Error> {
-        let action = format!("read the log of Pod/{pod} ({namespace})");
         let tail = options.lines.map(|lines| format!("&tailLines={lines}"));
+        let limits = format!("&follow={}{}", options.follow, tail.unwrap_or_default());
+        self.log(namespace, pod, container, &limits).await
+    }
+
+    /// Opens the log of a container, as much of it as the rest of the query says.
+    async fn log(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        limits: &str,
+    ) -> Result<LogStream, Error> {
+        let action = format!("read the log of Pod/{pod} ({namespace})");
         let path = format!(
-            "/api/v1/namespaces/{namespace}/pods/{}/log?container={}&follow={}{}",
+            "/api/v1/namespaces/{namespace}/pods/{}/log?container={}{limits}",
             encode(pod),
             encode(container),
-            options.follow,
-            tail.unwrap_or_default(),
         );
         let request = Request::get(Verb::Get, &action, path);
         let (response, seat) = self.open_stream(&request).await?;
@@ -106,7 +150,7 @@ impl Cluster {
         if status.is_success() {
             return Ok(LogStream {
                 body,
-                buffer: Vec::new(),
+                lines: Lines::default(),
                 ended: false,
                 _seat: seat,
             });
@@ -124,7 +168,8 @@ impl Cluster {
         ))
     }
 
-    /// The last lines that a container wrote; of the run before the present one when `previous`.
+    /// The last lines that a container wrote; of the run before the present one when `previous`. Asks
+    /// once, and reads no more than is asked for, whatever the node sends.
     ///
     /// # Errors
     /// When there is no log or it may not be read.
@@ -135,16 +180,23 @@ impl Cluster {
         container: &str,
         lines: usize,
         previous: bool,
-    ) -> Result<String, Error> {
+    ) -> Result<Vec<String>, Error> {
         const MOST: usize = 16 * 1024;
-        let action = format!("read the log of Pod/{pod} ({namespace})");
-        let path = format!(
-            "/api/v1/namespaces/{namespace}/pods/{}/log?container={}&tailLines={lines}&limitBytes={MOST}&previous={previous}",
-            encode(pod),
-            encode(container),
-        );
-        let answer = self.send(Request::get(Verb::Get, &action, path)).await?;
-        Ok(String::from_utf8_lossy(&answer.body).into_owned())
+        let limits = format!("&tailLines={lines}&limitBytes={MOST}&previous={previous}");
+        let mut log = self.log(namespace, pod, container, &limits).await?;
+        let mut tail = Vec::new();
+        let mut bytes = 0;
+        while bytes < MOST
+            && tail.len() < lines
+            && let Some(line) = log.next().await
+        {
+            let line = line
+                .get(..MOST - bytes)
+                .map_or(line.clone(), |start| format!("{start}…"));
+            bytes += line.len();
+            tail.push(line);
+        }
+        Ok(tail)
     }
 
     /// The warnings about an object, the newest last.
@@ -181,12 +233,50 @@ fn time_of(event: &Object) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::{LONGEST_LINE, Lines, plain};
 
     #[test]
     fn a_line_cannot_act_on_the_terminal() {
         let told = "\x1b[31mred\x1b[0m \x1b]0;title\x07a\tb\r\x08c";
         assert_eq!(plain(told), "red a\tbc");
         assert_eq!(plain("\x1b["), "");
+    }
+
+    /// Lines as they come out when a log comes in pieces.
+    fn told(pieces: &[&[u8]]) -> Vec<String> {
+        let mut lines = Lines::default();
+        let mut told = Vec::new();
+        for piece in pieces {
+            lines.buffer.extend_from_slice(piece);
+            told.extend(std::iter::from_fn(|| lines.next(false)));
+            assert!(lines.buffer.len() <= LONGEST_LINE);
+        }
+        told.extend(std::iter::from_fn(|| lines.next(true)));
+        told
+    }
+
+    #[test]
+    fn lines_come_whole_however_they_are_sent() {
+        assert_eq!(told(&[b"a\n\nb", b"c\r\nd"]), ["a", "", "bc", "d"]);
+    }
+
+    #[test]
+    fn a_line_without_end_is_told_once_and_not_kept() {
+        let piece = vec![b'L'; 50_000];
+        let mut pieces: Vec<&[u8]> = vec![&piece; 100];
+        pieces.extend([b"L\nnext\n".as_slice(), &piece]);
+        let told = told(&pieces);
+        assert_eq!(told.len(), 3);
+        assert_eq!(told[0].len(), LONGEST_LINE + "…".len());
+        assert_eq!(told[1], "next");
+        assert_eq!(told[2].len(), piece.len());
+    }
+
+    #[test]
+    fn a_line_is_cut_between_characters() {
+        let long = format!("x{}\n", "ä".repeat(LONGEST_LINE));
+        let told = told(&[long.as_bytes()]);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].ends_with("ä…"));
     }
 }

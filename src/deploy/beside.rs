@@ -70,7 +70,7 @@ impl Runner<'_> {
     /// Looks at what no watch shows: time.
     pub(super) async fn tick(&mut self) {
         if Instant::now() >= self.deadline {
-            return self.time_out().await;
+            return self.time_out();
         }
         let steps: Vec<usize> = self.waiting.keys().copied().collect();
         for step in steps {
@@ -79,8 +79,7 @@ impl Runner<'_> {
             };
             let patience = self.options.object_timeout;
             if patience.is_some_and(|patience| waiting.since.elapsed() >= patience) {
-                self.too_late(step, patience.unwrap_or_default(), true)
-                    .await;
+                self.too_late(step, patience.unwrap_or_default(), true);
                 continue;
             }
             if !waiting.leaving.is_empty() || waiting.since.elapsed() < SOON {
@@ -172,13 +171,11 @@ impl Runner<'_> {
         waiting.trouble = Some(Trouble { doom, since });
         let status = status::by(self.prepared.rules.get(&self.outcomes[step].target), &live);
         if since.elapsed() >= self.options.graces.of(doom) {
-            let below = cause::below(self.cluster, &live).await;
             let message = match doom {
                 Doom::Suspended | Doom::ClaimPending => message,
                 _ => status.message,
             };
-            let reason = cause::explain(self.cluster, &live, &message, &below, self.masker).await;
-            self.give_up(step, Reconcile::Failed, &reason);
+            self.condemn(step, Reconcile::Failed, live, &message);
         } else if status.message.contains(&message) {
             self.note(step, &status.message);
         } else {
@@ -278,16 +275,16 @@ impl Runner<'_> {
         });
     }
 
-    async fn time_out(&mut self) {
+    fn time_out(&mut self) {
         let late: Vec<usize> = self.waiting.keys().copied().collect();
         let patience = self.options.wait_timeout;
         for (index, step) in late.into_iter().enumerate() {
-            self.too_late(step, patience, index < EXPLAINED).await;
+            self.too_late(step, patience, index < EXPLAINED);
         }
     }
 
     /// An object did not become ready within its time.
-    async fn too_late(&mut self, step: usize, patience: Duration, explained: bool) {
+    fn too_late(&mut self, step: usize, patience: Duration, explained: bool) {
         let Some(waiting) = self.waiting.get(&step) else {
             return;
         };
@@ -297,12 +294,11 @@ impl Runner<'_> {
             "gone"
         };
         let seconds = patience.as_secs();
-        let mut reason = format!("not {word} after {seconds} s: {}", waiting.message);
-        if let Some(live) = waiting.live.clone().filter(|_| explained) {
-            let below = cause::below(self.cluster, &live).await;
-            reason = cause::explain(self.cluster, &live, &reason, &below, self.masker).await;
+        let reason = format!("not {word} after {seconds} s: {}", waiting.message);
+        match waiting.live.clone().filter(|_| explained) {
+            Some(live) => self.condemn(step, Reconcile::Timeout, live, &reason),
+            None => self.give_up(step, Reconcile::Timeout, &reason),
         }
-        self.give_up(step, Reconcile::Timeout, &reason);
     }
 
     /// Forgets what was followed for a wait alone.

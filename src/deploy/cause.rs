@@ -1,4 +1,5 @@
-//! Why an object does not become ready: object → ReplicaSet → pod → event → last log lines.
+//! Why an object does not become ready: object → ReplicaSet → pod → event → last log lines. What of
+//! it does not come soon is left out.
 
 use super::unanswered;
 use crate::cluster::{Cluster, Selector};
@@ -7,7 +8,14 @@ use crate::object::{Gvk, Object, ObjectRef};
 use crate::status;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
+/// How long the log of one container may take: that of a pod on a dead node never comes.
+const LOG_TIME: Duration = Duration::from_secs(3);
+/// How long all of it may take.
+const WHOLE_TIME: Duration = Duration::from_secs(5);
 const LOG_LINES: usize = 10;
 const EVENTS: usize = 3;
 /// How many claims of a pod are looked at.
@@ -26,14 +34,14 @@ pub(super) fn makes_pods(gvk: &Gvk) -> bool {
 
 /// What a workload made for its present revision.
 #[derive(Default)]
-pub(super) struct Below {
+struct Below {
     /// Of a Deployment: its newest ReplicaSet.
     replica_set: Option<Object>,
     pods: Vec<Object>,
 }
 
 /// Reads what a workload made for its present revision; nothing for other kinds.
-pub(super) async fn below(cluster: &Cluster, workload: &Object) -> Below {
+async fn below(cluster: &Cluster, workload: &Object) -> Below {
     let mut below = Below::default();
     if !makes_pods(&workload.gvk()) {
         return below;
@@ -141,25 +149,45 @@ pub(super) fn worst(pods: &[Object]) -> Option<(&Object, status::Status)> {
         })
 }
 
-/// The whole chain for an object that did not become ready, for people. `below` is what it made.
+/// The whole chain for an object that did not become ready, for people: as much of it as comes in time
+/// and before the run is stopped.
 pub(super) async fn explain(
     cluster: &Cluster,
     object: &Object,
     message: &str,
-    below: &Below,
     masker: &Masker,
+    stop: &CancellationToken,
 ) -> String {
     let mut text = message.to_owned();
+    let cut = tokio::select! {
+        biased;
+        () = stop.cancelled() => Some("the run was stopped".to_owned()),
+        () = gather(cluster, object, &mut text) => None,
+        () = tokio::time::sleep(WHOLE_TIME) => Some(no_answer(WHOLE_TIME)),
+    };
+    if let Some(why) = cut {
+        text = format!("{text}\n  more, such as its log, could not be read: {why}");
+    }
+    masker.scrub(&text)
+}
+
+fn no_answer(within: Duration) -> String {
+    format!("no answer within {} s", within.as_secs())
+}
+
+/// Adds what is known below an object to the text about it, piece by piece.
+async fn gather(cluster: &Cluster, object: &Object, text: &mut String) {
+    let below = below(cluster, object).await;
     let mut about = object;
     if let Some(set) = &below.replica_set {
         let status = status::of(set).message;
-        text = format!("{text}\n  ReplicaSet/{}: {status}", set.name());
+        let _ = write!(text, "\n  ReplicaSet/{}: {status}", set.name());
         about = set;
     }
     let own = (object.kind() == "Pod").then(|| (object, status::of(object)));
     let worst = worst(&below.pods);
     if let Some((pod, status)) = &worst {
-        text = format!("{text}\n  Pod/{}: {}", pod.name(), status.message);
+        let _ = write!(text, "\n  Pod/{}: {}", pod.name(), status.message);
         about = pod;
     }
     if let Some((pod, status)) = worst.or(own) {
@@ -172,7 +200,6 @@ pub(super) async fn explain(
         text.push_str(&warnings(cluster, about).await);
         text.push_str(&unanswered::behind(cluster, about).await);
     }
-    masker.scrub(&text)
 }
 
 /// The last warnings about an object, each on a line of its own.
@@ -231,17 +258,17 @@ async fn log_tail(cluster: &Cluster, pod: &Object) -> String {
         return String::new();
     };
     let namespace = pod.namespace().unwrap_or_default();
-    let log = cluster
-        .log_tail(namespace, pod.name(), &container, LOG_LINES, crashed)
-        .await;
-    let lines = log.unwrap_or_default();
-    let lines = lines
-        .lines()
-        .map(str::trim_end)
-        .filter(|line| !line.is_empty());
-    lines
-        .map(|line| format!("\n  log {container}: {line}"))
-        .collect()
+    let log = cluster.log_tail(namespace, pod.name(), &container, LOG_LINES, crashed);
+    let why = match tokio::time::timeout(LOG_TIME, log).await {
+        Ok(Ok(lines)) => {
+            let lines = lines.iter().filter(|line| !line.is_empty());
+            let line = |line: &String| format!("\n  log {container}: {line}");
+            return lines.map(line).collect();
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => no_answer(LOG_TIME),
+    };
+    format!("\n  log {container} could not be read: {why}")
 }
 
 /// The first container that ended badly, else the first that runs and is not ready; and whether its

@@ -146,8 +146,9 @@ pub async fn run(
             return Err(error);
         }
     }
-    let mut runner = Runner::new(cluster, prepared, options, masker, sink, lock.as_ref());
-    runner.run(cancel).await;
+    let lock_ref = lock.as_ref();
+    let mut runner = Runner::new(cluster, prepared, options, masker, sink, lock_ref, cancel);
+    runner.run().await;
     let give_up_at = runner.give_up_at.filter(|_| cancel.is_cancelled());
     let (outcomes, after, stopped_by, complete) = runner.finish();
     let result = result(&outcomes, complete && stopped_by.is_none(), cancel);

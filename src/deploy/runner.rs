@@ -7,7 +7,7 @@ use super::lock::{self, Lock};
 use super::logs::Logs;
 use super::prepare::Prepared;
 use super::run::{Options, Outcome};
-use super::wait::Waiting;
+use super::wait::{Explained, Waiting};
 use super::watches::{Place, Watches};
 use crate::cluster::Cluster;
 use crate::diff::{Change, Masker, Op};
@@ -19,7 +19,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval};
 use tokio_util::sync::CancellationToken;
 
 /// How often waits are looked at beside the watches.
@@ -41,6 +41,10 @@ pub(super) struct Runner<'a> {
     pub(super) queue: VecDeque<usize>,
     pub(super) flying: FuturesUnordered<BoxFuture<'a, Sent>>,
     pub(super) waiting: BTreeMap<usize, Waiting>,
+    /// The waits that ended badly and are not told yet: why is being found out.
+    pub(super) explaining: FuturesUnordered<BoxFuture<'a, Explained>>,
+    /// Asks the run to stop.
+    pub(super) cancel: CancellationToken,
     /// The collections that a watch has listed, and what is in them now.
     pub(super) listed: BTreeSet<Place>,
     pub(super) seen: BTreeMap<ObjectRef, Object>,
@@ -69,6 +73,7 @@ impl<'a> Runner<'a> {
         masker: &'a Masker,
         sink: &'a mut dyn Sink,
         lock: Option<&'a Lock>,
+        cancel: &CancellationToken,
     ) -> Self {
         let steps = &prepared.plan.steps;
         let outcome = |change: &Change| Outcome {
@@ -91,6 +96,8 @@ impl<'a> Runner<'a> {
             queue,
             flying: FuturesUnordered::new(),
             waiting: BTreeMap::new(),
+            explaining: FuturesUnordered::new(),
+            cancel: cancel.clone(),
             listed: BTreeSet::new(),
             seen: BTreeMap::new(),
             watches: Watches::new(cluster),
@@ -107,33 +114,50 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// The loop: begin what may begin, then take whatever happens first.
-    pub(super) async fn run(&mut self, cancel: &CancellationToken) {
+    /// The loop: begin what may begin, then take whatever happens first. Whatever is being done, a stop
+    /// is heard at once.
+    pub(super) async fn run(&mut self) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let cancel = self.cancel.clone();
         let mut cancelled = false;
         loop {
-            self.launch().await;
-            if self.flying.is_empty() && (self.waiting.is_empty() || self.stopping) {
-                let stopped = self.stopping;
-                let (sink, masker) = (&mut *self.sink, self.masker);
-                return self.logs.finish(self.cluster, stopped, sink, masker).await;
-            }
             let give_up_at = self.give_up_at;
             tokio::select! {
+                biased;
                 () = cancel.cancelled(), if !cancelled => {
                     cancelled = true;
                     self.stop(CANCEL_GRACE);
                 }
                 () = until(give_up_at) => return,
-                Some((step, sent)) = self.flying.next(), if !self.flying.is_empty() => {
-                    self.sent(step, sent).await;
-                }
-                sight = self.watches.next(), if !self.waiting.is_empty() => self.see(sight).await,
-                line = self.logs.next() => line.emit(self.sink, self.masker),
-                _ = tick.tick() => self.tick().await,
+                is_over = self.turn(&mut tick) => if is_over { return },
             }
         }
+    }
+
+    /// One turn of the loop; tells whether it was the last. Dropped where it waits when the run is to
+    /// stop: then nothing is looked at any more, and what was sent is in the outcomes already.
+    async fn turn(&mut self, tick: &mut Interval) -> bool {
+        self.launch().await;
+        let is_idle = self.flying.is_empty() && self.explaining.is_empty();
+        if is_idle && (self.waiting.is_empty() || self.stopping) {
+            let stopped = self.stopping;
+            let (sink, masker) = (&mut *self.sink, self.masker);
+            self.logs.finish(self.cluster, stopped, sink, masker).await;
+            return true;
+        }
+        tokio::select! {
+            Some((step, sent)) = self.flying.next(), if !self.flying.is_empty() => {
+                self.sent(step, sent).await;
+            }
+            Some(why) = self.explaining.next(), if !self.explaining.is_empty() => {
+                self.explained(why);
+            }
+            sight = self.watches.next(), if !self.waiting.is_empty() => self.see(sight).await,
+            line = self.logs.next() => line.emit(self.sink, self.masker),
+            _ = tick.tick() => self.tick().await,
+        }
+        false
     }
 
     /// Begins what may begin, as long as the lock is ours.

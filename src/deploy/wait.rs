@@ -29,6 +29,13 @@ pub(super) struct Waiting {
     pub(super) replica_set: Option<(i64, String)>,
 }
 
+/// Why the object of a step did not become ready, and how long it was waited for.
+pub(super) struct Explained {
+    step: usize,
+    seconds: u64,
+    reason: String,
+}
+
 impl Runner<'_> {
     /// The wait for a step is over, or there is none.
     pub(super) fn done(&mut self, step: usize, reconcile: Reconcile) {
@@ -236,7 +243,7 @@ impl Runner<'_> {
             Some(Bearing::Older) => {}
             Some(Bearing::Other) => drop(self.look_again(step).await),
             _ if gone => self.vanished(step, Some(state)),
-            _ => self.judge(step, state).await,
+            _ => self.judge(step, state),
         }
     }
 
@@ -244,7 +251,7 @@ impl Runner<'_> {
     async fn look_again(&mut self, step: usize) -> Result<(), cluster::Error> {
         let target = self.outcomes[step].target.clone();
         match self.cluster.get(&target).await? {
-            Some(found) => self.judge(step, found).await,
+            Some(found) => self.judge(step, found),
             None => self.vanished(step, None),
         }
         Ok(())
@@ -281,7 +288,7 @@ impl Runner<'_> {
     }
 
     /// Looks at a new state of an object that is waited for.
-    async fn judge(&mut self, step: usize, found: Object) {
+    fn judge(&mut self, step: usize, found: Object) {
         let Some(waiting) = self.waiting.get_mut(&step) else {
             return;
         };
@@ -303,11 +310,7 @@ impl Runner<'_> {
         match status.state {
             State::Current => self.done(step, Reconcile::Succeeded),
             State::Failed => {
-                let below = cause::below(self.cluster, &found).await;
-                let reason =
-                    cause::explain(self.cluster, &found, &status.message, &below, self.masker)
-                        .await;
-                self.give_up(step, Reconcile::Failed, &reason);
+                self.condemn(step, Reconcile::Failed, found, &status.message);
             }
             _ => {
                 if status.unblocks {
@@ -366,27 +369,59 @@ impl Runner<'_> {
         }
     }
 
-    /// An object will not become ready, or not in time.
+    /// An object will not become ready, or not in time, and nothing more is to be known about it.
     pub(super) fn give_up(&mut self, step: usize, reconcile: Reconcile, reason: &str) {
-        let Some(waiting) = self.waiting.remove(&step) else {
+        if let Some(seconds) = self.lose(step, reconcile, reason) {
+            let reason = self.masker.scrub(reason);
+            self.explained(Explained {
+                step,
+                seconds,
+                reason,
+            });
+        }
+    }
+
+    /// An object will not become ready, or not in time. What needs it is skipped at once; it is told
+    /// once it is known why, which is found out beside the watching.
+    pub(super) fn condemn(&mut self, step: usize, reconcile: Reconcile, live: Object, text: &str) {
+        let Some(seconds) = self.lose(step, reconcile, text) else {
             return;
         };
-        let reason = self.masker.scrub(reason);
+        let (cluster, masker, stop) = (self.cluster, self.masker, self.cancel.clone());
+        let text = text.to_owned();
+        self.explaining.push(Box::pin(async move {
+            let reason = cause::explain(cluster, &live, &text, masker, &stop).await;
+            Explained {
+                step,
+                seconds,
+                reason,
+            }
+        }));
+    }
+
+    /// Ends the wait for an object badly; gives back how long it was, in seconds.
+    fn lose(&mut self, step: usize, reconcile: Reconcile, reason: &str) -> Option<u64> {
+        let waiting = self.waiting.remove(&step)?;
         let outcome = &mut self.outcomes[step];
         outcome.reconcile = reconcile;
-        outcome.reason.clone_from(&reason);
-        let object = outcome.target.clone();
-        let seconds = waiting.since.elapsed().as_secs();
-        self.sink.emit(Event::WaitFinished {
-            object,
-            source: self.prepared.plan.steps[step].change.source.clone(),
-            reconcile,
-            reason,
-            seconds,
-        });
-        self.last_news = Instant::now();
+        outcome.reason = self.masker.scrub(reason);
         self.leave(&waiting.topics);
         self.fail(step);
+        Some(waiting.since.elapsed().as_secs())
+    }
+
+    /// It is known why an object did not become ready.
+    pub(super) fn explained(&mut self, why: Explained) {
+        let outcome = &mut self.outcomes[why.step];
+        outcome.reason.clone_from(&why.reason);
+        self.sink.emit(Event::WaitFinished {
+            object: outcome.target.clone(),
+            source: self.prepared.plan.steps[why.step].change.source.clone(),
+            reconcile: outcome.reconcile,
+            reason: why.reason,
+            seconds: why.seconds,
+        });
+        self.last_news = Instant::now();
     }
 }
 

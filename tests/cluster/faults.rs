@@ -4,8 +4,10 @@ use crate::proxy::{Fault, Proxy, Seen};
 use crate::support::{config_map, deployment, lab, reference};
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use windlass::cluster::Verb;
 use windlass::deploy;
+use windlass::event::Event;
 use windlass::inventory::DeployResult;
 
 const OVERLOADED: Fault = Fault::Answer(
@@ -233,5 +235,93 @@ fn a_write_that_is_tried_again_after_the_lock_was_lost_is_not_sent() {
         let tries = proxy.seen("PATCH", "/configmaps/a?");
         assert_eq!(tries.len(), 2, "the trial and the first try");
         assert!(lab.get("", "ConfigMap", "a").await.is_none());
+    });
+}
+
+/// A Job that fails after a second, and whose log is asked for then.
+fn failing() -> Value {
+    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"},
+        "spec": {"backoffLimit": 0, "template": {
+            "metadata": {"labels": {"windlass.test/job": "fail"}},
+            "spec": {"restartPolicy": "Never",
+                "containers": [{"name": "m", "image": "example.com/m:1"}]}}}})
+}
+
+#[test]
+fn a_log_that_does_not_come_holds_nothing_up() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        proxy.fail("GET", "/log?", Fault::Silence);
+        let mut options = deploy::Options::new(jiff::Timestamp::now());
+        options.exit_early = false;
+        let request = lab.request("web", &[failing(), slow(3)]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let report = lab.run_with(&prepared, &options).await.unwrap();
+        assert!(report.is_not_ready(), "{report:#?}");
+        let ends = lab.events.iter().filter_map(|event| match event {
+            Event::WaitFinished { object, reason, .. } => Some((object.kind.as_str(), reason)),
+            _ => None,
+        });
+        let ends: Vec<_> = ends.collect();
+        assert_eq!(ends[0], ("Deployment", &String::new()), "{ends:?}");
+        assert_eq!(ends[1].0, "Job", "{ends:?}");
+        let without = "\n  log m could not be read: no answer within 3 s";
+        assert!(ends[1].1.ends_with(without), "{ends:?}");
+    });
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_log() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        proxy.fail("GET", "/log?", Fault::Silence);
+        let request = lab.request("web", &[failing()]);
+        let prepared = lab.prepare(request).await.unwrap();
+        let options = deploy::Options::new(jiff::Timestamp::now());
+        let stop = CancellationToken::new();
+        let stopped = async {
+            while proxy.seen("GET", "/log?").is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            stop.cancel();
+        };
+        let (cluster, masker) = (lab.cluster.clone(), &lab.masker);
+        let run = deploy::run(
+            &cluster,
+            &prepared,
+            &options,
+            masker,
+            &mut lab.events,
+            &stop,
+        );
+        let (report, ()) = tokio::join!(run, stopped);
+        let reason = &report.unwrap().outcomes[0].reason;
+        let without = "more, such as its log, could not be read: the run was stopped";
+        assert!(reason.ends_with(without), "{reason}");
+    });
+}
+
+#[test]
+fn a_log_that_is_refused_is_asked_for_once() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        proxy.fail("GET", "/log?", BROKEN);
+        let report = lab.deploy("web", &[failing()]).await;
+        let reason = &report.outcomes[0].reason;
+        assert!(reason.contains("\n  log m could not be read: "), "{reason}");
+        assert_eq!(proxy.seen("GET", "/log?").len(), 1);
+    });
+}
+
+#[test]
+fn of_a_log_no_more_is_read_than_was_asked_for() {
+    lab(|mut lab| async move {
+        let proxy = Proxy::before(&mut lab).await;
+        let flood: &'static str = "x".repeat(10 << 20).leak();
+        proxy.fail("GET", "/log?", Fault::Answer(200, "", flood));
+        let report = lab.deploy("web", &[failing()]).await;
+        let reason = &report.outcomes[0].reason;
+        assert!(reason.ends_with("xxx…"), "{}", reason.len());
+        assert!(reason.len() < 20_000, "{}", reason.len());
     });
 }
