@@ -8,7 +8,7 @@ use crate::deploy::{self, Options, Prepared, Report};
 use crate::diff::{Masker, Op};
 use crate::event::{Actuation, Event, Reconcile, Sink};
 use crate::inventory::{DeployResult, Origin};
-use crate::ui;
+use crate::ui::{self, LogFormat};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -115,10 +115,8 @@ pub(super) async fn run(
     listener.abort();
     drop(progress);
     let Some(ran) = ran else {
-        context
-            .ui
-            .note("Stopped at once; run it again to continue.");
-        return Ok(Exit::Interrupted);
+        let message = "Stopped at once; run it again to continue.".to_owned();
+        return finish(Exit::Interrupted, "interrupted", message, context);
     };
     let report = ran?;
     let requests = target.cluster.requests();
@@ -227,8 +225,38 @@ fn sentence(report: &Report, exit: Exit, took: &str) -> String {
     format!("{head}: {}, in {took}.", parts.join(", "))
 }
 
+/// Tells the end of a dry run.
+pub(super) fn dry_run(prepared: &Prepared, context: &Context) -> Result<Exit, Error> {
+    warn_of_risks(prepared, context);
+    if context.log_format != LogFormat::Json {
+        return Ok(Exit::Done);
+    }
+    let message = "Nothing was changed: this is a dry run.".to_owned();
+    finish(Exit::Done, "planned", message, context)
+}
+
+/// Tells whoever reads events also of the error that ended a run: their last line is always the end.
+pub(super) fn ended(ended: Result<Exit, Error>, context: &Context) -> Result<Exit, Error> {
+    let error = match ended {
+        Err(error) if context.log_format == LogFormat::Json => error,
+        ended => return ended,
+    };
+    let lines = error.lines().into_iter().map(|(head, text)| match head {
+        "error" | "" => text,
+        head => format!("{}: {text}", head.trim_start()),
+    });
+    let message = lines.collect::<Vec<_>>().join("\n");
+    finish(error.exit, "failed", message, context)?;
+    Err(error)
+}
+
 /// Tells the end of the run, and gives its exit code.
-fn finish(exit: Exit, result: &str, message: String, context: &Context) -> Result<Exit, Error> {
+pub(super) fn finish(
+    exit: Exit,
+    result: &str,
+    message: String,
+    context: &Context,
+) -> Result<Exit, Error> {
     context.progress().emit(Event::Finished {
         result: result.to_owned(),
         exit_code: exit as u8,

@@ -47,10 +47,8 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
     let Some(prepared) = prepared? else {
         let (app, namespace) = (&target.app.name, &target.app.namespace);
         if args.ignore_not_found {
-            context.ui.note(&format!(
-                "App {app} is not deployed in namespace {namespace}."
-            ));
-            return Ok(Exit::Done);
+            let message = format!("App {app} is not deployed in namespace {namespace}.");
+            return carry_out::finish(Exit::Done, "unchanged", message, context);
         }
         let text = format!("app `{app}` is not deployed in namespace `{namespace}`");
         let hint = "`windlass list -A` shows all apps; a teardown that may run twice adds `--ignore-not-found`";
@@ -66,8 +64,7 @@ pub(super) async fn run(args: &Args, context: &Context) -> Result<Exit, Error> {
         context.ui.data(ui::show_changes(&rows, shown).as_bytes())?;
     }
     if args.dry_run {
-        carry_out::warn_of_risks(&prepared, context);
-        return Ok(Exit::Done);
+        return carry_out::dry_run(&prepared, context);
     }
     carry_out::check_risks(&prepared, &args.apply, context)?;
     let question = format!(

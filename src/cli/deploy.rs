@@ -80,8 +80,7 @@ async fn once(args: &Args, context: &Context) -> Result<Exit, Error> {
     }
     guard(is_empty, &prepared, &args.guards)?;
     if args.dry_run {
-        carry_out::warn_of_risks(&prepared, context);
-        return Ok(Exit::Done);
+        return carry_out::dry_run(&prepared, context);
     }
     let immutable = prepared.immutable();
     if !immutable.is_empty() {

@@ -616,3 +616,35 @@ fn what_the_server_put_into_lists_is_not_shown_as_removed() {
         diff.all()
     );
 }
+
+#[test]
+fn the_last_event_is_the_end_of_the_run_however_it_ends() {
+    let case = Case::new("ends");
+    case.template("config.yaml", CONFIG);
+    let ends = |arguments: &[&str], exit: i32, result: &str| {
+        let shown = case.run(&[arguments, &["--log-format", "json"]].concat());
+        assert_eq!(shown.code, exit, "{}", shown.all());
+        let last = shown.stdout.lines().last().unwrap_or_default();
+        let event: serde_json::Value = serde_json::from_str(last).unwrap();
+        assert_eq!(event["type"], "finished", "{last}");
+        assert_eq!(event["result"], result, "{last}");
+        assert_eq!(event["exitCode"], exit, "{last}");
+        event["message"].as_str().unwrap().to_owned()
+    };
+    let deploy = ["deploy", "shop", "chart", "--create-namespace"];
+    let missing = ends(&["deploy", "shop", "nowhere", "--yes"], 2, "failed");
+    assert!(
+        missing.contains("chart nowhere does not exist\nhint: "),
+        "{missing}"
+    );
+    let nobody = ends(&deploy, 2, "failed");
+    assert!(nobody.contains("nobody is here to confirm"), "{nobody}");
+    ends(&[&deploy[..], &["--dry-run"]].concat(), 0, "planned");
+    ends(&[&deploy[..], &["--yes"]].concat(), 0, "succeeded");
+    ends(&["delete", "other", "--yes"], 1, "failed");
+    ends(
+        &["delete", "other", "--yes", "--ignore-not-found"],
+        0,
+        "unchanged",
+    );
+}
