@@ -54,8 +54,7 @@ fn rendered(
     context: &Context,
 ) -> Result<Side, Error> {
     if !wish.manifests.manifests.is_empty() {
-        let paths = &wish.manifests.manifests;
-        let (desired, _) = stages::desired_of_files(paths, request, Unlocked::Foretold, context)?;
+        let (desired, _) = stages::desired_of_files(wish, request, Unlocked::Foretold, context)?;
         return files::side(desired, context);
     }
     deps::ensure_within(request, fence, context)?;

@@ -9,6 +9,7 @@ use crate::image::{self, Edits, Locks};
 use crate::inventory::ImageSource;
 use crate::kapp::{self, Rules};
 use crate::object::{self, Lines, Manifest, Source, manifest};
+use crate::plan::hook;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -243,15 +244,20 @@ pub(super) fn desired(rendered: &Rendered) -> Result<Desired, Error> {
 
 /// The objects of manifest files, with their images locked, and where those come from.
 pub(super) fn desired_of_files(
-    paths: &[PathBuf],
+    wish: &flags::Wish,
     request: &Request,
     unlocked: Unlocked,
     context: &Context,
 ) -> Result<(Desired, Vec<ImageSource>), Error> {
+    let paths = &wish.manifests.manifests;
     let (files, images) = files(paths, request, unlocked, context)?;
     let mut found = Desired::default();
     for file in files {
         found.add_file(&file)?;
+    }
+    if wish.render.no_hooks {
+        let is_hook = |manifest: &Manifest| hook::of(&manifest.object).is_some();
+        found.manifests.retain(|manifest| !is_hook(manifest));
     }
     Ok((found, images))
 }

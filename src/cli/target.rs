@@ -190,8 +190,7 @@ pub(super) async fn desired(
     context: &Context,
 ) -> Result<(Desired, Vec<ImageSource>, Option<Recorded>), Error> {
     if !wanted.manifests.manifests.is_empty() {
-        let files = &wanted.manifests.manifests;
-        let (desired, images) = stages::desired_of_files(files, request, unlocked, context)?;
+        let (desired, images) = stages::desired_of_files(wanted, request, unlocked, context)?;
         return Ok((desired, images, None));
     }
     deps::ensure(request, context)?;

@@ -648,3 +648,28 @@ fn the_last_event_is_the_end_of_the_run_however_it_ends() {
         "unchanged",
     );
 }
+
+#[test]
+fn hooks_of_manifest_files_are_left_out_on_request() {
+    let case = Case::new("no-hooks");
+    let hook = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: hook, annotations: {helm.sh/hook: pre-install}}\n";
+    let main = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: main}\n";
+    case.env.write("all.yaml", &format!("{hook}---\n{main}"));
+    let arguments = [
+        "deploy",
+        "shop",
+        "-m",
+        "all.yaml",
+        "--yes",
+        "--create-namespace",
+    ];
+    let deployed = case.run(&[&arguments[..], &["--no-hooks"]].concat());
+    assert!(ok(&deployed).stderr.contains("created  ConfigMap/main"));
+    assert!(!deployed.all().contains("hook ("), "{}", deployed.all());
+    let diff = case.run(&["diff", "shop", "-m", "all.yaml", "--no-hooks"]);
+    assert!(
+        !ok(&diff).stdout.contains("ConfigMap/hook"),
+        "{}",
+        diff.all()
+    );
+}
