@@ -512,7 +512,7 @@ fn prune(
         .iter()
         .map(|manifest| manifest.object.reference())
         .collect();
-    let versions = kapp::kept(versioned, &found.objects);
+    let versions = kapp::kept(versioned, &found.objects, &wanted);
     // The server may know one object under two kinds, when its kind moved to another group.
     let live = wanted.iter().filter_map(|target| found.objects.get(target));
     let uids: HashSet<&str> = live.map(Object::uid).collect();

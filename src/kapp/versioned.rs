@@ -8,7 +8,7 @@ use super::path::{Part, Place, at_mut};
 use super::{Template, mark, template};
 use crate::object::{Manifest, Object, ObjectRef};
 use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 const SEPARATOR: &str = "-ver-";
 
@@ -75,18 +75,23 @@ pub fn versions<'a>(
     found
 }
 
-/// The live versions that stay: the newest of each object of the input.
+/// The live versions that stay beside those that are used: the newest of each object of the input. kapp counts the used
+/// one, too, when it is not new, and so deletes one more in a second deploy.
 #[must_use]
-pub fn kept(versioned: &[Manifest], live: &HashMap<ObjectRef, Object>) -> BTreeSet<ObjectRef> {
+pub fn kept(
+    versioned: &[Manifest],
+    live: &HashMap<ObjectRef, Object>,
+    used: &HashSet<ObjectRef>,
+) -> BTreeSet<ObjectRef> {
     let newest = |manifest: &Manifest| {
         let number = manifest.object.annotation(NUM_VERSIONS);
         let number = number.and_then(|text| text.trim().parse().ok());
         let versions = versions(&manifest.object.reference(), live);
-        let kept = versions
-            .into_iter()
-            .rev()
-            .take(number.unwrap_or(KEPT_BY_DEFAULT));
-        kept.map(|(_, object)| object.reference())
+        let newest = versions.into_iter().rev();
+        newest
+            .map(|(_, object)| object.reference())
+            .filter(|target| !used.contains(target))
+            .take(number.unwrap_or(KEPT_BY_DEFAULT))
             .collect::<Vec<_>>()
     };
     versioned.iter().flat_map(newest).collect()
@@ -237,8 +242,13 @@ mod tests {
             "a",
             &json!({VERSIONED: "", NUM_VERSIONS: "2"}),
         ))];
-        let kept: Vec<String> = kept(&input, &live).into_iter().map(|k| k.name).collect();
-        assert_eq!(kept, ["a-ver-2", "a-ver-3"]);
+        let used = |name: &str| {
+            let used = live.keys().filter(|target| target.name == name);
+            let kept = kept(&input, &live, &used.cloned().collect());
+            kept.into_iter().map(|k| k.name).collect::<Vec<_>>()
+        };
+        assert_eq!(used("a-ver-4"), ["a-ver-2", "a-ver-3"]);
+        assert_eq!(used("a-ver-3"), ["a-ver-1", "a-ver-2"]);
     }
 
     #[test]

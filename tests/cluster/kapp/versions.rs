@@ -67,7 +67,7 @@ fn old_versions_go_when_there_are_too_many() {
             config_maps(&lab).await,
             ["conf-ver-2", "conf-ver-3", "conf-ver-4"]
         );
-        assert_eq!(deploy(&mut lab, &[conf("4")]).await, ["delete conf-ver-2"]);
+        assert!(deploy(&mut lab, &[conf("4")]).await.is_empty());
     });
 }
 
