@@ -54,9 +54,7 @@ pub(super) async fn with_a_place(
         let name = hook.namespace().unwrap_or_default().to_owned();
         if !name.is_empty() && !there.contains_key(&name) {
             let is_there = match cluster.get(&namespace_ref(&name)).await {
-                Ok(found) => {
-                    found.is_some_and(|live| live.get(&["metadata", "deletionTimestamp"]).is_none())
-                }
+                Ok(found) => found.is_some_and(|live| !live.is_going()),
                 // Whoever may not read it learns it from the first write.
                 Err(cluster::Error::Forbidden { .. }) => true,
                 Err(error) => return Err(error.into()),

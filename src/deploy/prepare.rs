@@ -460,13 +460,13 @@ async fn check_namespace(
 
 /// Refuses a namespace that is being deleted, and says what holds it.
 pub(super) fn check_stays(namespace: &Object) -> Result<(), Error> {
-    match namespace.get(&["metadata", "deletionTimestamp"]) {
-        None => Ok(()),
-        Some(_) => Err(Error::NamespaceGoes {
-            namespace: namespace.name().to_owned(),
-            why: status::of(namespace).message,
-        }),
+    if !namespace.is_going() {
+        return Ok(());
     }
+    Err(Error::NamespaceGoes {
+        namespace: namespace.name().to_owned(),
+        why: status::of(namespace).message,
+    })
 }
 
 /// Whether the record will hold more than it does.

@@ -20,8 +20,7 @@ pub(super) fn former(change: &Change, live: &Object) -> Option<Object> {
         (live.group(), live.kind()),
         ("batch", "Job") | ("", "Pod" | "PersistentVolumeClaim" | "Namespace")
     );
-    let was_going = live.get(&["metadata", "deletionTimestamp"]).is_some();
-    if is_once || was_going || change.is_rerun() {
+    if is_once || live.is_going() || change.is_rerun() {
         return None;
     }
     let mut former = live.clone();

@@ -164,9 +164,7 @@ impl Trials<'_> {
     ) -> Result<(Change, Option<Fingerprint>, bool), Trouble> {
         let target = manifest.object.reference();
         let live = self.found.objects.get(&target);
-        if let Some(live) =
-            live.filter(|live| live.get(&["metadata", "deletionTimestamp"]).is_some())
-        {
+        if let Some(live) = live.filter(|live| live.is_going()) {
             let reason = "it is being deleted";
             let change = diff::replace(manifest, live, reason, self.masker);
             return Ok((change, None, false));
@@ -402,7 +400,6 @@ fn unchanged(change: &Change, key: &[u8]) -> Option<Fingerprint> {
 /// Whether an object may be deleted and made anew: its manifest says so, it is going already, or it
 /// is a hook that runs again.
 fn is_free_to_go(change: &Change) -> bool {
-    let goes = |live: &Object| live.get(&["metadata", "deletionTimestamp"]).is_some();
     let strategy = |object: &Object| {
         let strategy = object.annotation("kapp.k14s.io/update-strategy");
         matches!(strategy, Some("fallback-on-replace" | "always-replace"))
@@ -412,7 +409,7 @@ fn is_free_to_go(change: &Change) -> bool {
         hook::of(object).is_some_and(|hook| hook.delete.contains(&before))
     };
     let desired = change.desired.as_ref();
-    change.live.as_ref().is_some_and(goes)
+    change.live.as_ref().is_some_and(Object::is_going)
         || desired.is_some_and(|object| strategy(object) || reruns(object))
 }
 

@@ -30,7 +30,7 @@ pub fn verdict(
     let Some(live) = live else {
         return Verdict::Create;
     };
-    if live.get(&["metadata", "deletionTimestamp"]).is_some() {
+    if live.is_going() {
         return Verdict::Ask;
     }
     // In another version fields have other names: what we own could not be found in the object.

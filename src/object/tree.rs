@@ -114,6 +114,12 @@ impl Object {
         self.text(&["metadata", "uid"])
     }
 
+    /// Whether somebody has asked to delete it: `metadata.deletionTimestamp` is set.
+    #[must_use]
+    pub fn is_going(&self) -> bool {
+        self.get(&["metadata", "deletionTimestamp"]).is_some()
+    }
+
     /// `metadata.resourceVersion`.
     #[must_use]
     pub fn resource_version(&self) -> &str {

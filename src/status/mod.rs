@@ -108,9 +108,7 @@ impl Status {
 #[must_use]
 pub fn by(rule: Option<&Rule>, object: &Object) -> Status {
     match rule {
-        Some(rule) if object.get(&["metadata", "deletionTimestamp"]).is_none() => {
-            rule::status(rule, object)
-        }
+        Some(rule) if !object.is_going() => rule::status(rule, object),
         _ => of(object),
     }
 }
@@ -129,7 +127,7 @@ pub fn completion(pod: &Object) -> Status {
 /// The status of a live object.
 #[must_use]
 pub fn of(object: &Object) -> Status {
-    if object.get(&["metadata", "deletionTimestamp"]).is_some() {
+    if object.is_going() {
         return terminating(object);
     }
     let gvk = object.gvk();
